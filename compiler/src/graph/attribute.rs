@@ -1,0 +1,138 @@
+//! Attributes: what a node knows beside its operands.
+
+use crate::dtype::DType;
+use crate::shape::{Bindings, Extent, Shape};
+use std::collections::BTreeMap;
+
+/// The value of an attribute.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Attribute {
+    /// A whole number.
+    Int(i64),
+    /// Whole numbers: axes, permutations.
+    Ints(Vec<i64>),
+    /// A number.
+    Float(f64),
+    /// A switch.
+    Bool(bool),
+    /// One of a few words, or an equation.
+    Word(String),
+    /// An element type.
+    Type(DType),
+    /// An extent.
+    Extent(Extent),
+    /// A shape.
+    Shape(Shape),
+}
+
+/// The attributes of a node, sorted by name. Which names an op has, and of which kind, its file says; asking for one that
+/// the op does not have is a bug.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct Attributes(BTreeMap<String, Attribute>);
+
+impl Attributes {
+    /// No attributes.
+    pub fn none() -> Attributes {
+        Attributes::default()
+    }
+
+    /// Adds one, replacing what had the name.
+    pub fn with(mut self, name: &str, value: Attribute) -> Attributes {
+        self.0.insert(name.to_string(), value);
+        self
+    }
+
+    /// The attributes in order of name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Attribute)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value))
+    }
+
+    /// The attribute of that name, if there.
+    pub fn get(&self, name: &str) -> Option<&Attribute> {
+        self.0.get(name)
+    }
+
+    /// The whole number of that name.
+    pub fn int(&self, name: &str) -> i64 {
+        match self.get(name) {
+            Some(Attribute::Int(value)) => *value,
+            other => wrong(name, "a whole number", other),
+        }
+    }
+
+    /// The axes of that name.
+    pub fn axes(&self, name: &str) -> Vec<usize> {
+        match self.get(name) {
+            Some(Attribute::Ints(values)) => values.iter().map(|&axis| axis as usize).collect(),
+            Some(Attribute::Int(value)) => vec![*value as usize],
+            other => wrong(name, "a list of axes", other),
+        }
+    }
+
+    /// The axis of that name.
+    pub fn axis(&self, name: &str) -> usize {
+        self.int(name) as usize
+    }
+
+    /// The number of that name.
+    pub fn float(&self, name: &str) -> f64 {
+        match self.get(name) {
+            Some(Attribute::Float(value)) => *value,
+            other => wrong(name, "a number", other),
+        }
+    }
+
+    /// The switch of that name.
+    pub fn bool(&self, name: &str) -> bool {
+        match self.get(name) {
+            Some(Attribute::Bool(value)) => *value,
+            other => wrong(name, "a bool", other),
+        }
+    }
+
+    /// The word of that name.
+    pub fn word(&self, name: &str) -> &str {
+        match self.get(name) {
+            Some(Attribute::Word(value)) => value,
+            other => wrong(name, "a word", other),
+        }
+    }
+
+    /// The element type of that name.
+    pub fn dtype(&self, name: &str) -> DType {
+        match self.get(name) {
+            Some(Attribute::Type(value)) => *value,
+            other => wrong(name, "an element type", other),
+        }
+    }
+
+    /// The extent of that name.
+    pub fn extent(&self, name: &str) -> Extent {
+        match self.get(name) {
+            Some(Attribute::Extent(value)) => value.clone(),
+            other => wrong(name, "an extent", other),
+        }
+    }
+
+    /// The shape of that name.
+    pub fn shape(&self, name: &str) -> &Shape {
+        match self.get(name) {
+            Some(Attribute::Shape(value)) => value,
+            other => wrong(name, "a shape", other),
+        }
+    }
+
+    /// Replaces every bound symbol. `None` when that makes a divisor zero.
+    pub fn substitute(&self, bindings: &Bindings) -> Option<Attributes> {
+        let bound = |value: &Attribute| match value {
+            Attribute::Extent(extent) => extent.substitute(bindings).map(Attribute::Extent),
+            Attribute::Shape(shape) => shape.substitute(bindings).map(Attribute::Shape),
+            other => Some(other.clone()),
+        };
+        self.0.iter().map(|(name, value)| Some((name.clone(), bound(value)?))).collect::<Option<_>>().map(Attributes)
+    }
+}
+
+fn wrong<T>(name: &str, kind: &str, found: Option<&Attribute>) -> T {
+    panic!("attribute `{name}` is {kind} by the op's own rule, found {found:?}")
+}

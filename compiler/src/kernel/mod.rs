@@ -1,0 +1,129 @@
+//! Kernels: the loop IR that both back ends share.
+//!
+//! A kernel takes one array per [`Parameter`] and runs its body: loops, immutable [`Var`]s, mutable [`Register`]s, loads
+//! and stores. Positions are [`Index`] expressions whose axes are loops (`Atom::Axis(n)` is the counter of [`LoopId`] n)
+//! and whose gathered atoms are variables (`Atom::Gathered { read: n, .. }` is [`Var`] n, clamped to its bound).
+//!
+//! A [`LoopKind::Lanes`] loop runs its iterations in groups of L neighbours, L being the lane count of the target; what is
+//! left over at the end runs one by one. Inside it a register with `lanes` holds L values: iteration i of a whole group
+//! works on value i mod L, and the left-over iterations on one further value. [`Expression::Combine`] folds them in a fixed
+//! order: halves of the group onto each other until one is left, then the further value. So the result depends on L and on
+//! nothing else. Invariants, held by `verify`: variables are defined once and before use, loads and stores are in bounds,
+//! no two iterations of a lanes loop store to one element, operations get the types they take.
+
+use crate::dtype::DType;
+use crate::nest::{Index, Reducer};
+use crate::scalar::ScalarOp;
+
+/// A function over arrays.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Kernel {
+    /// A name for listings; unique in a plan.
+    pub name: String,
+    /// The arrays that it works on.
+    pub parameters: Vec<Parameter>,
+    /// The element type of every variable.
+    pub vars: Vec<DType>,
+    /// The registers.
+    pub registers: Vec<RegisterDecl>,
+    /// How many loops there are; their ids are below this.
+    pub loops: usize,
+    /// What it does.
+    pub body: Vec<Statement>,
+}
+
+/// An array that a kernel works on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Parameter {
+    /// The element type.
+    pub dtype: DType,
+    /// How many elements.
+    pub elements: usize,
+    /// Whether the kernel stores to it.
+    pub written: bool,
+}
+
+/// A parameter, by position.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ParameterId(pub usize);
+
+/// A loop, by number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct LoopId(pub usize);
+
+/// An immutable variable, by number; it is in scope until the end of the statement list that defines it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Var(pub usize);
+
+/// A mutable register, by number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Register(pub usize);
+
+/// The type of a register.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RegisterDecl {
+    /// The element type.
+    pub dtype: DType,
+    /// Whether it holds one value per lane (and one for what is left over) instead of a single one.
+    pub lanes: bool,
+}
+
+/// How the iterations of a loop run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LoopKind {
+    /// One after the other.
+    Serial,
+    /// In groups of neighbours, one per lane. Holds no other loop.
+    Lanes,
+}
+
+/// A statement of a kernel.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Statement {
+    /// Runs the body for 0 up to the extent.
+    Loop {
+        /// The counter.
+        id: LoopId,
+        /// How many iterations.
+        extent: usize,
+        /// How they run.
+        kind: LoopKind,
+        /// What runs.
+        body: Vec<Statement>,
+    },
+    /// Defines a variable.
+    Let(Var, Expression),
+    /// Sets a register: of a lanes register outside of lanes loops, all values.
+    Assign(Register, Var),
+    /// Stores an element.
+    Store {
+        /// The array.
+        parameter: ParameterId,
+        /// The position in it.
+        index: Index,
+        /// The element.
+        value: Var,
+    },
+}
+
+/// What a variable is defined as.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Expression {
+    /// A number.
+    Constant(DType, f64),
+    /// The value of an index, as u32.
+    Index(Index),
+    /// An element of an array.
+    Load {
+        /// The array.
+        parameter: ParameterId,
+        /// The position in it.
+        index: Index,
+    },
+    /// What a register holds.
+    Register(Register),
+    /// All values of a lanes register in one.
+    Combine(Register, Reducer),
+    /// An operation.
+    Apply(ScalarOp, Vec<Var>),
+}

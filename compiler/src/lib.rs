@@ -1,0 +1,22 @@
+//! The graph compiler of `tapeless`: models and graphs in, code bytes out.
+//!
+//! The tour, in reading order: [`dtype`], [`shape`] and [`scalar`] are the vocabulary. [`graph`] holds typed programs, one
+//! value per line; [`ops`] is the list of everything a graph may do. [`nest`] says what a kernel computes, [`kernel`] how, and
+//! [`plan`] in which order and on which memory. [`description`] lists what a model's store holds. The language itself is
+//! in [`syntax`].
+//!
+//! No input or output happens here, there are no globals, and no unsafe code.
+
+#![forbid(unsafe_code)]
+
+pub mod description;
+pub mod dtype;
+pub mod graph;
+pub mod kernel;
+pub mod nest;
+pub mod ops;
+pub mod plan;
+pub mod scalar;
+pub mod shape;
+#[cfg(feature = "language")]
+pub mod syntax;

@@ -1,0 +1,86 @@
+//! Plans: which kernels run in which order on which memory.
+//!
+//! Leaves and workspace are the only memory there is. The workspace is one allocation with static offsets, each a multiple
+//! of 64 bytes; two buffers may share bytes when they are never alive at once, and a state pair may share the leaf's own
+//! memory. Invariants, held by `verify`: every buffer is written before it is read, no launch writes what a later one still
+//! reads under another name, leaves are written only as the new half of a state pair.
+
+use crate::dtype::DType;
+use crate::graph::{Leaf, Origin, Role};
+use crate::kernel::Kernel;
+
+/// Everything that a device needs to run a step.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// What comes from outside, in the order of the graph's leaves.
+    pub leaves: Vec<PlanLeaf>,
+    /// The memory that launches name.
+    pub buffers: Vec<Buffer>,
+    /// The distinct kernels.
+    pub kernels: Vec<Kernel>,
+    /// What runs, in order.
+    pub launches: Vec<Launch>,
+    /// What leaves, except next values: those are in their leaves after the last launch.
+    pub results: Vec<PlanResult>,
+    /// The size of the workspace.
+    pub workspace_bytes: usize,
+}
+
+/// A leaf with its known shape.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PlanLeaf {
+    /// What it is.
+    pub leaf: Leaf,
+    /// The element type.
+    pub dtype: DType,
+    /// The extents.
+    pub shape: Vec<usize>,
+}
+
+/// A buffer, by number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct BufferId(pub usize);
+
+/// A piece of memory.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Buffer {
+    /// The element type.
+    pub dtype: DType,
+    /// How many elements.
+    pub elements: usize,
+    /// Where it lies.
+    pub place: Place,
+}
+
+/// Where a buffer lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// The whole memory of a leaf, by position in [`Plan::leaves`].
+    Leaf(usize),
+    /// The workspace, from this byte on.
+    Workspace(usize),
+}
+
+/// One run of a kernel.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Launch {
+    /// Position in [`Plan::kernels`].
+    pub kernel: usize,
+    /// One buffer per parameter of the kernel.
+    pub arguments: Vec<BufferId>,
+    /// What it computes, for listings: the ops in order.
+    pub label: String,
+    /// Where its last op was written.
+    pub origin: Origin,
+}
+
+/// A result with its known shape.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PlanResult {
+    /// What it is for; never [`Role::Next`].
+    pub role: Role,
+    /// Where it is.
+    pub buffer: BufferId,
+    /// The extents.
+    pub shape: Vec<usize>,
+}

@@ -1,0 +1,196 @@
+//! Scalar operations: the closed set of things that a kernel does to single elements.
+//!
+//! Each operation has one meaning, [`ScalarOp::evaluate`], in f64; integers and bools are exact in it. Back ends and the
+//! kernel interpreter are judged by that meaning within the tolerance that [`ScalarOp::ulps`] states.
+
+use crate::dtype::DType;
+use std::fmt;
+
+/// An operation on scalars of a kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ScalarOp {
+    /// a + b; wraps on integers.
+    Add,
+    /// a - b; wraps on integers.
+    Sub,
+    /// a * b; wraps on integers.
+    Mul,
+    /// a / b on floats.
+    Div,
+    /// -a on floats and signed integers.
+    Neg,
+    /// |a| on floats.
+    Abs,
+    /// The square root.
+    Sqrt,
+    /// The largest whole number not above a.
+    Floor,
+    /// e to the power a.
+    Exp,
+    /// The natural logarithm.
+    Log,
+    /// The hyperbolic tangent.
+    Tanh,
+    /// The larger of both; a NaN on either side gives NaN.
+    Max,
+    /// The smaller of both; a NaN on either side gives NaN.
+    Min,
+    /// a == b, as a bool.
+    Eq,
+    /// a != b, as a bool.
+    Ne,
+    /// a < b, as a bool.
+    Lt,
+    /// a <= b, as a bool.
+    Le,
+    /// Both, on bools.
+    And,
+    /// Either, on bools.
+    Or,
+    /// The other bool.
+    Not,
+    /// `select(condition, a, b)`: a where the bool holds, b elsewhere.
+    Select,
+    /// Conversion: floats to integers round toward zero, with NaN as 0 and saturation; anything but 0 is true.
+    Cast(DType),
+}
+
+impl ScalarOp {
+    /// The name in printed kernels and nests.
+    pub fn name(self) -> String {
+        match self {
+            ScalarOp::Cast(dtype) => format!("cast.{dtype}"),
+            other => format!("{other:?}").to_lowercase(),
+        }
+    }
+
+    /// How many operands.
+    pub fn arity(self) -> usize {
+        use ScalarOp::*;
+        match self {
+            Neg | Abs | Sqrt | Floor | Exp | Log | Tanh | Not | Cast(_) => 1,
+            Select => 3,
+            Add | Sub | Mul | Div | Max | Min | Eq | Ne | Lt | Le | And | Or => 2,
+        }
+    }
+
+    /// The type of the result for operands of these types; `None` when the operation does not take them.
+    pub fn result(self, operands: &[DType]) -> Option<DType> {
+        use ScalarOp::*;
+        let same = operands.len() == self.arity() && operands.windows(2).all(|pair| pair[0] == pair[1]);
+        let first = *operands.first()?;
+        match self {
+            Add | Sub | Mul | Max | Min if same && first != DType::Bool => Some(first),
+            Div | Abs | Sqrt | Floor | Exp | Log | Tanh if same && first.is_float() => Some(first),
+            Neg if same && (first.is_float() || first == DType::I32) => Some(first),
+            Eq | Ne if same => Some(DType::Bool),
+            Lt | Le if same && first != DType::Bool => Some(DType::Bool),
+            And | Or | Not if same && first == DType::Bool => Some(DType::Bool),
+            Select if operands.len() == 3 && first == DType::Bool && operands[1] == operands[2] => Some(operands[1]),
+            Cast(dtype) if operands.len() == 1 => Some(dtype),
+            _ => None,
+        }
+    }
+
+    /// The meaning. Operands are values of the given type; bools are 0 and 1.
+    pub fn evaluate(self, dtype: DType, operands: &[f64]) -> f64 {
+        use ScalarOp::*;
+        let (a, b) = (operands[0], operands.get(1).copied().unwrap_or(0.0));
+        let truth = |condition: bool| f64::from(u8::from(condition));
+        match self {
+            Add => wrap(dtype, a + b),
+            Sub => wrap(dtype, a - b),
+            Mul => multiply(dtype, a, b),
+            Div => a / b,
+            Neg => wrap(dtype, -a),
+            Abs => a.abs(),
+            Sqrt => a.sqrt(),
+            Floor => a.floor(),
+            Exp => a.exp(),
+            Log => a.ln(),
+            Tanh => a.tanh(),
+            Max if a.is_nan() || b.is_nan() => f64::NAN,
+            Min if a.is_nan() || b.is_nan() => f64::NAN,
+            Max => a.max(b),
+            Min => a.min(b),
+            Eq => truth(a == b),
+            Ne => truth(a != b),
+            Lt => truth(a < b),
+            Le => truth(a <= b),
+            And => truth(a != 0.0 && b != 0.0),
+            Or => truth(a != 0.0 || b != 0.0),
+            Not => truth(a == 0.0),
+            Select => [operands[2], b][usize::from(a != 0.0)],
+            Cast(to) => convert(to, a),
+        }
+    }
+
+    /// How far a back end's f32 result may lie from the exact one, in units in the last place.
+    pub fn ulps(self) -> f64 {
+        use ScalarOp::*;
+        match self {
+            Exp | Log => 2.0,
+            Tanh => 4.0,
+            Add | Sub | Mul | Div | Sqrt => 0.5,
+            _ => 0.0,
+        }
+    }
+}
+
+impl fmt::Display for ScalarOp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name())
+    }
+}
+
+/// Converts a number to an element type, as [`ScalarOp::Cast`] does. Floats keep their f64 value: rounding is what
+/// tolerances are about.
+pub fn convert(to: DType, value: f64) -> f64 {
+    match to {
+        DType::Bool => f64::from(u8::from(value != 0.0)),
+        // A float-to-integer `as` saturates and takes NaN to 0.
+        DType::U32 => f64::from(value as u32),
+        DType::I32 => f64::from(value as i32),
+        DType::U8 => f64::from(value as u8),
+        DType::I64 => (value as i64) as f64,
+        DType::F32 | DType::F64 | DType::F16 | DType::Bf16 => value,
+    }
+}
+
+fn wrap(dtype: DType, value: f64) -> f64 {
+    match dtype {
+        DType::U32 => f64::from((value as i64) as u32),
+        DType::I32 => f64::from((value as i64) as i32),
+        DType::U8 => f64::from((value as i64) as u8),
+        _ => value,
+    }
+}
+
+fn multiply(dtype: DType, a: f64, b: f64) -> f64 {
+    match dtype {
+        // Products of 32-bit integers do not fit the 53 bits of an f64.
+        DType::U32 => f64::from((a as u32).wrapping_mul(b as u32)),
+        DType::I32 => f64::from((a as i32).wrapping_mul(b as i32)),
+        DType::U8 => f64::from((a as u8).wrapping_mul(b as u8)),
+        _ => a * b,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn integers_wrap_at_their_own_width() {
+        assert_eq!(ScalarOp::Sub.evaluate(DType::U32, &[0.0, 1.0]), f64::from(u32::MAX));
+        assert_eq!(ScalarOp::Mul.evaluate(DType::U32, &[4294967295.0, 4294967295.0]), 1.0);
+        assert_eq!(ScalarOp::Sub.evaluate(DType::I32, &[0.0, 1.0]), -1.0);
+    }
+
+    #[test]
+    fn casts_saturate() {
+        assert_eq!(convert(DType::U32, -3.5), 0.0);
+        assert_eq!(convert(DType::I32, f64::NAN), 0.0);
+        assert_eq!(convert(DType::Bool, 0.25), 1.0);
+    }
+}

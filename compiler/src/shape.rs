@@ -1,0 +1,415 @@
+//! Symbolic extents and shapes.
+//!
+//! An [`Extent`] is a polynomial with integer coefficients over named symbols and floor divisions, kept in a canonical
+//! form: two extents that are equal as polynomials are equal as values. A [`Shape`] is a list of extents, a [`Type`] a
+//! shape with an element type. Invariant: no term has the coefficient zero, and terms are sorted.
+
+use crate::dtype::DType;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::{Add, Mul, Neg, Sub};
+use std::sync::Arc;
+
+/// A named open extent, like `B` in `f32<dyn B, 10>`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Symbol(Arc<str>);
+
+impl Symbol {
+    /// The symbol of that name.
+    pub fn new(name: &str) -> Symbol {
+        Symbol(name.into())
+    }
+
+    /// The name as written.
+    pub fn name(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Symbol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What a symbol stands for once the extents are bound.
+pub type Bindings = BTreeMap<Symbol, Extent>;
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+enum Factor {
+    Symbol(Symbol),
+    Quotient(Box<Extent>, Box<Extent>),
+}
+
+/// A product of factors, sorted; the empty product is the constant term.
+type Monomial = Vec<Factor>;
+
+/// How long an axis is: an integer polynomial over symbols, with floor division.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Extent(BTreeMap<Monomial, i64>);
+
+impl Extent {
+    /// The extent that is one open symbol.
+    pub fn symbol(symbol: Symbol) -> Extent {
+        Extent(BTreeMap::from([(vec![Factor::Symbol(symbol)], 1)]))
+    }
+
+    /// The number, if no symbol is in it.
+    pub fn known(&self) -> Option<i64> {
+        match self.0.len() {
+            0 => Some(0),
+            1 => self.0.get(&Monomial::new()).copied(),
+            _ => None,
+        }
+    }
+
+    /// The symbol, if the extent is one symbol and nothing else.
+    pub fn as_symbol(&self) -> Option<&Symbol> {
+        let (monomial, coefficient) = self.0.first_key_value()?;
+        match monomial.as_slice() {
+            [Factor::Symbol(symbol)] if self.0.len() == 1 && *coefficient == 1 => Some(symbol),
+            _ => None,
+        }
+    }
+
+    /// Division that rounds toward minus infinity. `None` when the divisor is zero.
+    pub fn floor_div(&self, divisor: &Extent) -> Option<Extent> {
+        match (self.known(), divisor.known()) {
+            (_, Some(0)) => None,
+            (_, Some(1)) => Some(self.clone()),
+            (Some(a), Some(b)) => Some(Extent::from(floor_div(a, b))),
+            _ => Some(self.exact_quotient(divisor).unwrap_or_else(|| {
+                let factor = Factor::Quotient(Box::new(self.clone()), Box::new(divisor.clone()));
+                Extent(BTreeMap::from([(vec![factor], 1)]))
+            })),
+        }
+    }
+
+    /// The remainder that belongs to [`Extent::floor_div`]. `None` when the divisor is zero.
+    pub fn floor_mod(&self, divisor: &Extent) -> Option<Extent> {
+        self.floor_div(divisor).map(|quotient| self.clone() - quotient * divisor.clone())
+    }
+
+    /// Replaces every bound symbol. `None` when that makes a divisor zero.
+    pub fn substitute(&self, bindings: &Bindings) -> Option<Extent> {
+        let mut sum = Extent::from(0);
+        for (monomial, coefficient) in &self.0 {
+            let mut product = Extent::from(*coefficient);
+            for factor in monomial {
+                product = product * factor.substitute(bindings)?;
+            }
+            sum = sum + product;
+        }
+        Some(sum)
+    }
+
+    /// All symbols in the extent, in order of name, each once.
+    pub fn symbols(&self) -> Vec<Symbol> {
+        let mut found = Vec::new();
+        self.collect_symbols(&mut found);
+        found.sort();
+        found.dedup();
+        found
+    }
+
+    /// The quotient when every term of `self` is divisible by a divisor of one term.
+    fn exact_quotient(&self, divisor: &Extent) -> Option<Extent> {
+        let (common, by) = match divisor.0.iter().next() {
+            Some((monomial, coefficient)) if divisor.0.len() == 1 => (monomial, *coefficient),
+            _ if self == divisor => return Some(Extent::from(1)),
+            _ => return None,
+        };
+        let mut quotient = BTreeMap::new();
+        for (monomial, coefficient) in &self.0 {
+            let mut rest = monomial.clone();
+            for factor in common {
+                rest.remove(rest.iter().position(|f| f == factor)?);
+            }
+            if coefficient % by != 0 {
+                return None;
+            }
+            quotient.insert(rest, coefficient / by);
+        }
+        Some(Extent(quotient))
+    }
+
+    fn collect_symbols(&self, found: &mut Vec<Symbol>) {
+        for factor in self.0.keys().flatten() {
+            match factor {
+                Factor::Symbol(symbol) => found.push(symbol.clone()),
+                Factor::Quotient(a, b) => {
+                    a.collect_symbols(found);
+                    b.collect_symbols(found);
+                }
+            }
+        }
+    }
+}
+
+impl Factor {
+    fn substitute(&self, bindings: &Bindings) -> Option<Extent> {
+        match self {
+            Factor::Symbol(symbol) => {
+                Some(bindings.get(symbol).cloned().unwrap_or_else(|| Extent::symbol(symbol.clone())))
+            }
+            Factor::Quotient(a, b) => a.substitute(bindings)?.floor_div(&b.substitute(bindings)?),
+        }
+    }
+}
+
+fn floor_div(a: i64, b: i64) -> i64 {
+    let quotient = a / b;
+    if a % b != 0 && (a < 0) != (b < 0) { quotient - 1 } else { quotient }
+}
+
+impl From<i64> for Extent {
+    fn from(value: i64) -> Extent {
+        Extent(if value == 0 { BTreeMap::new() } else { BTreeMap::from([(Monomial::new(), value)]) })
+    }
+}
+
+/// Literals without a suffix.
+impl From<i32> for Extent {
+    fn from(value: i32) -> Extent {
+        Extent::from(i64::from(value))
+    }
+}
+
+impl From<usize> for Extent {
+    fn from(value: usize) -> Extent {
+        Extent::from(i64::try_from(value).expect("no extent reaches 2^63"))
+    }
+}
+
+impl Add for Extent {
+    type Output = Extent;
+    fn add(self, other: Extent) -> Extent {
+        let mut sum = self.0;
+        for (monomial, coefficient) in other.0 {
+            let total = sum.get(&monomial).copied().unwrap_or(0).saturating_add(coefficient);
+            if total == 0 {
+                sum.remove(&monomial);
+            } else {
+                sum.insert(monomial, total);
+            }
+        }
+        Extent(sum)
+    }
+}
+
+impl Neg for Extent {
+    type Output = Extent;
+    fn neg(self) -> Extent {
+        Extent(self.0.into_iter().map(|(monomial, coefficient)| (monomial, coefficient.saturating_neg())).collect())
+    }
+}
+
+impl Sub for Extent {
+    type Output = Extent;
+    fn sub(self, other: Extent) -> Extent {
+        self + -other
+    }
+}
+
+impl Mul for Extent {
+    type Output = Extent;
+    fn mul(self, other: Extent) -> Extent {
+        let mut product = Extent::from(0);
+        for (left, a) in &self.0 {
+            for (right, b) in &other.0 {
+                let mut monomial: Monomial = left.iter().chain(right).cloned().collect();
+                monomial.sort();
+                product = product + Extent(BTreeMap::from([(monomial, a.saturating_mul(*b))]));
+            }
+        }
+        product
+    }
+}
+
+impl fmt::Display for Factor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Factor::Symbol(symbol) => symbol.fmt(f),
+            Factor::Quotient(a, b) => {
+                let operand = |extent: &Extent| match extent.is_atom() {
+                    true => extent.to_string(),
+                    false => format!("({extent})"),
+                };
+                write!(f, "({} / {})", operand(a), operand(b))
+            }
+        }
+    }
+}
+
+impl Extent {
+    fn is_atom(&self) -> bool {
+        self.known().is_some_and(|n| n >= 0) || self.as_symbol().is_some()
+    }
+
+    fn fmt_term(f: &mut fmt::Formatter<'_>, monomial: &Monomial, size: u64) -> fmt::Result {
+        let mut words: Vec<String> = monomial.iter().map(Factor::to_string).collect();
+        if size != 1 || words.is_empty() {
+            words.insert(0, size.to_string());
+        }
+        f.write_str(&words.join(" * "))
+    }
+}
+
+impl fmt::Display for Extent {
+    /// Prints an expression of the language: `3`, `B`, `2 * H + 1`. A type puts braces around what is no atom.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            return f.write_str("0");
+        }
+        // The constant term sorts first and reads better last.
+        let (constant, others): (Vec<_>, Vec<_>) = self.0.iter().partition(|(monomial, _)| monomial.is_empty());
+        for (i, (monomial, coefficient)) in others.into_iter().chain(constant).enumerate() {
+            f.write_str(match (i, *coefficient < 0) {
+                (0, true) => "-",
+                (0, false) => "",
+                (_, true) => " - ",
+                (_, false) => " + ",
+            })?;
+            Extent::fmt_term(f, monomial, coefficient.unsigned_abs())?;
+        }
+        Ok(())
+    }
+}
+
+/// The extents of all axes.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
+pub struct Shape(Vec<Extent>);
+
+impl Shape {
+    /// The shape with these extents.
+    pub fn new(extents: Vec<Extent>) -> Shape {
+        Shape(extents)
+    }
+
+    /// The shape of a single number.
+    pub fn scalar() -> Shape {
+        Shape(Vec::new())
+    }
+
+    /// The shape with these known extents.
+    pub fn from_known(extents: &[usize]) -> Shape {
+        Shape(extents.iter().map(|&extent| Extent::from(extent)).collect())
+    }
+
+    /// How many axes.
+    pub fn rank(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The extents in order of axis.
+    pub fn extents(&self) -> &[Extent] {
+        &self.0
+    }
+
+    /// How many elements, as an extent.
+    pub fn elements(&self) -> Extent {
+        self.0.iter().cloned().fold(Extent::from(1), |product, extent| product * extent)
+    }
+
+    /// The extents as numbers, if all are known and none is negative.
+    pub fn known(&self) -> Option<Vec<usize>> {
+        self.0.iter().map(|extent| extent.known().and_then(|n| usize::try_from(n).ok())).collect()
+    }
+
+    /// Replaces every bound symbol. `None` when that makes a divisor zero.
+    pub fn substitute(&self, bindings: &Bindings) -> Option<Shape> {
+        self.0.iter().map(|extent| extent.substitute(bindings)).collect::<Option<_>>().map(Shape)
+    }
+}
+
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let words: Vec<String> = self
+            .0
+            .iter()
+            .map(|extent| if extent.is_atom() { extent.to_string() } else { format!("{{{extent}}}") })
+            .collect();
+        f.write_str(&words.join(", "))
+    }
+}
+
+/// Element type and shape: the type of a value.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Type {
+    /// The type of each element.
+    pub dtype: DType,
+    /// The extents.
+    pub shape: Shape,
+}
+
+impl Type {
+    /// The type with this element type and shape.
+    pub fn new(dtype: DType, shape: Shape) -> Type {
+        Type { dtype, shape }
+    }
+
+    /// The type of one number.
+    pub fn scalar(dtype: DType) -> Type {
+        Type { dtype, shape: Shape::scalar() }
+    }
+
+    /// How many axes.
+    pub fn rank(&self) -> usize {
+        self.shape.rank()
+    }
+
+    /// The extents as numbers. Valid after the dims of a graph are bound.
+    pub fn known_shape(&self) -> Vec<usize> {
+        self.shape.known().expect("extents are known once the dims of a graph are bound")
+    }
+}
+
+impl fmt::Display for Type {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.rank() {
+            0 => self.dtype.fmt(f),
+            _ => write!(f, "{}<{}>", self.dtype, self.shape),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn symbol(name: &str) -> Extent {
+        Extent::symbol(Symbol::new(name))
+    }
+
+    fn number(value: i64) -> Extent {
+        Extent::from(value)
+    }
+
+    #[test]
+    fn equal_polynomials_are_equal_values() {
+        let (h, w) = (symbol("H"), symbol("W"));
+        assert_eq!(h.clone() * w.clone() - w.clone() * h.clone(), number(0));
+        assert_eq!((h.clone() + number(1)) * number(2), h.clone() * number(2) + number(2));
+        assert_ne!(h, w);
+    }
+
+    #[test]
+    fn division_rounds_down_and_cancels() {
+        let d = symbol("D");
+        assert_eq!((d.clone() * number(4)).floor_div(&number(4)), Some(d.clone()));
+        assert_eq!(number(-1).floor_div(&number(2)), Some(number(-1)));
+        assert_eq!(d.floor_div(&number(0)), None);
+        assert_eq!((d.clone() * symbol("B")).floor_div(&d), Some(symbol("B")));
+        let open = (d.clone() - number(1)).floor_div(&number(2)).expect("two is no zero") + number(1);
+        assert_eq!(open.to_string(), "((D - 1) / 2) + 1");
+        let bound = open.substitute(&Bindings::from([(Symbol::new("D"), number(7))]));
+        assert_eq!(bound, Some(number(4)));
+    }
+
+    #[test]
+    fn types_print_as_in_the_language() {
+        let shape = Shape::new(vec![symbol("B"), symbol("H") * number(2), number(3)]);
+        assert_eq!(Type::new(DType::F32, shape).to_string(), "f32<B, {2 * H}, 3>");
+        assert_eq!(Type::scalar(DType::U32).to_string(), "u32");
+    }
+}
