@@ -15,9 +15,10 @@ mod parse;
 mod print;
 mod reference;
 mod rewrite;
+mod sample;
 mod verify;
 
-pub use array::Array;
+pub use array::{Array, for_each_point};
 pub use attribute::{Attribute, Attributes};
 pub use bind::{BindError, bind};
 pub use builder::Builder;
