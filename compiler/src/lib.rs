@@ -17,6 +17,7 @@ pub mod graph;
 pub mod kernel;
 pub mod nest;
 pub mod ops;
+pub mod optim;
 pub mod plan;
 pub mod scalar;
 pub mod shape;
