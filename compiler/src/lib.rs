@@ -20,3 +20,4 @@ pub mod scalar;
 pub mod shape;
 #[cfg(feature = "language")]
 pub mod syntax;
+pub mod text;
