@@ -86,11 +86,20 @@ impl<'a> Infer<'a> {
         if axis < ty.rank() {
             Ok(axis)
         } else {
-            self.error(format!("axis {axis} of {ty}, which has {} axes", ty.rank()))
+            self.error(format!("axis {axis} of {ty}, which has {}", axes_in_words(ty.rank())))
         }
     }
 
     pub(super) fn into_checks(self) -> Vec<(Extent, Extent, String)> {
         self.checks
+    }
+}
+
+fn axes_in_words(rank: usize) -> String {
+    match rank {
+        0 => "no axes".to_string(),
+        1 => "axis 0 only".to_string(),
+        2 => "axes 0 and 1".to_string(),
+        _ => format!("axes 0 to {}", rank - 1),
     }
 }

@@ -10,8 +10,9 @@ mod attribute;
 mod builder;
 mod infer;
 mod op;
+mod sample;
 
-pub use array::Array;
+pub use array::{Array, for_each_point};
 pub use attribute::{Attribute, Attributes};
 pub use builder::Builder;
 pub use infer::{Infer, TypeError};
