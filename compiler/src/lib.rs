@@ -11,6 +11,7 @@
 
 pub mod description;
 pub mod dtype;
+pub mod fuse;
 pub mod graph;
 pub mod kernel;
 pub mod nest;
