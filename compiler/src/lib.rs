@@ -17,6 +17,7 @@ pub mod kernel;
 pub mod nest;
 pub mod ops;
 pub mod plan;
+pub mod random;
 pub mod scalar;
 pub mod shape;
 #[cfg(feature = "language")]
