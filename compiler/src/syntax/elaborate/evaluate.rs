@@ -45,6 +45,7 @@ impl Elaborator<'_> {
             ExprKind::Repeat(element, count) => self.repeat(element, count),
             ExprKind::Range(start, end, inclusive) => self.range(expr, start.as_deref(), end.as_deref(), *inclusive),
             ExprKind::Assert(condition, message) => self.assertion(expr, condition, message.as_ref()),
+            ExprKind::Error => Value::Poison,
         }
     }
 

@@ -134,7 +134,13 @@ impl Elaborator<'_> {
         };
         let (here, there) = (words(consts, &ty.consts), words(&ty.consts, consts));
         let headline = format!("no type has the consts {here}: the type `{}` has {there}", ty.name);
-        self.report(Problem::new(layer.span, headline).place("name one with these consts: pub model Named = …;"))
+        let arguments = block.block.consts.iter().enumerate().zip(consts).zip(&ty.consts);
+        let given = arguments.filter(|((_, a), b)| !same_const(a, b)).map(|(((at, c), value), _)| match at {
+            0 => shown(value),
+            _ => format!("{} = {}", c.name.name, shown(value)),
+        });
+        let line = format!("name one: pub model Flowers = {name}({});", given.collect::<Vec<_>>().join(", "));
+        self.report(Problem::new(layer.span, headline).place(line))
     }
 
     fn without_parameters(&self, name: &Ident, layer: &Layer, value: Value) -> Value {
