@@ -9,9 +9,11 @@
 
 #![forbid(unsafe_code)]
 
+pub mod autodiff;
 pub mod description;
 pub mod dtype;
 pub mod fuse;
+pub mod expand;
 pub mod graph;
 pub mod kernel;
 pub mod nest;
