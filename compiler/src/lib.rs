@@ -11,6 +11,7 @@
 
 pub mod description;
 pub mod dtype;
+pub mod fuse;
 pub mod graph;
 pub mod kernel;
 pub mod nest;
@@ -21,3 +22,4 @@ pub mod scalar;
 pub mod shape;
 #[cfg(feature = "language")]
 pub mod syntax;
+pub mod text;
