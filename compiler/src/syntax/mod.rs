@@ -5,3 +5,7 @@
 
 pub mod ast;
 pub mod diagnostic;
+mod display;
+pub mod nearest;
+pub mod output;
+pub mod parse;
