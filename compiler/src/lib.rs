@@ -11,12 +11,15 @@
 
 pub mod description;
 pub mod dtype;
+pub mod fuse;
 pub mod graph;
 pub mod kernel;
 pub mod nest;
 pub mod ops;
 pub mod plan;
+pub mod random;
 pub mod scalar;
 pub mod shape;
 #[cfg(feature = "language")]
 pub mod syntax;
+pub mod text;

@@ -103,6 +103,11 @@ impl Extent {
         Some(sum)
     }
 
+    /// How many terms the polynomial has.
+    pub fn terms(&self) -> usize {
+        self.0.len()
+    }
+
     /// All symbols in the extent, in order of name, each once.
     pub fn symbols(&self) -> Vec<Symbol> {
         let mut found = Vec::new();
@@ -125,7 +130,7 @@ impl Extent {
             for factor in common {
                 rest.remove(rest.iter().position(|f| f == factor)?);
             }
-            if coefficient % by != 0 {
+            if coefficient.checked_rem(by) != Some(0) {
                 return None;
             }
             quotient.insert(rest, coefficient / by);
@@ -158,8 +163,8 @@ impl Factor {
 }
 
 fn floor_div(a: i64, b: i64) -> i64 {
-    let quotient = a / b;
-    if a % b != 0 && (a < 0) != (b < 0) { quotient - 1 } else { quotient }
+    let quotient = a.saturating_div(b);
+    if a.wrapping_rem(b) != 0 && (a < 0) != (b < 0) { quotient - 1 } else { quotient }
 }
 
 impl From<i64> for Extent {
@@ -276,19 +281,19 @@ impl fmt::Display for Extent {
     }
 }
 
-/// The extents of all axes.
+/// The extents of all axes. Copies share them.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
-pub struct Shape(Vec<Extent>);
+pub struct Shape(Arc<[Extent]>);
 
 impl Shape {
     /// The shape with these extents.
     pub fn new(extents: Vec<Extent>) -> Shape {
-        Shape(extents)
+        Shape(extents.into())
     }
 
     /// The shape of a single number.
     pub fn scalar() -> Shape {
-        Shape(Vec::new())
+        Shape::default()
     }
 
     /// The shape with these known extents.

@@ -71,8 +71,10 @@ impl<'a> Infer<'a> {
 
     /// Demands equal extents: an error if they differ whatever the open extents are, a check if that depends.
     pub fn same_extent(&mut self, a: &Extent, b: &Extent, headline: &str) -> Result<(), TypeError> {
+        if a == b {
+            return Ok(());
+        }
         match (a.clone() - b.clone()).known() {
-            Some(0) => Ok(()),
             Some(_) => self.error(headline),
             None => {
                 self.checks.push((a.clone(), b.clone(), format!("{}: {headline}", self.op)));
@@ -86,11 +88,20 @@ impl<'a> Infer<'a> {
         if axis < ty.rank() {
             Ok(axis)
         } else {
-            self.error(format!("axis {axis} of {ty}, which has {} axes", ty.rank()))
+            self.error(format!("axis {axis} of {ty}, which has {}", axes_in_words(ty.rank())))
         }
     }
 
     pub(super) fn into_checks(self) -> Vec<(Extent, Extent, String)> {
         self.checks
+    }
+}
+
+fn axes_in_words(rank: usize) -> String {
+    match rank {
+        0 => "no axes".to_string(),
+        1 => "axis 0 only".to_string(),
+        2 => "axes 0 and 1".to_string(),
+        _ => format!("axes 0 to {}", rank - 1),
     }
 }

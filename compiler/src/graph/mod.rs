@@ -10,15 +10,21 @@ mod attribute;
 mod builder;
 mod infer;
 mod op;
+mod parse;
+mod print;
+mod sample;
 
-pub use array::Array;
+pub use array::{Array, for_each_point};
 pub use attribute::{Attribute, Attributes};
 pub use builder::Builder;
 pub use infer::{Infer, TypeError};
 pub use op::{Call, Fill, Lowering, Op, Sample, SampleOperand, Vjp};
+pub use parse::parse;
+pub use print::print;
 
 use crate::dtype::DType;
 use crate::shape::{Extent, Symbol, Type};
+use std::collections::HashSet;
 
 /// A value of a graph, by number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -56,6 +62,7 @@ pub struct Graph {
     pub results: Vec<GraphResult>,
     values: Vec<Value>,
     nodes: Vec<Node>,
+    checked: HashSet<(Extent, Relation, Extent)>,
 }
 
 /// A model that a step names.
@@ -176,7 +183,7 @@ pub struct Check {
 }
 
 /// How the two sides of a [`Check`] must relate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Relation {
     /// left == right
     Equal,
@@ -234,8 +241,7 @@ impl Graph {
 
     /// Adds a check, unless it is there.
     pub fn check(&mut self, check: Check) {
-        let same = |c: &Check| c.left == check.left && c.right == check.right && c.relation == check.relation;
-        if !self.checks.iter().any(same) {
+        if self.checked.insert((check.left.clone(), check.relation, check.right.clone())) {
             self.checks.push(check);
         }
     }

@@ -25,7 +25,19 @@ pub trait Op: Sync {
     /// How it reaches a kernel. Called when every extent is known; `call` has the types.
     fn lower(&self, call: &Call) -> Lowering;
 
-    /// The same values made of other ops, for ops whose [`Op::lower`] is [`Lowering::Expand`].
+    /// Whether [`Op::lower`] is [`Lowering::Expand`], whatever the extents. Composite ops override this together with
+    /// [`Op::expand`]: they are expanded while the extents are still open.
+    fn is_composite(&self) -> bool {
+        false
+    }
+
+    /// Whether the op takes operands of one shape and each element of its only result depends on nothing but the operand
+    /// elements at the same position and the attributes.
+    fn is_elementwise(&self) -> bool {
+        false
+    }
+
+    /// The same values made of other ops, for composite ops.
     fn expand(&self, _b: &mut Builder<'_>, _call: &Call) -> Vec<ValueId> {
         unreachable!("{} lowers to a nest or a view", self.name())
     }

@@ -3,7 +3,7 @@
 use crate::dtype::DType;
 use crate::graph::{Array, Builder, Call, Fill, Infer, Lowering, Op, Sample, SampleOperand, TypeError, ValueId, Vjp};
 use crate::nest::{Body, Index, Nest, Read, Scalar, ScalarId};
-use crate::shape::{Shape, Type};
+use crate::shape::Type;
 
 /// Which element types an elementwise op takes and gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,6 +12,8 @@ pub enum Signature {
     Numbers,
     /// Floats of one type, giving that type.
     Floats,
+    /// Floats or signed integers of one type, giving that type.
+    Signed,
     /// Numbers of one type, giving bool.
     Comparison,
     /// Bools, giving bool.
@@ -55,7 +57,10 @@ impl Elementwise {
             Signature::Bools if first.dtype != DType::Bool => infer.error(format!("takes bools, not {}", first.dtype)),
             Signature::Bools => Ok(DType::Bool),
             _ if first.dtype == DType::Bool => infer.error("takes numbers, not bool"),
-            Signature::Numbers => Ok(first.dtype),
+            Signature::Signed if matches!(first.dtype, DType::U32 | DType::U8) => {
+                infer.error(format!("takes signed numbers, not {}", first.dtype))
+            }
+            Signature::Numbers | Signature::Signed => Ok(first.dtype),
             Signature::Comparison => Ok(DType::Bool),
         }
     }
@@ -69,12 +74,7 @@ impl Elementwise {
         let operand = |(position, fill): (usize, &Fill)| {
             let condition = self.signature == Signature::Choice && position == 0;
             let dtype = if condition || self.signature == Signature::Bools { DType::Bool } else { dtype };
-            let fill = match dtype {
-                DType::Bool => Fill::Below(2),
-                other if other.is_integer() => Fill::Below(7),
-                _ => *fill,
-            };
-            SampleOperand { ty: Type::new(dtype, Shape::from_known(shape)), fill }
+            SampleOperand::numbers(dtype, shape, *fill)
         };
         Sample { attributes: Default::default(), operands: self.fills.iter().enumerate().map(operand).collect() }
     }
@@ -82,6 +82,48 @@ impl Elementwise {
 
 /// Shapes that every op with free shapes is tried on: scalar, ordinary, odd, size 1, empty.
 pub const SHAPES: [&[usize]; 7] = [&[], &[4], &[1], &[3, 5], &[2, 1, 7], &[33], &[3, 0]];
+
+/// The nest that applies a body to the operand elements at each position.
+pub fn nest(call: &Call, body: impl FnOnce(&mut Body, &[ScalarId]) -> ScalarId) -> Nest {
+    let extents = call.shape();
+    let index: Vec<Index> = (0..extents.len()).map(Index::axis).collect();
+    let read = |(operand, ty): (usize, &Type)| Read { operand, dtype: ty.dtype, index: index.clone() };
+    let mut scalars = Body::default();
+    let operands: Vec<ScalarId> = (0..call.operands.len()).map(|read| scalars.push(Scalar::Read(read))).collect();
+    body(&mut scalars, &operands);
+    Nest {
+        outputs: extents.len(),
+        extents,
+        reads: call.operand_types.iter().enumerate().map(read).collect(),
+        body: scalars,
+        reducer: None,
+        epilogue: None,
+        dtype: call.result_types[0].dtype,
+    }
+}
+
+/// The array of what `scalar` makes of the operand elements at each position.
+pub fn map(call: &Call, operands: &[&Array], scalar: impl Fn(&[f64]) -> f64) -> Array {
+    let element = |i: usize| {
+        let scalars: Vec<f64> = operands.iter().map(|array| array.elements[i]).collect();
+        scalar(&scalars)
+    };
+    let elements = (0..operands[0].elements.len()).map(element).collect();
+    Array::new(call.result_types[0].dtype, &operands[0].shape, elements)
+}
+
+/// What an arithmetic operation gives on elements of a type: the real operation on floats, the whole one on integers,
+/// where the result wraps at their width.
+pub fn wrapping(dtype: DType, a: f64, b: f64, real: fn(f64, f64) -> f64, whole: fn(i64, i64) -> i64) -> f64 {
+    let exact = || whole(a as i64, b as i64);
+    match dtype {
+        DType::U32 => f64::from(exact() as u32),
+        DType::I32 => f64::from(exact() as i32),
+        DType::U8 => f64::from(exact() as u8),
+        DType::I64 => exact() as f64,
+        DType::F32 | DType::F64 | DType::F16 | DType::Bf16 | DType::Bool => real(a, b),
+    }
+}
 
 impl Op for Elementwise {
     fn name(&self) -> &'static str {
@@ -114,38 +156,21 @@ impl Op for Elementwise {
     }
 
     fn lower(&self, call: &Call) -> Lowering {
-        let extents = call.shape();
-        let index: Vec<Index> = (0..extents.len()).map(Index::axis).collect();
-        let read = |(operand, ty): (usize, &Type)| Read { operand, dtype: ty.dtype, index: index.clone() };
-        let mut body = Body::default();
-        let operands: Vec<ScalarId> = (0..call.operands.len()).map(|read| body.push(Scalar::Read(read))).collect();
-        (self.body)(&mut body, self.working_dtype(call), &operands);
-        Lowering::Nest(Nest {
-            outputs: extents.len(),
-            extents,
-            reads: call.operand_types.iter().enumerate().map(read).collect(),
-            body,
-            reducer: None,
-            epilogue: None,
-            dtype: call.result_types[0].dtype,
-        })
+        let dtype = self.working_dtype(call);
+        Lowering::Nest(nest(call, |body, operands| (self.body)(body, dtype, operands)))
     }
 
     fn reference(&self, call: &Call, operands: &[&Array]) -> Vec<Array> {
         let dtype = self.working_dtype(call);
-        let element = |i: usize| {
-            let scalars: Vec<f64> = operands.iter().map(|array| array.elements[i]).collect();
-            (self.scalar)(dtype, &scalars)
-        };
-        let elements = (0..operands[0].elements.len()).map(element).collect();
-        vec![Array::new(call.result_types[0].dtype, &operands[0].shape, elements)]
+        vec![map(call, operands, |scalars| (self.scalar)(dtype, scalars))]
     }
 
     fn samples(&self) -> Vec<Sample> {
         let dtypes: &[DType] = match self.signature {
             Signature::Floats | Signature::Bools => &[DType::F32],
-            Signature::Numbers => &[DType::F32, DType::I32],
-            Signature::Comparison | Signature::Choice => &[DType::F32, DType::U32, DType::I32],
+            Signature::Signed => &[DType::F32, DType::I32],
+            Signature::Numbers | Signature::Comparison => &[DType::F32, DType::U32, DType::I32],
+            Signature::Choice => &[DType::F32, DType::U32, DType::Bool],
         };
         dtypes.iter().flat_map(|&dtype| SHAPES.iter().map(move |shape| self.sample(shape, dtype))).collect()
     }

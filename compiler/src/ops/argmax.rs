@@ -1,0 +1,67 @@
+//! The position of the maximum along an axis.
+
+use super::reduction;
+use crate::dtype::DType;
+use crate::graph::{
+    Array, Attribute, Attributes, Builder, Call, Fill, Infer, Lowering, Op, Sample, TypeError, ValueId, Vjp,
+};
+use crate::nest::Reducer;
+use crate::shape::Type;
+
+/// The op.
+pub struct Argmax;
+
+/// The position of the first maximum along an axis, which the result does not have.
+pub fn argmax(b: &mut Builder<'_>, x: ValueId, axis: usize) -> ValueId {
+    b.apply(&Argmax, Attributes::none().with("axis", Attribute::Int(axis as i64)), &[x])
+}
+
+impl Op for Argmax {
+    fn name(&self) -> &'static str {
+        "argmax"
+    }
+
+    fn doc(&self) -> &'static str {
+        "argmax {axis} (x: T<S>) -> u32<S without axis>: where the first maximum along the axis stands, a NaN counting as one; no gradient"
+    }
+
+    fn infer(&self, infer: &mut Infer<'_>) -> Result<Vec<Type>, TypeError> {
+        let [x] = infer.operands()?;
+        let axis = infer.axis(x, infer.attributes.axis("axis"))?;
+        if x.dtype == DType::Bool {
+            return infer.error("takes numbers, not bool");
+        }
+        if x.shape.extents()[axis].known() == Some(0) {
+            return infer.error(format!("axis {axis} of {x} is empty"));
+        }
+        Ok(vec![Type::new(DType::U32, reduction::without(&x.shape, &[axis]))])
+    }
+
+    fn vjp(&self, _b: &mut Builder<'_>, call: &Call, _cotangents: &[Option<ValueId>]) -> Vjp {
+        Vjp::none(call)
+    }
+
+    fn lower(&self, call: &Call) -> Lowering {
+        Lowering::Nest(reduction::nest(call, &[call.attributes.axis("axis")], Reducer::ArgMax))
+    }
+
+    fn reference(&self, call: &Call, operands: &[&Array]) -> Vec<Array> {
+        let (x, axis) = (operands[0], call.attributes.axis("axis"));
+        let position = |point: &[usize]| {
+            let along = |i: usize| x.at(&[&point[..axis], &[i], &point[axis..]].concat());
+            let mut best = 0;
+            for i in 1..x.shape[axis] {
+                if along(i) > along(best) || (along(i).is_nan() && !along(best).is_nan()) {
+                    best = i;
+                }
+            }
+            best as f64
+        };
+        vec![Array::build(DType::U32, &call.shape(), position)]
+    }
+
+    fn samples(&self) -> Vec<Sample> {
+        // Integers from a small range have equal maxima, floats have not.
+        reduction::single_axis_samples(Fill::Between(-2.0, 2.0), &[DType::F32, DType::I32])
+    }
+}

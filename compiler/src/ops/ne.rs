@@ -1,0 +1,21 @@
+//! Inequality.
+
+use super::elementwise::{Elementwise, Signature};
+use crate::graph::{Attributes, Builder, Fill, ValueId};
+use crate::scalar::ScalarOp;
+
+/// The op.
+pub static NE: Elementwise = Elementwise {
+    name: "ne",
+    doc: "ne(a: T<S>, b: T<S>) -> bool<S>: a != b; no gradient",
+    fills: &[Fill::Between(-2.0, 2.0); 2],
+    signature: Signature::Comparison,
+    scalar: |_, x| f64::from(u8::from(x[0] != x[1])),
+    body: |body, _, x| body.apply(ScalarOp::Ne, x),
+    gradient: None,
+};
+
+/// a != b.
+pub fn ne(b: &mut Builder<'_>, left: ValueId, right: ValueId) -> ValueId {
+    b.apply(&NE, Attributes::none(), &[left, right])
+}
