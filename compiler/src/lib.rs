@@ -12,8 +12,8 @@
 pub mod autodiff;
 pub mod description;
 pub mod dtype;
-pub mod fuse;
 pub mod expand;
+pub mod fuse;
 pub mod graph;
 pub mod kernel;
 pub mod nest;

@@ -13,9 +13,9 @@ mod infer;
 mod op;
 mod parse;
 mod print;
-mod sample;
 mod reference;
 mod rewrite;
+mod sample;
 mod sample;
 mod verify;
 

@@ -46,9 +46,8 @@ const SIGNATURE: &str = "minimize(loss, over, with)";
 impl Elaborator<'_> {
     /// Understands a `minimize`; what it asks for is done when the forward graph is whole.
     pub(super) fn minimize(&mut self, arguments: &[Argument], span: Span) -> Value {
-        let planned = |argument: &&Argument| {
-            argument.name.as_ref().is_some_and(|name| PLANNED.contains(&name.name.as_str()))
-        };
+        let planned =
+            |argument: &&Argument| argument.name.as_ref().is_some_and(|name| PLANNED.contains(&name.name.as_str()));
         for argument in arguments.iter().filter(planned) {
             let name = argument.name.as_ref().expect("only named ones are planned");
             self.unsupported(name.span, &format!("`{}` of minimize", name.name));

@@ -47,7 +47,10 @@ impl Elaborator<'_> {
             return match self.stores[place.store].entries.get(&key).map(|entry| entry.ty == ty) {
                 Some(true) => self.parameter_value(place.store, &key, name.span),
                 Some(false) => self.shape_disagrees(place.store, &key, &ty, written),
-                None => self.fail(name.span, format!("the model itself has no parameter `{key}`: what makes it depends on the step")),
+                None => self.fail(
+                    name.span,
+                    format!("the model itself has no parameter `{key}`: what makes it depends on the step"),
+                ),
             };
         }
         if let Some(entry) = self.stores[place.store].entries.get(&key) {
@@ -114,11 +117,9 @@ impl Elaborator<'_> {
         };
         let problem = Problem::new(span, format!("{owner}: extents differ")).detail(line);
         let problem = match &entry.applied {
-            Some((first, place)) => problem.place(format!(
-                "{key} was given its shape {} by {first} at {}",
-                entry.ty,
-                position(*place)
-            )),
+            Some((first, place)) => {
+                problem.place(format!("{key} was given its shape {} by {first} at {}", entry.ty, position(*place)))
+            }
             None => problem,
         };
         self.report(problem)
@@ -175,7 +176,8 @@ impl Elaborator<'_> {
     /// An input of the model with numbers in place of open extents, as an example to follow.
     fn written_out(&self, symbols: &[String]) -> Option<String> {
         let bindings = symbols.iter().map(|name| (Symbol::new(name), Extent::from(28))).collect();
-        let open = |ty: &Type| ty.shape.extents().iter().any(|e| e.symbols().iter().any(|s| symbols.contains(&s.to_string())));
+        let open =
+            |ty: &Type| ty.shape.extents().iter().any(|e| e.symbols().iter().any(|s| symbols.contains(&s.to_string())));
         let (_, leaf, ty) = self.graph.leaves().find(|(_, _, ty)| open(ty))?;
         let Leaf::User { name } = leaf else { return None };
         Some(format!("{name}: {}", Type::new(ty.dtype, ty.shape.substitute(&bindings)?)))
