@@ -13,12 +13,14 @@ pub mod autodiff;
 pub mod description;
 pub mod dtype;
 pub mod expand;
+pub mod fuse;
 pub mod graph;
 pub mod kernel;
 pub mod nest;
 pub mod ops;
 pub mod optim;
 pub mod plan;
+pub mod random;
 pub mod scalar;
 pub mod shape;
 #[cfg(feature = "language")]

@@ -1,0 +1,258 @@
+//! Making layers and applying them.
+
+use super::Elaborator;
+use super::arguments::{Callee, Given};
+use super::instance::{BlockItem, Layer, LayerKind, Place, placed};
+use super::report::Problem;
+use super::scope::{BindingKind, Frame};
+use super::value::Value;
+use crate::syntax::ast::{Argument, Block, ConstParameter, Expr, ExprKind, Statement};
+use proc_macro2::Span;
+use std::rc::Rc;
+
+/// Blocks inside blocks: more than this is a block that holds itself.
+const DEEPEST: usize = 64;
+
+impl Elaborator<'_> {
+    /// `Linear(256)`: a layer of a block with its consts.
+    pub(super) fn make_layer(&mut self, name: &str, arguments: &[Argument], span: Span) -> Value {
+        if name == "Seq" {
+            let elements = arguments.iter().filter_map(|argument| self.seq_element(argument)).collect();
+            return Value::Layer(Rc::new(Layer { kind: LayerKind::Seq(elements), place: None, training: None, span }));
+        }
+        let Some(block) = self.items.find(name) else {
+            return self.missing_layer(name, arguments, span);
+        };
+        let consts = self.consts(&block, arguments, span);
+        let Some(consts) = consts else { return Value::Poison };
+        Value::Layer(Rc::new(Layer { kind: LayerKind::Block { block, consts }, place: None, training: None, span }))
+    }
+
+    fn missing_layer(&mut self, name: &str, arguments: &[Argument], span: Span) -> Value {
+        if let Some(alias) = self.items.aliases.get(name).cloned() {
+            if !arguments.is_empty() {
+                return self.fail(span, format!("`{name}` names {} with its consts: it takes none", alias.target.name));
+            }
+            return self.make_layer(&alias.target.name, &alias.arguments, span);
+        }
+        if super::prelude::planned(name) {
+            return self.unsupported(span, &format!("`{name}`"));
+        }
+        self.unknown_layer(span, name)
+    }
+
+    /// An element of `Seq`; an `if` without `else` whose condition is false is left out.
+    fn seq_element(&mut self, argument: &Argument) -> Option<Value> {
+        if let Some(name) = &argument.name {
+            return Some(self.fail(name.span, "Seq takes layers and functions, which have no names here"));
+        }
+        let value = self.evaluate(&argument.value);
+        match value {
+            Value::Layer(_) | Value::Function(_) | Value::Poison => Some(value),
+            Value::Unit if matches!(argument.value.kind, ExprKind::If(..)) => None,
+            other => {
+                let headline = format!("Seq takes layers and functions, not {}", other.kind());
+                Some(self.fail(argument.value.start, headline))
+            }
+        }
+    }
+
+    /// The value of each const of a block, from arguments and defaults.
+    pub(super) fn consts(&mut self, block: &Rc<BlockItem>, arguments: &[Argument], span: Span) -> Option<Vec<Value>> {
+        let item = &block.block;
+        let callee = Callee {
+            name: &item.name.name,
+            parameters: item.consts.iter().map(|c| (c.name.name.as_str(), c.default.is_some())).collect(),
+            signature: signature(item),
+        };
+        let matched = self.matched(&callee, None, arguments, span)?;
+        let mut given = Vec::new();
+        for (parameter, argument) in item.consts.iter().zip(matched) {
+            let value = argument.map(|argument| (self.evaluate(argument.expr), argument.expr.start));
+            let value = match value {
+                Some((value, place)) => Some(self.const_of_type(item, parameter, value, place)),
+                None => None,
+            };
+            given.push(value);
+        }
+        // Defaults may name the consts before them.
+        let mut frame = Frame::new(None, false);
+        frame.prelude = block.prelude;
+        frame.site = Some((item.name.name.clone(), span));
+        self.frames.push(frame);
+        let mut values = Vec::new();
+        for (parameter, value) in item.consts.iter().zip(given) {
+            let value = match (value, &parameter.default) {
+                (Some(value), _) => value,
+                (None, Some(default)) => self.evaluate(default),
+                (None, None) => unreachable!("matching reports what is missing"),
+            };
+            self.frame_mut().bind(&parameter.name.name, value.clone(), BindingKind::Fixed, parameter.name.span);
+            values.push(value);
+        }
+        self.frames.pop();
+        (!values.iter().any(Value::is_poison)).then_some(values)
+    }
+
+    fn const_of_type(&self, block: &Block, parameter: &ConstParameter, value: Value, span: Span) -> Value {
+        match (parameter.ty.name.as_str(), value) {
+            ("f32" | "f64", Value::Int(extent)) if extent.known().is_some() => {
+                Value::Float(extent.known().expect("just tested") as f64)
+            }
+            ("f32" | "f64", Value::Float(number)) => Value::Float(number),
+            ("bool", value @ Value::Bool(_)) => value,
+            (_, Value::Poison) => Value::Poison,
+            ("usize" | "u32" | "i32" | "i64", value @ Value::Int(_)) => value,
+            (known @ ("f32" | "f64" | "bool" | "usize" | "u32" | "i32" | "i64"), other) => {
+                let headline =
+                    format!("{}: `{}` is a {known}, not {}", block.name.name, parameter.name.name, other.kind());
+                self.report(Problem::new(span, headline).detail(signature(block)))
+            }
+            (_, value) => value,
+        }
+    }
+
+    /// Applies a layer to values: graph nodes come out.
+    pub(super) fn apply(&mut self, layer: &Rc<Layer>, given: Vec<Given<'_>>, expr: &Expr, span: Span) -> Value {
+        match &layer.kind {
+            LayerKind::Seq(elements) => self.apply_seq(layer, elements, given, expr, span),
+            LayerKind::Block { block, consts } => self.apply_block(layer, block, consts, given, expr, span),
+            LayerKind::Path => self.fail(span, "a path of keys is no layer and cannot be applied"),
+        }
+    }
+
+    fn apply_seq(
+        &mut self,
+        layer: &Layer,
+        elements: &[Value],
+        given: Vec<Given<'_>>,
+        expr: &Expr,
+        span: Span,
+    ) -> Value {
+        let mut given = given.into_iter();
+        let (Some(first), None) = (given.next(), given.next()) else {
+            return self.fail(span, "Seq takes one value");
+        };
+        let mut value = match first.value {
+            Some(value) => value,
+            None => self.evaluate(first.expr),
+        };
+        for (i, element) in elements.iter().enumerate() {
+            let given = Given { expr: first.expr, value: Some(value) };
+            let element = match &layer.place {
+                Some(place) => placed(element.clone(), &place.child(&i.to_string(), i), layer.training),
+                None => element.clone(),
+            };
+            value = match element {
+                Value::Layer(inner) => self.apply(&inner, vec![given], expr, span),
+                Value::Function(function) => self.call_function(function, Some(given), &[], expr, span),
+                _ => Value::Poison,
+            };
+        }
+        value
+    }
+
+    fn apply_block(
+        &mut self,
+        layer: &Layer,
+        block: &Rc<BlockItem>,
+        consts: &[Value],
+        given: Vec<Given<'_>>,
+        expr: &Expr,
+        span: Span,
+    ) -> Value {
+        let item = &block.block;
+        let owner = layer.name();
+        let values: Vec<Value> = given
+            .iter()
+            .map(|given| match &given.value {
+                Some(value) => value.clone(),
+                None => self.evaluate(given.expr),
+            })
+            .collect();
+        if given.len() != item.inputs.len() {
+            let headline = format!("{owner} takes {}, not {}", counted(item.inputs.len(), "value"), given.len());
+            return self.fail(span, headline);
+        }
+        if self.frames.len() > DEEPEST {
+            return self.fail(span, format!("{} holds itself, without end", item.name.name));
+        }
+        let broken = self.types.iter().any(|ty| ty.block == item.name.name && ty.broken);
+        if broken || values.iter().any(Value::is_poison) {
+            return Value::Poison;
+        }
+        self.frames.push(self.block_frame(layer, block, expr, span));
+        self.bind_consts(item, consts);
+        let before = self.diagnostics.count();
+        for ((input, given), value) in item.inputs.iter().zip(&given).zip(values) {
+            let place = if block.prelude { span } else { given.expr.span };
+            self.bind_input(&owner, input, given, value, self.input_span(block, span, place));
+        }
+        let result = if self.diagnostics.count() == before { self.block_result(item) } else { Value::Poison };
+        self.frames.pop();
+        result
+    }
+
+    /// Mistakes about inputs stand at the application, outside of the block that is entered.
+    fn input_span(&self, block: &BlockItem, application: Span, argument: Span) -> Span {
+        if block.prelude { application } else { argument }
+    }
+
+    fn block_frame(&self, layer: &Layer, block: &BlockItem, expr: &Expr, span: Span) -> Frame {
+        let training = layer.training.unwrap_or(self.frame().training);
+        let mut frame = Frame::new(layer.place.clone(), training);
+        frame.prelude = block.prelude;
+        frame.site = Some((expr.to_string(), span));
+        frame.mistakes = self.diagnostics.count();
+        frame.made_at = Some(layer.span);
+        frame.instance = (!block.prelude && !block.block.is_model).then(|| (layer.name(), layer.span));
+        frame.bind("training", Value::Bool(training), BindingKind::Fixed, block.block.name.span);
+        frame
+    }
+
+    /// Binds the consts of a block in the frame of its body.
+    pub(super) fn bind_consts(&mut self, block: &Block, consts: &[Value]) {
+        for (parameter, value) in block.consts.iter().zip(consts) {
+            self.frame_mut().bind(&parameter.name.name, value.clone(), BindingKind::Fixed, parameter.name.span);
+        }
+    }
+
+    /// Runs a body whose inputs are bound, and checks what it gives.
+    pub(super) fn block_result(&mut self, block: &Block) -> Value {
+        self.frame_mut().open();
+        let value = self.statements(&block.body);
+        let span = match block.body.statements.last() {
+            Some(Statement::Expr(expr, false)) => expr.start,
+            _ => block.name.span,
+        };
+        let value = match value {
+            Value::Unit => self.fail(block.name.span, format!("{}: the body gives nothing", block.name.name)),
+            value => value,
+        };
+        let right = match &block.output {
+            Some(output) => self.check_output(&block.name.name, output, &value, span),
+            None => true,
+        };
+        self.frame_mut().close();
+        if right { value } else { Value::Poison }
+    }
+
+    /// The place of a model at the root of its store.
+    pub(super) fn root_place(store: usize, name: &str, bound: Span) -> Place {
+        Place { store, key: String::new(), order: Vec::new(), name: name.to_string(), bound }
+    }
+}
+
+/// `Linear(out_features, bias = true)`
+pub fn signature(block: &Block) -> String {
+    let word = |parameter: &ConstParameter| match &parameter.default {
+        Some(default) => format!("{} = {default}", parameter.name.name),
+        None => parameter.name.name.clone(),
+    };
+    format!("{}({})", block.name.name, block.consts.iter().map(word).collect::<Vec<_>>().join(", "))
+}
+
+/// `1 value`, `2 values`
+pub fn counted(count: usize, word: &str) -> String {
+    if count == 1 { format!("{count} {word}") } else { format!("{count} {word}s") }
+}

@@ -1,0 +1,148 @@
+//! Elaboration: syntax trees in, a graph per step and a description per model out.
+//!
+//! Expressions are evaluated while the macro expands: consts, extents, conditions and loops disappear, layers are applied,
+//! and what remains are nodes of a graph. A mistake is reported where it stands and gives [`Value::Poison`], which stays
+//! silent wherever it goes, so that each mistake is reported once and the next one is still found. Each model is first
+//! elaborated by itself with open extents, which decides its parameters; steps then use it with those parameters fixed.
+
+mod apply;
+mod arguments;
+mod evaluate;
+mod functions;
+mod initial;
+mod instance;
+mod minimize;
+mod model;
+mod operators;
+mod parameter;
+mod prelude;
+mod report;
+mod scope;
+mod statement;
+mod step;
+mod store;
+mod types;
+mod value;
+
+use super::ast;
+use super::diagnostic::Diagnostics;
+use super::output::Program;
+use crate::graph::{Graph, Origin};
+use instance::BlockItem;
+use model::ModelType;
+use proc_macro2::Span;
+use scope::Frame;
+use std::collections::HashMap;
+use std::rc::Rc;
+use store::Store;
+
+/// Elaborates a file: models first, then steps. Mistakes go to `diagnostics`; what could be made is returned all the same.
+pub fn elaborate(file: &ast::File, diagnostics: &Diagnostics) -> Program {
+    let items = Items::collect(file, diagnostics);
+    let types = model::model_types(file, &items, diagnostics);
+    let models = types.iter().map(|ty| ty.output(file)).collect();
+    let steps = file.items.iter().filter_map(|item| match item {
+        ast::Item::Step(step) => Some(step::elaborate_step(step, &items, &types, diagnostics)),
+        _ => None,
+    });
+    Program { models, steps: steps.collect() }
+}
+
+/// The blocks and models of a file by name.
+struct Items {
+    blocks: HashMap<String, Rc<BlockItem>>,
+    /// Prelude blocks that were asked for, parsed.
+    prelude: std::cell::RefCell<HashMap<String, Rc<BlockItem>>>,
+    /// Names of aliases, for suggestions.
+    aliases: HashMap<String, ast::Alias>,
+}
+
+impl Items {
+    fn collect(file: &ast::File, diagnostics: &Diagnostics) -> Items {
+        let mut items = Items { blocks: HashMap::new(), prelude: Default::default(), aliases: HashMap::new() };
+        let mut seen: HashMap<String, Span> = HashMap::new();
+        for item in &file.items {
+            let name = match item {
+                ast::Item::Block(block) => {
+                    let item = Rc::new(BlockItem { block: block.clone(), prelude: false });
+                    items.blocks.insert(block.name.name.clone(), item);
+                    &block.name
+                }
+                ast::Item::Alias(alias) => {
+                    items.aliases.insert(alias.name.name.clone(), alias.clone());
+                    &alias.name
+                }
+                ast::Item::Step(step) => &step.name,
+                ast::Item::Use(import) => {
+                    report::unsupported(diagnostics, import.span, "`use` of blocks and models from another `model!`");
+                    continue;
+                }
+            };
+            if let Some(first) = seen.insert(name.name.clone(), name.span) {
+                report::equal_names(diagnostics, name, first);
+            }
+        }
+        items
+    }
+
+    /// The block or model of that name, of the file or of the prelude.
+    fn find(&self, name: &str) -> Option<Rc<BlockItem>> {
+        if let Some(block) = self.blocks.get(name) {
+            return Some(block.clone());
+        }
+        if let Some(block) = self.prelude.borrow().get(name) {
+            return Some(block.clone());
+        }
+        let block = Rc::new(BlockItem { block: prelude::block(name)?, prelude: true });
+        self.prelude.borrow_mut().insert(name.to_string(), block.clone());
+        Some(block)
+    }
+}
+
+/// The state of elaborating one model or one step.
+struct Elaborator<'a> {
+    items: &'a Items,
+    /// The models that have a type; empty while models themselves are checked.
+    types: &'a [ModelType],
+    diagnostics: &'a Diagnostics,
+    graph: Graph,
+    stores: Vec<Store>,
+    /// The bodies that run, innermost last.
+    frames: Vec<Frame>,
+    /// What a step has asked for so far.
+    requests: step::Requests,
+}
+
+impl<'a> Elaborator<'a> {
+    fn new(name: &str, items: &'a Items, types: &'a [ModelType], diagnostics: &'a Diagnostics) -> Elaborator<'a> {
+        Elaborator {
+            items,
+            types,
+            diagnostics,
+            graph: Graph::new(name),
+            stores: Vec::new(),
+            frames: Vec::new(),
+            requests: step::Requests::default(),
+        }
+    }
+
+    fn frame(&self) -> &Frame {
+        self.frames.last().expect("an elaborator runs inside a frame")
+    }
+
+    fn frame_mut(&mut self) -> &mut Frame {
+        self.frames.last_mut().expect("an elaborator runs inside a frame")
+    }
+
+    /// The place in the user's source that stands behind a token, as the graph keeps it.
+    fn origin(&mut self, span: Span) -> Origin {
+        let span = self.user_span(span);
+        let (file, start) = (span.file(), span.start());
+        let position = self.graph.files.iter().position(|known| *known == file);
+        let file = position.unwrap_or_else(|| {
+            self.graph.files.push(file);
+            self.graph.files.len() - 1
+        });
+        Origin { file: file as u32, line: start.line as u32, column: start.column as u32 + 1 }
+    }
+}

@@ -1,0 +1,89 @@
+//! The built-in layers, written in the language itself: one file per layer under `src/prelude`, one line here.
+//!
+//! A file is parsed when its layer is first named, so that a model pays for the layers it uses only.
+
+use crate::syntax::ast::{Block, Item};
+use crate::syntax::parse::parse_prelude;
+
+/// The layers by name.
+const LAYERS: &[(&str, &str)] = &[
+    ("Linear", include_str!("../../prelude/linear.model")),
+    ("Relu", include_str!("../../prelude/relu.model")),
+    ("Sigmoid", include_str!("../../prelude/sigmoid.model")),
+    ("Tanh", include_str!("../../prelude/tanh.model")),
+];
+
+/// Layers of the language that later versions bring.
+const PLANNED: &[&str] = &[
+    "AdaptiveAvgPool2d",
+    "AvgPool2d",
+    "BatchNorm1d",
+    "BatchNorm2d",
+    "Conv1d",
+    "Conv2d",
+    "Conv3d",
+    "ConvTranspose1d",
+    "ConvTranspose2d",
+    "Dropout",
+    "Dropout2d",
+    "Elu",
+    "Embedding",
+    "Flatten",
+    "Gelu",
+    "GroupNorm",
+    "Gru",
+    "Hardsigmoid",
+    "Hardswish",
+    "Hardtanh",
+    "Identity",
+    "InstanceNorm2d",
+    "LayerNorm",
+    "LeakyRelu",
+    "LogSoftmax",
+    "Lstm",
+    "MaxPool2d",
+    "Mish",
+    "MultiheadAttention",
+    "Prelu",
+    "Relu6",
+    "RmsNorm",
+    "Rnn",
+    "Selu",
+    "Silu",
+    "Softmax",
+    "Softplus",
+    "TransformerDecoderLayer",
+    "TransformerEncoderLayer",
+    "Upsample",
+];
+
+/// The block of that name.
+pub fn block(name: &str) -> Option<Block> {
+    let (_, source) = LAYERS.iter().find(|(layer, _)| *layer == name)?;
+    match parse_prelude(source).items.pop() {
+        Some(Item::Block(block)) => Some(block),
+        _ => panic!("the prelude file of {name} holds one block"),
+    }
+}
+
+/// Whether the language has a layer of that name that is not there yet.
+pub fn planned(name: &str) -> bool {
+    PLANNED.contains(&name)
+}
+
+/// The names of all layers of the language.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    LAYERS.iter().map(|(name, _)| *name).chain(PLANNED.iter().copied()).chain(["Seq"])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_layer_of_the_prelude_parses_to_a_block_of_its_name() {
+        for (name, _) in LAYERS {
+            assert_eq!(block(name).expect("it is in the list").name.name, *name);
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! Reporting: where a mistake is shown, and what stands below its headline.
+
+use super::Elaborator;
+use super::scope::Frame;
+use super::value::Value;
+use crate::graph::ValueId;
+use crate::syntax::ast::{Expr, ExprKind, Ident};
+use crate::syntax::diagnostic::{Diagnostic, Diagnostics, position};
+use crate::syntax::nearest::nearest;
+use proc_macro2::Span;
+
+/// A mistake while it is put together: headline, lines about the expression, lines about other places.
+#[must_use = "a problem is shown by `report`"]
+pub struct Problem {
+    span: Span,
+    headline: String,
+    details: Vec<String>,
+    places: Vec<String>,
+    exact: bool,
+}
+
+impl Problem {
+    /// A mistake at a token.
+    pub fn new(span: Span, headline: impl Into<String>) -> Problem {
+        Problem { span, headline: headline.into(), details: Vec::new(), places: Vec::new(), exact: false }
+    }
+
+    /// Shows the mistake at its token even while a body of the prelude runs.
+    pub fn exact(mut self) -> Problem {
+        self.exact = true;
+        self
+    }
+
+    /// Adds a line about the expression itself.
+    pub fn detail(mut self, line: impl Into<String>) -> Problem {
+        self.details.push(line.into());
+        self
+    }
+
+    /// Adds a line that names other places or says what to write.
+    pub fn place(mut self, line: impl Into<String>) -> Problem {
+        self.places.push(line.into());
+        self
+    }
+
+    /// Adds a line of suggestions to the headline, if there are any.
+    pub fn nearest(mut self, separator: &str, names: &[&str]) -> Problem {
+        if !names.is_empty() {
+            let line = format!("the nearest: {}", names.join(", "));
+            match separator {
+                "" => self.details.push(line),
+                _ => self.headline = format!("{}{separator}{line}", self.headline),
+            }
+        }
+        self
+    }
+}
+
+/// Says that something of the language is not there yet.
+pub fn unsupported(diagnostics: &Diagnostics, span: Span, what: &str) {
+    diagnostics.report(Diagnostic::new(span, format!("{what} is not supported yet")));
+}
+
+/// Two items of one name.
+pub fn equal_names(diagnostics: &Diagnostics, name: &Ident, first: Span) {
+    let headline = format!("two items have the name `{}`", name.name);
+    diagnostics.report(Diagnostic::new(name.span, headline).note(format!("the first is at {}", position(first))));
+}
+
+impl Elaborator<'_> {
+    /// Shows a mistake, and gives what stands in its place.
+    ///
+    /// A mistake inside the prelude shows at the user's token that led there. One inside a block names where the instance
+    /// was made.
+    pub(super) fn report(&self, problem: Problem) -> Value {
+        let span = if problem.exact { problem.span } else { self.user_span(problem.span) };
+        let mut diagnostic = Diagnostic::new(span, problem.headline);
+        diagnostic.notes = problem.details;
+        if let Some((name, made)) = self.user_frame().and_then(|frame| frame.instance.as_ref()) {
+            diagnostic.notes.push(format!("`{name}` is made at {}", position(*made)));
+        }
+        diagnostic.notes.extend(problem.places);
+        self.diagnostics.report(diagnostic);
+        Value::Poison
+    }
+
+    /// Shows a mistake that needs no further lines.
+    pub(super) fn fail(&self, span: Span, headline: impl Into<String>) -> Value {
+        self.report(Problem::new(span, headline))
+    }
+
+    /// Says that something of the language is not there yet.
+    pub(super) fn unsupported(&self, span: Span, what: &str) -> Value {
+        self.fail(span, format!("{what} is not supported yet"))
+    }
+
+    /// The token of the user that stands behind a token of the prelude.
+    pub(super) fn user_span(&self, span: Span) -> Span {
+        let mut span = span;
+        for frame in self.frames.iter().rev() {
+            match &frame.site {
+                Some((_, site)) if frame.prelude => span = *site,
+                _ => return span,
+            }
+        }
+        span
+    }
+
+    /// The innermost body that the user wrote.
+    pub(super) fn user_frame(&self) -> Option<&Frame> {
+        self.frames.iter().rev().find(|frame| !frame.prelude)
+    }
+
+    /// `a is f32<N, 8>, b is f32<N, 3>` for the tensors among the expressions.
+    pub(super) fn described(&self, operands: &[(&Expr, ValueId)]) -> String {
+        let one = |(expr, value): &(&Expr, ValueId)| format!("{expr} is {}", self.graph.ty(*value));
+        operands.iter().map(one).collect::<Vec<_>>().join(", ")
+    }
+
+    /// `a is made at …, b at …` for the names among the expressions.
+    pub(super) fn made_at(&self, exprs: &[&Expr]) -> Option<String> {
+        let mut words: Vec<String> = Vec::new();
+        for expr in exprs {
+            let ExprKind::Name(name) = &expr.kind else { continue };
+            let Some(binding) = self.frame().find(name) else { continue };
+            let verb = if words.is_empty() { " is made" } else { "" };
+            let word = format!("{name}{verb} at {}", position(binding.span));
+            if !words.contains(&word) {
+                words.push(word);
+            }
+        }
+        (!words.is_empty()).then(|| words.join(", "))
+    }
+
+    /// A problem about operands: their types and where they were made.
+    pub(super) fn about_operands(&self, problem: Problem, whole: &str, operands: &[(&Expr, ValueId)]) -> Problem {
+        let exprs: Vec<&Expr> = operands.iter().map(|(expr, _)| *expr).collect();
+        let problem = match whole {
+            "" => problem.detail(self.described(operands)),
+            whole => problem.detail(format!("{whole}: {}", self.described(operands))),
+        };
+        match self.made_at(&exprs) {
+            Some(line) => problem.place(line),
+            None => problem,
+        }
+    }
+
+    /// A function, layer or binding that does not exist.
+    pub(super) fn unknown_function(&self, span: Span, name: &str) -> Value {
+        let bindings: Vec<String> = self.frame().names().map(str::to_string).collect();
+        let mut candidates: Vec<&str> = bindings.iter().map(String::as_str).collect();
+        super::functions::names().for_each(|name| candidates.push(name));
+        let found = nearest(name, candidates.into_iter());
+        self.report(Problem::new(span, format!("no function, layer or binding `{name}`")).nearest("", &found))
+    }
+
+    /// A layer, block or model that does not exist.
+    pub(super) fn unknown_layer(&self, span: Span, name: &str) -> Value {
+        let items = self.items.blocks.keys().chain(self.items.aliases.keys()).map(String::as_str);
+        let mut candidates: Vec<&str> = items.collect();
+        super::prelude::names().for_each(|name| candidates.push(name));
+        let found = nearest(name, candidates.into_iter());
+        self.report(Problem::new(span, format!("no layer or block `{name}`")).nearest("", &found))
+    }
+}

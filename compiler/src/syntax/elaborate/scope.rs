@@ -1,0 +1,108 @@
+//! Names: lexical scopes inside the frame of a block, model or step.
+
+use super::instance::Place;
+use super::value::Value;
+use proc_macro2::Span;
+use std::collections::HashMap;
+
+/// A name and what it stands for.
+#[derive(Clone, Debug)]
+pub struct Binding {
+    /// The value.
+    pub value: Value,
+    /// Whether it may be assigned.
+    pub kind: BindingKind,
+    /// The token that binds it.
+    pub span: Span,
+}
+
+/// What a name is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BindingKind {
+    /// `let`, an input, a const.
+    Fixed,
+    /// `let mut`
+    Mutable,
+    /// `#[param] let`
+    Parameter,
+}
+
+/// The running body of a block, model or step.
+#[derive(Debug)]
+pub struct Frame {
+    /// Inner scopes last.
+    scopes: Vec<HashMap<String, Binding>>,
+    /// Where parameters made here stand; `None` in steps and in layers without a key.
+    pub place: Option<Place>,
+    /// How many layers and parameters this body has made.
+    pub made: usize,
+    /// Keys given to layers by this body, and the loop variables they were given under.
+    pub keys: HashMap<String, String>,
+    /// The loops that run, with the value of their variables, as text.
+    pub loops: Vec<String>,
+    /// Whether dropout drops.
+    pub training: bool,
+    /// Whether the body belongs to the prelude.
+    pub prelude: bool,
+    /// How many mistakes had been reported when the body began.
+    pub mistakes: usize,
+    /// The application that runs this body: as written, where it stands; `None` for roots.
+    pub site: Option<(String, Span)>,
+    /// Where the layer whose body runs was made.
+    pub made_at: Option<Span>,
+    /// For a block that is no model: its name and where the instance was made.
+    pub instance: Option<(String, Span)>,
+    /// Whether this is a step.
+    pub is_step: bool,
+}
+
+impl Frame {
+    /// An empty frame.
+    pub fn new(place: Option<Place>, training: bool) -> Frame {
+        Frame {
+            scopes: vec![HashMap::new()],
+            place,
+            made: 0,
+            keys: HashMap::new(),
+            loops: Vec::new(),
+            training,
+            prelude: false,
+            mistakes: 0,
+            site: None,
+            made_at: None,
+            instance: None,
+            is_step: false,
+        }
+    }
+
+    /// Opens an inner scope.
+    pub fn open(&mut self) {
+        self.scopes.push(HashMap::new());
+    }
+
+    /// Closes the innermost scope.
+    pub fn close(&mut self) {
+        self.scopes.pop();
+    }
+
+    /// Binds a name in the innermost scope.
+    pub fn bind(&mut self, name: &str, value: Value, kind: BindingKind, span: Span) {
+        let scope = self.scopes.last_mut().expect("a frame has at least one scope");
+        scope.insert(name.to_string(), Binding { value, kind, span });
+    }
+
+    /// What a name stands for.
+    pub fn find(&self, name: &str) -> Option<&Binding> {
+        self.scopes.iter().rev().find_map(|scope| scope.get(name))
+    }
+
+    /// What a name stands for, to be changed.
+    pub fn find_mut(&mut self, name: &str) -> Option<&mut Binding> {
+        self.scopes.iter_mut().rev().find_map(|scope| scope.get_mut(name))
+    }
+
+    /// All names in scope.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.scopes.iter().flat_map(|scope| scope.keys().map(String::as_str))
+    }
+}

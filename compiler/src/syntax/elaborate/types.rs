@@ -1,0 +1,219 @@
+//! Types as written: binding their names to extents, and comparing them with values.
+
+use super::Elaborator;
+use super::arguments::Given;
+use super::report::Problem;
+use super::scope::BindingKind;
+use super::value::Value;
+use crate::dtype::DType;
+use crate::graph::ValueId;
+use crate::shape::{Extent, Shape, Symbol, Type};
+use crate::syntax::ast::{Axis, AxisKind, Input, Output, TensorType};
+use crate::syntax::diagnostic::position;
+use proc_macro2::Span;
+
+/// The element types that steps compute with today.
+const COMPUTED: [DType; 4] = [DType::F32, DType::U32, DType::I32, DType::Bool];
+
+impl Elaborator<'_> {
+    /// Reports an element type that is not computed with yet.
+    pub(super) fn supported_dtype(&self, ty: &TensorType) -> bool {
+        let supported = COMPUTED.contains(&ty.dtype);
+        if !supported {
+            self.unsupported(ty.span, &format!("the element type {}", ty.dtype));
+        }
+        supported
+    }
+
+    /// Binds an input of a block to a value: names of extents get their meaning, everything else must agree.
+    pub(super) fn bind_input(&mut self, owner: &str, input: &Input, given: &Given<'_>, value: Value, span: Span) {
+        let name = &input.name;
+        if let Value::Tensor(tensor) = value {
+            let ty = self.graph.ty(tensor).clone();
+            if self.unified(&input.ty, &ty).is_none() {
+                let written = self.written(&input.ty);
+                let problem =
+                    Problem::new(span, format!("{owner}: `{}` takes {written}, {} is {ty}", name.name, given.expr));
+                let problem = problem.place(format!("the signature is at {}", position(input.ty.span)));
+                self.report(match self.made_in_caller(given) {
+                    Some(line) => problem.place(line),
+                    None => problem,
+                });
+                return self.frame_mut().bind(&name.name, Value::Poison, BindingKind::Fixed, name.span);
+            }
+        } else if !value.is_poison() {
+            self.fail(given.expr.start, format!("{owner}: `{}` takes a tensor, not {}", name.name, value.kind()));
+            return self.frame_mut().bind(&name.name, Value::Poison, BindingKind::Fixed, name.span);
+        }
+        self.frame_mut().bind(&name.name, value, BindingKind::Fixed, name.span);
+    }
+
+    fn made_in_caller(&self, given: &Given<'_>) -> Option<String> {
+        let crate::syntax::ast::ExprKind::Name(name) = &given.expr.kind else { return None };
+        let caller = self.frames.iter().rev().nth(1)?;
+        let binding = caller.find(name)?;
+        (!caller.prelude).then(|| format!("{name} is made at {}", position(binding.span)))
+    }
+
+    /// Matches a written type with a value's type, binding names that are new. `None` when they disagree for sure; what
+    /// open extents leave undecided becomes a check.
+    pub(super) fn unified(&mut self, written: &TensorType, ty: &Type) -> Option<()> {
+        if written.dtype != ty.dtype {
+            return None;
+        }
+        let extents = ty.shape.extents();
+        let rest = usize::from(matches!(written.axes.first(), Some(Axis { kind: AxisKind::Rest, .. })));
+        let axes = &written.axes[rest..];
+        let leading = extents.len().checked_sub(axes.len())?;
+        if leading > 0 && rest == 0 {
+            return None;
+        }
+        for (axis, extent) in axes.iter().zip(&extents[leading..]) {
+            self.unified_axis(axis, extent)?;
+        }
+        Some(())
+    }
+
+    fn unified_axis(&mut self, axis: &Axis, extent: &Extent) -> Option<()> {
+        let expected = match &axis.kind {
+            AxisKind::Hole | AxisKind::Rest => return Some(()),
+            AxisKind::Name(name) | AxisKind::Dyn(name) => match self.frame().find(name).map(|b| b.value.clone()) {
+                None => {
+                    self.frame_mut().bind(name, Value::Int(extent.clone()), BindingKind::Fixed, axis.span);
+                    return Some(());
+                }
+                Some(value) => value,
+            },
+            AxisKind::Expr(expr) => self.evaluate(expr),
+        };
+        let expected = match expected {
+            Value::Int(expected) => expected,
+            Value::Poison => return Some(()),
+            other => {
+                self.fail(axis.span, format!("an extent is a whole number, not {}", other.kind()));
+                return Some(());
+            }
+        };
+        match (expected.clone() - extent.clone()).known() {
+            Some(0) => Some(()),
+            Some(_) => None,
+            None => {
+                self.demand_equal(&expected, extent, "extents differ".to_string(), axis.span);
+                Some(())
+            }
+        }
+    }
+
+    /// The type that a written type stands for, with names that are in scope filled in; `None` for a hole.
+    pub(super) fn meant(&mut self, written: &TensorType) -> Option<Type> {
+        let mut extents = Vec::new();
+        for axis in &written.axes {
+            let value = match &axis.kind {
+                AxisKind::Name(name) | AxisKind::Dyn(name) => match self.frame().find(name) {
+                    Some(binding) => binding.value.clone(),
+                    None => self.fail(axis.span, format!("the extent `{name}` is not bound by an input or const")),
+                },
+                AxisKind::Expr(expr) => self.evaluate(expr),
+                AxisKind::Hole => self.fail(axis.span, "the extent `_` stands in return types only"),
+                AxisKind::Rest => self.fail(axis.span, "`..` stands in inputs only"),
+            };
+            match value {
+                Value::Int(extent) if extent.known().is_some_and(|n| n < 0) => {
+                    self.fail(axis.span, format!("an extent is not negative: {extent}"));
+                    return None;
+                }
+                Value::Int(extent) => extents.push(extent),
+                Value::Poison => return None,
+                other => {
+                    self.fail(axis.span, format!("an extent is a whole number, not {}", other.kind()));
+                    return None;
+                }
+            }
+        }
+        Some(Type::new(written.dtype, Shape::new(extents)))
+    }
+
+    /// A written type for messages, with names as written.
+    pub(super) fn written(&self, ty: &TensorType) -> String {
+        let word = |axis: &Axis| match &axis.kind {
+            AxisKind::Name(name) | AxisKind::Dyn(name) => match self.frame().find(name).map(|b| &b.value) {
+                Some(Value::Int(extent)) if extent.known().is_some() => extent.to_string(),
+                _ => name.clone(),
+            },
+            AxisKind::Expr(expr) => match &expr.kind {
+                crate::syntax::ast::ExprKind::Int(number) => number.to_string(),
+                _ => format!("{{{expr}}}"),
+            },
+            AxisKind::Hole => "_".to_string(),
+            AxisKind::Rest => "..".to_string(),
+        };
+        match ty.axes.len() {
+            0 => ty.dtype.to_string(),
+            _ => format!("{}<{}>", ty.dtype, ty.axes.iter().map(word).collect::<Vec<_>>().join(", ")),
+        }
+    }
+
+    /// Compares what a body gives with the return type that its signature says.
+    pub(super) fn check_output(&mut self, owner: &str, written: &Output, value: &Value, span: Span) -> bool {
+        match (written, value) {
+            (Output::Hole(_), _) | (_, Value::Poison) => true,
+            (Output::Tensor(written), Value::Tensor(tensor)) => self.check_output_type(owner, written, *tensor, span),
+            (Output::Tuple(parts, _), Value::Tuple(values)) if parts.len() == values.len() => {
+                parts.iter().zip(values).all(|(part, value)| self.check_output(owner, part, value, span))
+            }
+            (Output::Tensor(written), other) => {
+                let headline =
+                    format!("{owner}: the body gives {}, the signature says {}", other.kind(), self.written(written));
+                self.report(Problem::new(span, headline));
+                false
+            }
+            (Output::Tuple(parts, place), other) => {
+                let headline =
+                    format!("{owner}: the body gives {}, the signature says a tuple of {}", other.kind(), parts.len());
+                self.report(Problem::new(span, headline).place(format!("the signature is at {}", position(*place))));
+                false
+            }
+        }
+    }
+
+    fn check_output_type(&mut self, owner: &str, written: &TensorType, tensor: ValueId, span: Span) -> bool {
+        let ty = self.graph.ty(tensor).clone();
+        if self.unified(written, &ty).is_some() {
+            return true;
+        }
+        let place = self.disagreeing_axis(written, &ty).unwrap_or(written.span);
+        let headline = format!("{owner}: the body gives {ty}, the signature says {}", self.written(written));
+        self.report(Problem::new(span, headline).place(format!("the signature is at {}", position(place))));
+        false
+    }
+
+    fn disagreeing_axis(&mut self, written: &TensorType, ty: &Type) -> Option<Span> {
+        if written.axes.len() != ty.rank() {
+            return None;
+        }
+        let pairs: Vec<(Axis, Extent)> = written.axes.iter().cloned().zip(ty.shape.extents().iter().cloned()).collect();
+        pairs.into_iter().find(|(axis, extent)| self.unified_axis(axis, extent).is_none()).map(|(axis, _)| axis.span)
+    }
+
+    /// Binds the open names of a root's inputs to symbols of their own, and adds the inputs as leaves.
+    pub(super) fn open_inputs(&mut self, inputs: &[Input]) -> Vec<Option<ValueId>> {
+        for axis in inputs.iter().flat_map(|input| &input.ty.axes) {
+            if let AxisKind::Name(name) | AxisKind::Dyn(name) = &axis.kind {
+                if self.frame().find(name).is_none() {
+                    let symbol = Value::Int(Extent::symbol(Symbol::new(name)));
+                    self.frame_mut().bind(name, symbol, BindingKind::Fixed, axis.span);
+                }
+            }
+        }
+        inputs.iter().map(|input| self.open_input(input)).collect()
+    }
+
+    fn open_input(&mut self, input: &Input) -> Option<ValueId> {
+        let ty = if self.supported_dtype(&input.ty) { self.meant(&input.ty) } else { None };
+        let name = &input.name;
+        let leaf = |ty| self.graph.leaf(crate::graph::Leaf::User { name: name.name.clone() }, ty);
+        let tensor = ty.map(leaf);
+        self.frame_mut().bind(&name.name, tensor.map_or(Value::Poison, Value::Tensor), BindingKind::Fixed, name.span);
+        tensor
+    }
+}

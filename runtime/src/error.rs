@@ -1,0 +1,210 @@
+//! What can go wrong, each with both sides of the mismatch. Whatever fails leaves every parameter as it was.
+
+use tapeless_compiler::description;
+use tapeless_compiler::dtype::DType;
+use tapeless_compiler::pipeline::{CompileError, LoadError};
+use thiserror::Error;
+
+/// An error of stores and steps.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A model has no tensor of that key.
+    #[error("{model} has no tensor `{key}`{}", suggestion(nearest))]
+    UnknownKey {
+        /// The model.
+        model: String,
+        /// The key as given.
+        key: String,
+        /// The nearest keys that there are.
+        nearest: Vec<String>,
+    },
+    /// The number of values for a tensor is not the number of its elements.
+    #[error("{model}: `{key}` is {ty}, which takes {expected} values, not {found}")]
+    ValueCount {
+        /// The model.
+        model: String,
+        /// The key of the tensor.
+        key: String,
+        /// Its type.
+        ty: String,
+        /// How many elements it has.
+        expected: usize,
+        /// How many values were given.
+        found: usize,
+    },
+    /// The number of elements is not what the shape says.
+    #[error("a tensor of shape {shape:?} has {} elements, not {found}", shape.iter().product::<usize>())]
+    TensorLength {
+        /// The shape.
+        shape: Vec<usize>,
+        /// How many elements were given.
+        found: usize,
+    },
+    /// Tensors in stores cannot have this type.
+    #[error("`{name}` is a tensor of {dtype}, which stores do not hold")]
+    ElementType {
+        /// The tensor.
+        name: String,
+        /// Its element type.
+        dtype: DType,
+    },
+    /// An open extent has no value.
+    #[error("{step}: the extent {name} is not set: `{step}::dims().{}(…)`", name.to_lowercase())]
+    UnsetExtent {
+        /// The step.
+        step: String,
+        /// The extent as the step's signature names it.
+        name: String,
+    },
+    /// A step cannot be compiled with these extents, or not at all.
+    #[error("{step}: {source}")]
+    Compile {
+        /// The step.
+        step: String,
+        /// Why.
+        source: CompileError,
+    },
+    /// An input has the wrong number of elements.
+    #[error("{step}: input `{input}` is {ty}, which takes {expected} values, not {found}")]
+    InputLength {
+        /// The step.
+        step: String,
+        /// The input.
+        input: String,
+        /// Its type with the extents that the step was compiled for.
+        ty: String,
+        /// How many elements it has.
+        expected: usize,
+        /// How many were given.
+        found: usize,
+    },
+    /// An input that is used as an index has an element out of range.
+    #[error("{step}: input `{input}` has {value} at position {position}, which is not below {bound}")]
+    IndexOutOfRange {
+        /// The step.
+        step: String,
+        /// The input.
+        input: String,
+        /// Which element, counted in row-major order.
+        position: usize,
+        /// The element.
+        value: i64,
+        /// The extent of the axis that it indexes.
+        bound: usize,
+    },
+    /// Gradients are there only if the step was compiled to keep them.
+    #[error("{step} was compiled without `keep_gradients`")]
+    GradientsNotKept {
+        /// The step.
+        step: String,
+    },
+    /// Gradients are there only after a run.
+    #[error("{step} has not run yet, so it has no gradients")]
+    NotRun {
+        /// The step.
+        step: String,
+    },
+    /// The step computes no gradient of that key.
+    #[error("{step} computes no gradient of `{key}`{}", suggestion(nearest))]
+    UnknownGradient {
+        /// The step.
+        step: String,
+        /// The key as given.
+        key: String,
+        /// The nearest keys that there are.
+        nearest: Vec<String>,
+    },
+    /// A step got the store of another model.
+    #[error("{step}: `{binding}` is a {expected}, not a {found}")]
+    OtherModel {
+        /// The step.
+        step: String,
+        /// The name of the model's binding in the step.
+        binding: String,
+        /// The model that the step names.
+        expected: String,
+        /// The model of the store.
+        found: String,
+    },
+    /// A tensor of a store is not what the step was compiled for.
+    #[error("{step}: `{key}` is {expected}, in this store {found}")]
+    StoreMismatch {
+        /// The step.
+        step: String,
+        /// The key.
+        key: String,
+        /// The type in the step.
+        expected: String,
+        /// The type in the store.
+        found: String,
+    },
+    /// Two steps of one name keep different things in one store.
+    #[error(
+        "{step}: the store keeps its slot `{slot}` as {found}, this compile wants {expected}: two steps of one name share a store"
+    )]
+    SlotMismatch {
+        /// The step.
+        step: String,
+        /// The slot.
+        slot: String,
+        /// The type in this compile.
+        expected: String,
+        /// The type in the store.
+        found: String,
+    },
+    /// There is no code for this machine, or it cannot be loaded.
+    #[error("no code can be made for this machine: {reason}")]
+    Machine {
+        /// Why.
+        reason: String,
+    },
+    /// Memory ran out.
+    #[error("out of memory: {bytes} bytes")]
+    OutOfMemory {
+        /// How much was asked for.
+        bytes: usize,
+    },
+    /// The text of a step is no graph: a bug of the compiler.
+    #[error("the graph of a step is invalid: {0}")]
+    GraphText(#[from] LoadError),
+    /// The text of a model is no description: a bug of the compiler.
+    #[error("the description of a model is invalid: {0}")]
+    DescriptionText(#[from] description::ParseError),
+    /// What the macro generated does not fit the step: a bug of the compiler.
+    #[error("{step}: {reason}")]
+    Internal {
+        /// The step.
+        step: String,
+        /// What does not fit.
+        reason: String,
+    },
+}
+
+/// What a message adds about the nearest names.
+fn suggestion(nearest: &[String]) -> String {
+    match nearest {
+        [] => String::new(),
+        [one] => format!(", did you mean `{one}`?"),
+        [others @ .., last] => format!(", did you mean `{}` or `{last}`?", others.join("`, `")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_suggest_what_is_near() {
+        let words = |names: &[&str]| suggestion(&names.iter().map(|name| name.to_string()).collect::<Vec<_>>());
+        assert_eq!(words(&[]), "");
+        assert_eq!(words(&["a"]), ", did you mean `a`?");
+        assert_eq!(words(&["a", "b", "c"]), ", did you mean `a`, `b` or `c`?");
+    }
+
+    #[test]
+    fn errors_travel_between_threads() {
+        fn travels<T: Send + Sync + 'static>() {}
+        travels::<Error>();
+    }
+}

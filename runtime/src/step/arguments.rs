@@ -1,0 +1,104 @@
+//! The argument tables of a step's launches: one pointer per parameter of each kernel, in one list.
+//!
+//! What lies in the workspace is filled in when the step is compiled; what lies in leaves is filled in before every run.
+//! [`Arguments::new`] holds the plan against what the unsafe call needs: every buffer is as large as its kernel takes it,
+//! lies inside of its memory, and no kernel writes an input.
+
+use crate::memory::Memory;
+use tapeless_compiler::graph::Leaf;
+use tapeless_compiler::plan::{Buffer, Place, Plan};
+
+/// The tables of all launches.
+pub(super) struct Arguments {
+    table: Vec<*mut u8>,
+    launches: Vec<Entry>,
+    /// Where each leaf stands in the table.
+    uses: Vec<Vec<usize>>,
+}
+
+/// One launch: its kernel, and where its arguments begin and end.
+struct Entry {
+    kernel: usize,
+    first: usize,
+    end: usize,
+}
+
+// SAFETY: the pointers are only followed during a run, which fills in those of leaves anew; the others point into the
+// workspace, which the same step owns and which does not move.
+unsafe impl Send for Arguments {}
+
+impl Arguments {
+    /// The tables for a plan on this workspace, or what is wrong with the plan.
+    pub(super) fn new(plan: &Plan, workspace: &Memory) -> Result<Arguments, String> {
+        let (mut table, mut launches, mut uses) = (Vec::new(), Vec::new(), vec![Vec::new(); plan.leaves.len()]);
+        for launch in &plan.launches {
+            let first = table.len();
+            let kernel = &plan.kernels[launch.kernel];
+            if kernel.parameters.len() != launch.arguments.len() {
+                return Err(format!("kernel {} has {} parameters", kernel.name, kernel.parameters.len()));
+            }
+            for (parameter, argument) in kernel.parameters.iter().zip(&launch.arguments) {
+                let buffer = &plan.buffers[argument.0];
+                if (parameter.dtype, parameter.elements) != (buffer.dtype, buffer.elements) {
+                    return Err(format!("kernel {} takes another array than buffer {}", kernel.name, argument.0));
+                }
+                check_place(plan, buffer, parameter.written, workspace)?;
+                match buffer.place {
+                    Place::Workspace(offset) => table.push(workspace.pointer(offset)),
+                    Place::Leaf(leaf) => {
+                        uses[leaf].push(table.len());
+                        table.push(std::ptr::null_mut());
+                    }
+                }
+            }
+            launches.push(Entry { kernel: launch.kernel, first, end: table.len() });
+        }
+        Ok(Arguments { table, launches, uses })
+    }
+
+    /// Fills in where a leaf lies.
+    pub(super) fn set_leaf(&mut self, leaf: usize, pointer: *mut u8) {
+        for &position in &self.uses[leaf] {
+            self.table[position] = pointer;
+        }
+    }
+
+    /// Every launch in order: its kernel and its arguments.
+    pub(super) fn launches(&self) -> impl Iterator<Item = (usize, &[*mut u8])> {
+        self.launches.iter().map(|entry| (entry.kernel, &self.table[entry.first..entry.end]))
+    }
+}
+
+fn check_place(plan: &Plan, buffer: &Buffer, written: bool, workspace: &Memory) -> Result<(), String> {
+    match buffer.place {
+        Place::Workspace(offset) => {
+            let end = offset + buffer.elements * buffer.dtype.size();
+            let aligned = offset.is_multiple_of(buffer.dtype.size());
+            if end <= workspace.bytes() && aligned { Ok(()) } else { Err("a buffer leaves the workspace".to_string()) }
+        }
+        Place::Leaf(leaf) => {
+            let leaf = &plan.leaves[leaf];
+            if (leaf.dtype, leaf.shape.iter().product::<usize>()) != (buffer.dtype, buffer.elements) {
+                return Err(format!("a buffer is not its leaf: {:?}", leaf.leaf));
+            }
+            match leaf.leaf {
+                Leaf::User { .. } if written => Err("an input is written".to_string()),
+                _ => Ok(()),
+            }
+        }
+    }
+}
+
+/// Which leaves the plan writes.
+pub(super) fn written_leaves(plan: &Plan) -> Vec<bool> {
+    let mut written = vec![false; plan.leaves.len()];
+    for launch in &plan.launches {
+        let parameters = &plan.kernels[launch.kernel].parameters;
+        for (parameter, argument) in parameters.iter().zip(&launch.arguments) {
+            if let Place::Leaf(leaf) = plan.buffers[argument.0].place {
+                written[leaf] |= parameter.written;
+            }
+        }
+    }
+    written
+}

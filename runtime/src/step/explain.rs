@@ -1,0 +1,49 @@
+//! The report of a compiled step.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+use tapeless_compiler::graph::Graph;
+use tapeless_compiler::plan::{Launch, Place, Plan};
+
+/// What a plan runs, as text: one line per launch, then what was not fused.
+pub(super) fn explain(graph: &Graph, plan: &Plan) -> String {
+    let (launches, kernels) = (plan.launches.len(), plan.kernels.len());
+    let (bytes, unshared) = (plan.workspace_bytes, plan.unshared_bytes);
+    let mut text = format!(
+        "{}: {launches} launches of {kernels} kernels, workspace {bytes} bytes ({unshared} without sharing)\n",
+        graph.name
+    );
+    let lines: Vec<[String; 3]> = plan.launches.iter().map(|launch| line(graph, plan, launch)).collect();
+    let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
+    let (labels, arrays) = (width(0), width(1));
+    for (number, [label, traffic, position]) in lines.iter().enumerate() {
+        let line = format!("{:>4}  {label:labels$}  {traffic:arrays$}  {position}", number + 1);
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    for reason in &plan.unfused {
+        writeln!(text, "not fused: {reason}").expect("writing to a string cannot fail");
+    }
+    text
+}
+
+/// The columns of a launch: its ops, what it reads and writes, where it was written.
+fn line(graph: &Graph, plan: &Plan, launch: &Launch) -> [String; 3] {
+    let parameters = &plan.kernels[launch.kernel].parameters;
+    let arguments = || parameters.iter().zip(&launch.arguments);
+    let bytes = |written: bool| -> usize {
+        let buffers: BTreeSet<_> =
+            arguments().filter(|(p, _)| p.written == written).map(|(_, buffer)| buffer).collect();
+        buffers.iter().map(|buffer| plan.buffers[buffer.0].elements * plan.buffers[buffer.0].dtype.size()).sum()
+    };
+    let written = arguments().filter(|(parameter, _)| parameter.written).map(|(parameter, buffer)| {
+        let place = match plan.buffers[buffer.0].place {
+            Place::Leaf(_) => " in place",
+            Place::Workspace(_) => "",
+        };
+        format!("{}[{}]{place}", parameter.dtype, parameter.elements)
+    });
+    let written: Vec<String> = written.collect();
+    let traffic = format!("{}: reads {} bytes, writes {}", written.join(", "), bytes(false), bytes(true));
+    [launch.label.clone(), traffic, graph.position(launch.origin).unwrap_or_default()]
+}

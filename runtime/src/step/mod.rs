@@ -1,0 +1,174 @@
+//! Steps: programs compiled for a device and for known extents, ready to run.
+//!
+//! Everything that can be wrong with a run is checked before its first launch, so a run that fails changes no parameter.
+//! After the first run with a store, nothing is allocated.
+
+mod arguments;
+mod explain;
+mod input;
+mod results;
+mod stores;
+
+pub use input::Input;
+pub use results::{Element, Elements};
+pub use stores::StoreArgument;
+
+use crate::device::Device;
+use crate::device::cpu::Code;
+use crate::error::Error;
+use crate::memory::Memory;
+use crate::nearest::nearest;
+use crate::tensor::View;
+use arguments::{Arguments, written_leaves};
+use input::Inputs;
+use results::StepResult;
+use std::fmt;
+use stores::StoreUse;
+use tapeless_compiler::graph::{Graph, Role};
+use tapeless_compiler::pipeline::{self, Options};
+use tapeless_compiler::plan::Plan;
+
+/// A step compiled for a device, for known extents. The type that `model!` generates derefs to this.
+pub struct Step {
+    graph: Graph,
+    plan: Plan,
+    code: Code,
+    workspace: Memory,
+    inputs: Inputs,
+    stores: Vec<StoreUse>,
+    arguments: Arguments,
+    results: Vec<StepResult>,
+    keep_gradients: bool,
+    ran: bool,
+}
+
+impl Step {
+    /// Compiles the printed graph of a step for these extents.
+    #[doc(hidden)]
+    pub fn compile(
+        graph: &'static str,
+        device: &Device,
+        dims: &[(&str, Option<usize>)],
+        options: &Options,
+    ) -> Result<Step, Error> {
+        let graph = pipeline::load(graph)?;
+        let dims = known(&graph.name, dims)?;
+        let isa = device.processor().isa()?;
+        let failed = |source| Error::Compile { step: graph.name.clone(), source };
+        let plan = pipeline::plan(&graph, &dims, options).map_err(failed)?;
+        let program = pipeline::emit(plan, &**isa).map_err(failed)?;
+        let code = Code::load(&program.code, &**isa)?;
+        Step::assemble(graph, program.plan, code, options)
+    }
+
+    /// Prepares everything that a run needs.
+    fn assemble(graph: Graph, plan: Plan, code: Code, options: &Options) -> Result<Step, Error> {
+        let wrong = |reason| Error::Internal { step: graph.name.clone(), reason };
+        let workspace = Memory::zeroed(plan.workspace_bytes)?;
+        let arguments = Arguments::new(&plan, &workspace).map_err(wrong)?;
+        let results = plan.results.iter().map(|result| StepResult::new(&plan, result));
+        let results = results.collect::<Result<Vec<_>, _>>().map_err(wrong)?;
+        let written = written_leaves(&plan);
+        let stores = graph.stores.iter().enumerate();
+        let stores = stores.map(|(position, decl)| StoreUse::new(position, decl, &plan, &written)).collect();
+        let inputs = Inputs::new(&plan)?;
+        let keep_gradients = options.keep_gradients;
+        Ok(Step { graph, plan, code, workspace, inputs, stores, arguments, results, keep_gradients, ran: false })
+    }
+
+    /// Runs the step once. On an error nothing has run.
+    #[doc(hidden)]
+    pub fn run(&mut self, stores: &mut [StoreArgument<'_>], inputs: &[Input<'_>]) -> Result<(), Error> {
+        self.inputs.check(&self.graph.name, inputs)?;
+        if stores.len() != self.stores.len() {
+            let reason = format!("takes {} stores, not {}", self.stores.len(), stores.len());
+            return Err(Error::Internal { step: self.graph.name.clone(), reason });
+        }
+        for (used, argument) in self.stores.iter_mut().zip(stores.iter_mut()) {
+            used.find(&self.graph.name, argument)?;
+        }
+        for (used, argument) in self.stores.iter().zip(stores.iter()) {
+            used.fill(argument, &mut self.arguments);
+        }
+        self.inputs.fill(inputs, &mut self.arguments);
+        self.launch();
+        self.results.iter_mut().for_each(|result| result.convert(&self.workspace));
+        self.ran = true;
+        Ok(())
+    }
+
+    /// Runs every kernel in order. All leaves are filled in.
+    fn launch(&mut self) {
+        for (kernel, arguments) in self.arguments.launches() {
+            // SAFETY: `Arguments::new` held every buffer against its kernel's parameter, and the lengths of leaves were
+            // checked when they were filled in. Workspace and slots belong to `self` and to stores that are borrowed
+            // exclusively; inputs and stores that are borrowed otherwise are not written, which was checked too.
+            unsafe { self.code.run(kernel, arguments) }
+        }
+    }
+
+    /// A result that is one number, by position.
+    #[doc(hidden)]
+    pub fn scalar<T: Element>(&self, result: usize) -> T {
+        self.view(result)[0]
+    }
+
+    /// A result, by position among the results of the graph that are no next values.
+    #[doc(hidden)]
+    pub fn view<T: Element>(&self, result: usize) -> View<'_, T> {
+        self.results[self.position(result)].view(&self.workspace)
+    }
+
+    /// The gradient of a parameter in the last run, for steps compiled with [`Options::keep_gradients`]. Where the step
+    /// names several models, the key begins with the binding: `d.fc1.weight`.
+    pub fn gradient(&self, key: &str) -> Result<View<'_, f32>, Error> {
+        let step = || self.graph.name.clone();
+        if !self.keep_gradients {
+            return Err(Error::GradientsNotKept { step: step() });
+        }
+        let gradients = || self.results.iter().filter_map(|result| Some((self.gradient_key(&result.role)?, result)));
+        match gradients().find(|(name, _)| name == key) {
+            Some(_) if !self.ran => Err(Error::NotRun { step: step() }),
+            Some((_, result)) => Ok(result.view(&self.workspace)),
+            None => {
+                let names: Vec<String> = gradients().map(|(name, _)| name).collect();
+                let nearest = nearest(key, names.iter().map(String::as_str));
+                Err(Error::UnknownGradient { step: step(), key: key.to_string(), nearest })
+            }
+        }
+    }
+
+    /// What runs, as text: kernels in order, what they read and write, where they come from, and the memory they take.
+    pub fn explain(&self) -> String {
+        explain::explain(&self.graph, &self.plan)
+    }
+
+    /// The key under which the user finds a gradient.
+    fn gradient_key(&self, role: &Role) -> Option<String> {
+        let Role::Gradient { store, key } = role else { return None };
+        Some(match self.graph.stores.len() {
+            1 => key.clone(),
+            _ => format!("{}.{key}", self.graph.stores[*store].binding),
+        })
+    }
+
+    /// Where the plan has a result of the graph: it leaves out what was not asked for.
+    fn position(&self, result: usize) -> usize {
+        let mut roles =
+            self.graph.results.iter().map(|result| &result.role).filter(|role| !matches!(role, Role::Next(_)));
+        let role = roles.nth(result).expect("generated code knows how many results there are");
+        self.results.iter().position(|result| result.role == *role).expect("the plan has what generated code asks for")
+    }
+}
+
+/// The extents as numbers, all of them set.
+fn known<'a>(step: &str, dims: &[(&'a str, Option<usize>)]) -> Result<Vec<(&'a str, usize)>, Error> {
+    let unset = |name: &str| Error::UnsetExtent { step: step.to_string(), name: name.to_string() };
+    dims.iter().map(|&(name, extent)| extent.map(|extent| (name, extent)).ok_or_else(|| unset(name))).collect()
+}
+
+impl fmt::Debug for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} with {} launches in {} bytes", self.graph.name, self.plan.launches.len(), self.workspace.bytes())
+    }
+}

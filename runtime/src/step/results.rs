@@ -1,0 +1,111 @@
+//! The results of a run: where they lie, and how they are seen.
+
+use crate::memory::Memory;
+use crate::tensor::View;
+use tapeless_compiler::dtype::DType;
+use tapeless_compiler::graph::Role;
+use tapeless_compiler::plan::{Place, Plan, PlanResult};
+
+/// A result of a step.
+pub(super) struct StepResult {
+    pub(super) role: Role,
+    dtype: DType,
+    shape: Vec<usize>,
+    elements: usize,
+    /// The first byte in the workspace.
+    offset: usize,
+    /// The elements as bools, after a run, if that is their type.
+    bools: Vec<bool>,
+}
+
+impl StepResult {
+    /// The result of a plan on a workspace, or what is wrong with it.
+    pub(super) fn new(plan: &Plan, result: &PlanResult) -> Result<StepResult, String> {
+        let buffer = &plan.buffers[result.buffer.0];
+        let elements = result.shape.iter().product();
+        let Place::Workspace(offset) = buffer.place else {
+            return Err(format!("the result {:?} lies in a leaf", result.role));
+        };
+        if elements != buffer.elements || matches!(buffer.dtype, DType::F16 | DType::Bf16) {
+            return Err(format!("the result {:?} is no {} array of {elements} elements", result.role, buffer.dtype));
+        }
+        let bools = if buffer.dtype == DType::Bool { vec![false; elements] } else { Vec::new() };
+        Ok(StepResult {
+            role: result.role.clone(),
+            dtype: buffer.dtype,
+            shape: result.shape.clone(),
+            elements,
+            offset,
+            bools,
+        })
+    }
+
+    /// Converts what is not seen in place.
+    pub(super) fn convert(&mut self, workspace: &Memory) {
+        if self.dtype == DType::Bool {
+            let stored = workspace.slice::<u32>(self.offset, self.elements);
+            self.bools.iter_mut().zip(stored).for_each(|(to, from)| *to = *from != 0);
+        }
+    }
+
+    /// The elements, which are of the type that the generated code asks for.
+    pub(super) fn view<'a, T: Element>(&'a self, workspace: &'a Memory) -> View<'a, T> {
+        let elements = T::from_elements(self.elements(workspace));
+        View::borrowed(elements.expect("generated code knows the types of results"), &self.shape)
+    }
+
+    fn elements<'a>(&'a self, workspace: &'a Memory) -> Elements<'a> {
+        let (offset, elements) = (self.offset, self.elements);
+        match self.dtype {
+            DType::F32 => Elements::F32(workspace.slice(offset, elements)),
+            DType::F64 => Elements::F64(workspace.slice(offset, elements)),
+            DType::U32 => Elements::U32(workspace.slice(offset, elements)),
+            DType::I32 => Elements::I32(workspace.slice(offset, elements)),
+            DType::I64 => Elements::I64(workspace.slice(offset, elements)),
+            DType::U8 => Elements::U8(workspace.slice(offset, elements)),
+            DType::Bool => Elements::Bool(&self.bools),
+            DType::F16 | DType::Bf16 => unreachable!("results of half precision are refused when the step is compiled"),
+        }
+    }
+}
+
+/// The elements of a result.
+#[derive(Clone, Copy, Debug)]
+pub enum Elements<'a> {
+    /// Of type f32.
+    F32(&'a [f32]),
+    /// Of type f64.
+    F64(&'a [f64]),
+    /// Of type u32.
+    U32(&'a [u32]),
+    /// Of type i32.
+    I32(&'a [i32]),
+    /// Of type i64.
+    I64(&'a [i64]),
+    /// Of type u8.
+    U8(&'a [u8]),
+    /// Of type bool.
+    Bool(&'a [bool]),
+}
+
+/// What an element of a result may be.
+pub trait Element: Copy {
+    /// The elements if they are of this type.
+    fn from_elements(elements: Elements<'_>) -> Option<&[Self]>;
+}
+
+/// One variant for each type.
+macro_rules! element {
+    ($($element:ty => $variant:ident),*) => {$(
+        impl Element for $element {
+            fn from_elements(elements: Elements<'_>) -> Option<&[$element]> {
+                match elements {
+                    Elements::$variant(elements) => Some(elements),
+                    _ => None,
+                }
+            }
+        }
+    )*};
+}
+
+element!(f32 => F32, f64 => F64, u32 => U32, i32 => I32, i64 => I64, u8 => U8, bool => Bool);

@@ -1,0 +1,160 @@
+//! Parameter stores: the tensors of a model, and what optimizers keep beside them.
+
+mod initial;
+mod layout;
+mod slots;
+mod values;
+
+pub(crate) use layout::Place;
+pub(crate) use slots::{SlotDecl, Slots, ty};
+
+use crate::device::Device;
+use crate::error::Error;
+use crate::memory::Memory;
+use crate::nearest::nearest;
+use crate::tensor::View;
+use layout::Layout;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use tapeless_compiler::description::ModelDescription;
+use tapeless_compiler::dtype::DType;
+use tapeless_compiler::random::Key;
+
+/// Where the random initial values of a model come from: equal seeds give equal models, on every machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub struct Seed(pub u64);
+
+/// A tensor of a store, as [`Store::parameters`] lists it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parameter {
+    /// The key, like `fc1.weight`.
+    pub key: String,
+    /// The extents, in PyTorch's layout.
+    pub shape: Vec<usize>,
+    /// The element type.
+    pub dtype: DType,
+    /// Whether it is kept but not trained, like a running mean.
+    pub state: bool,
+}
+
+/// The parameters and states of one model, and the slots of the steps that train it. The type that `model!` generates
+/// derefs to this.
+pub struct Store {
+    id: StoreId,
+    description: ModelDescription,
+    layout: Layout,
+    tensors: Memory,
+    slots: Slots,
+}
+
+/// Which store it is; no two of a program are equal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct StoreId(u64);
+
+impl StoreId {
+    fn next() -> StoreId {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        StoreId(COUNT.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+impl Store {
+    /// The store of the described model, its parameters at their initial values.
+    #[doc(hidden)]
+    pub fn new(description: &'static str, _device: &Device, seed: Seed) -> Result<Store, Error> {
+        Store::from_description(tapeless_compiler::description::parse(description)?, seed)
+    }
+
+    fn from_description(description: ModelDescription, seed: Seed) -> Result<Store, Error> {
+        if let Some(tensor) = description.tensors.iter().find(|tensor| !values::storable(tensor.ty.dtype)) {
+            return Err(Error::ElementType { name: tensor.key.clone(), dtype: tensor.ty.dtype });
+        }
+        let layout = layout::layout(&description.tensors);
+        let mut tensors = Memory::zeroed(layout.bytes)?;
+        for (position, (tensor, place)) in description.tensors.iter().zip(&layout.places).enumerate() {
+            let key = Key::new(seed.0).fold(position as u64);
+            values::write(&mut tensors, place, |element| initial::initial(tensor.initial, key, element));
+        }
+        Ok(Store { id: StoreId::next(), description, layout, tensors, slots: Slots::default() })
+    }
+
+    /// The tensor of that key. Tensors of other types than f32 are shown converted.
+    pub fn get(&self, key: &str) -> Result<View<'_, f32>, Error> {
+        let place = self.place(key)?;
+        Ok(match place.dtype {
+            DType::F32 => View::borrowed(self.tensors.slice(place.offset, place.elements), &place.shape),
+            _ => View::converted(values::read(&self.tensors, place), &place.shape),
+        })
+    }
+
+    /// Replaces the values of the tensor of that key: row-major, in PyTorch's layout.
+    pub fn set(&mut self, key: &str, elements: &[f32]) -> Result<(), Error> {
+        let place = self.place(key)?.clone();
+        if elements.len() != place.elements {
+            let (model, key) = (self.model().to_string(), key.to_string());
+            return Err(Error::ValueCount {
+                model,
+                key,
+                ty: ty(place.dtype, &place.shape),
+                expected: place.elements,
+                found: elements.len(),
+            });
+        }
+        values::write(&mut self.tensors, &place, |i| f64::from(elements[i]));
+        Ok(())
+    }
+
+    /// All parameters and states, in the order in which the model declares them.
+    pub fn parameters(&self) -> Vec<Parameter> {
+        let tensors = self.description.tensors.iter().zip(&self.layout.places);
+        tensors
+            .map(|(tensor, place)| Parameter {
+                key: tensor.key.clone(),
+                shape: place.shape.clone(),
+                dtype: place.dtype,
+                state: tensor.state,
+            })
+            .collect()
+    }
+
+    /// The name of the model's type.
+    pub fn model(&self) -> &str {
+        &self.description.name
+    }
+
+    pub(crate) fn id(&self) -> StoreId {
+        self.id
+    }
+
+    /// Where the tensor of that key lies.
+    pub(crate) fn place(&self, key: &str) -> Result<&Place, Error> {
+        let tensors = &self.description.tensors;
+        match tensors.iter().position(|tensor| tensor.key == key) {
+            Some(position) => Ok(&self.layout.places[position]),
+            None => Err(Error::UnknownKey {
+                model: self.model().to_string(),
+                key: key.to_string(),
+                nearest: nearest(key, tensors.iter().map(|tensor| tensor.key.as_str())),
+            }),
+        }
+    }
+
+    /// The memory of the tensors.
+    pub(crate) fn tensors(&self) -> &Memory {
+        &self.tensors
+    }
+
+    pub(crate) fn slots(&self) -> &Slots {
+        &self.slots
+    }
+
+    pub(crate) fn slots_mut(&mut self) -> &mut Slots {
+        &mut self.slots
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} with {} tensors in {} bytes", self.model(), self.layout.places.len(), self.layout.bytes)
+    }
+}

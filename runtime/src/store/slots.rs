@@ -1,0 +1,145 @@
+//! What optimizers keep between runs, under the name of their step.
+//!
+//! Slots appear when a step first runs with the store and stay as long as it lives, so a position, once known, stays
+//! valid. Every compile of a step finds the slots of that step's name.
+
+use super::layout::Place;
+use super::values;
+use crate::error::Error;
+use crate::memory::Memory;
+use tapeless_compiler::dtype::DType;
+use tapeless_compiler::shape::{Shape, Type};
+
+/// A slot as a step names it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct SlotDecl {
+    /// The name within the step.
+    pub(crate) name: String,
+    /// The element type.
+    pub(crate) dtype: DType,
+    /// The extents.
+    pub(crate) shape: Vec<usize>,
+    /// What every element is at first.
+    pub(crate) initial: f64,
+}
+
+/// All slots of a store.
+#[derive(Debug, Default)]
+pub(crate) struct Slots {
+    slots: Vec<Slot>,
+    memories: Vec<Memory>,
+}
+
+#[derive(Debug)]
+struct Slot {
+    step: String,
+    name: String,
+    memory: usize,
+    place: Place,
+}
+
+impl Slots {
+    /// The positions of a step's slots. Those that are missing are made; on an error nothing changes.
+    pub(crate) fn ensure(&mut self, step: &str, decls: &[SlotDecl]) -> Result<Vec<usize>, Error> {
+        for decl in decls {
+            self.check(step, decl)?;
+        }
+        self.create(step, decls.iter().filter(|decl| self.find(step, &decl.name).is_none()).cloned().collect())?;
+        let position = |decl: &SlotDecl| self.find(step, &decl.name).expect("missing slots were made above");
+        Ok(decls.iter().map(position).collect())
+    }
+
+    /// The position of the slot of that name.
+    pub(crate) fn find(&self, step: &str, name: &str) -> Option<usize> {
+        self.slots.iter().position(|slot| slot.step == step && slot.name == name)
+    }
+
+    /// Where a slot lies.
+    pub(crate) fn pointer(&self, position: usize) -> *mut u8 {
+        let slot = &self.slots[position];
+        self.memories[slot.memory].pointer(slot.place.offset)
+    }
+
+    fn check(&self, step: &str, decl: &SlotDecl) -> Result<(), Error> {
+        if !values::storable(decl.dtype) {
+            return Err(Error::ElementType { name: decl.name.clone(), dtype: decl.dtype });
+        }
+        let Some(position) = self.find(step, &decl.name) else { return Ok(()) };
+        let place = &self.slots[position].place;
+        if (place.dtype, &place.shape) == (decl.dtype, &decl.shape) {
+            return Ok(());
+        }
+        Err(Error::SlotMismatch {
+            step: step.to_string(),
+            slot: decl.name.clone(),
+            expected: ty(decl.dtype, &decl.shape),
+            found: ty(place.dtype, &place.shape),
+        })
+    }
+
+    /// Makes slots in one memory of their own.
+    fn create(&mut self, step: &str, decls: Vec<SlotDecl>) -> Result<(), Error> {
+        if decls.is_empty() {
+            return Ok(());
+        }
+        let mut bytes = 0;
+        let mut places = Vec::new();
+        for decl in &decls {
+            let place = Place::new(decl.dtype, &decl.shape, bytes);
+            bytes = place.end();
+            places.push(place);
+        }
+        let mut memory = Memory::zeroed(bytes)?;
+        for (decl, place) in decls.into_iter().zip(places) {
+            values::write(&mut memory, &place, |_| decl.initial);
+            self.slots.push(Slot { step: step.to_string(), name: decl.name, memory: self.memories.len(), place });
+        }
+        self.memories.push(memory);
+        Ok(())
+    }
+}
+
+/// A type in words of the language.
+pub(crate) fn ty(dtype: DType, shape: &[usize]) -> String {
+    Type::new(dtype, Shape::from_known(shape)).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decl(name: &str, shape: &[usize], initial: f64) -> SlotDecl {
+        SlotDecl { name: name.to_string(), dtype: DType::F32, shape: shape.to_vec(), initial }
+    }
+
+    fn read(slots: &Slots, step: &str, name: &str) -> Option<Vec<f32>> {
+        let slot = &slots.slots[slots.find(step, name)?];
+        Some(values::read(&slots.memories[slot.memory], &slot.place))
+    }
+
+    #[test]
+    fn slots_are_made_once_per_step_and_kept() {
+        let mut slots = Slots::default();
+        let first = slots.ensure("Train", &[decl("m", &[3], 0.0), decl("v", &[3], 1.0)]).expect("new slots");
+        let pointer = slots.pointer(first[1]);
+        let again = slots.ensure("Train", &[decl("v", &[3], 1.0), decl("t", &[], 2.0)]).expect("one more");
+        let other = slots.ensure("Tune", &[decl("v", &[4], 0.0)]).expect("another step's");
+        assert_eq!((first, &again, other), (vec![0, 1], &vec![1, 2], vec![3]));
+        assert_eq!(slots.pointer(again[0]), pointer);
+        assert_eq!(read(&slots, "Train", "v"), Some(vec![1.0; 3]));
+        assert_eq!(read(&slots, "Train", "t"), Some(vec![2.0]));
+        assert_eq!(read(&slots, "Tune", "m"), None);
+    }
+
+    #[test]
+    fn a_slot_of_another_shape_is_refused_and_nothing_changes() {
+        let mut slots = Slots::default();
+        slots.ensure("Train", &[decl("m", &[3], 0.0)]).expect("new slots");
+        let error = slots.ensure("Train", &[decl("new", &[1], 0.0), decl("m", &[4], 0.0)]).expect_err("4 is not 3");
+        assert_eq!(
+            error.to_string(),
+            "Train: the store keeps its slot `m` as f32<3>, this compile wants f32<4>: two steps of one name share a store"
+        );
+        assert_eq!(slots.find("Train", "new"), None);
+    }
+}

@@ -1,0 +1,66 @@
+//! Elements of any type as numbers: what a store writes at first and on `set`, and what it shows.
+
+use super::layout::Place;
+use crate::memory::{Memory, Plain};
+use tapeless_compiler::dtype::DType;
+use tapeless_compiler::scalar::convert;
+
+/// Whether the elements of a store may have this type.
+pub(super) fn storable(dtype: DType) -> bool {
+    !matches!(dtype, DType::F16 | DType::Bf16)
+}
+
+/// Sets every element of an array, converted as a cast does it.
+pub(super) fn write(memory: &mut Memory, place: &Place, number: impl Fn(usize) -> f64) {
+    let number = |element| convert(place.dtype, number(element));
+    match place.dtype {
+        DType::F32 => fill(memory, place, |i| number(i) as f32),
+        DType::F64 => fill(memory, place, number),
+        DType::U32 | DType::Bool => fill(memory, place, |i| number(i) as u32),
+        DType::I32 => fill(memory, place, |i| number(i) as i32),
+        DType::I64 => fill(memory, place, |i| number(i) as i64),
+        DType::U8 => fill(memory, place, |i| number(i) as u8),
+        DType::F16 | DType::Bf16 => unreachable!("a store refuses tensors of half precision"),
+    }
+}
+
+/// The elements of an array as f32.
+pub(super) fn read(memory: &Memory, place: &Place) -> Vec<f32> {
+    match place.dtype {
+        DType::F32 => memory.slice::<f32>(place.offset, place.elements).to_vec(),
+        DType::F64 => gather(memory, place, |x: f64| x as f32),
+        DType::U32 | DType::Bool => gather(memory, place, |x: u32| x as f32),
+        DType::I32 => gather(memory, place, |x: i32| x as f32),
+        DType::I64 => gather(memory, place, |x: i64| x as f32),
+        DType::U8 => gather(memory, place, |x: u8| f32::from(x)),
+        DType::F16 | DType::Bf16 => unreachable!("a store refuses tensors of half precision"),
+    }
+}
+
+fn fill<T: Plain>(memory: &mut Memory, place: &Place, element: impl Fn(usize) -> T) {
+    for (i, slot) in memory.slice_mut(place.offset, place.elements).iter_mut().enumerate() {
+        *slot = element(i);
+    }
+}
+
+fn gather<T: Plain>(memory: &Memory, place: &Place, number: impl Fn(T) -> f32) -> Vec<f32> {
+    memory.slice(place.offset, place.elements).iter().map(|&element| number(element)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_storable_type_keeps_small_whole_numbers() {
+        for dtype in DType::ALL.into_iter().filter(|&dtype| storable(dtype)) {
+            let place = Place::new(dtype, &[2, 3], 64);
+            let mut memory = Memory::zeroed(128).expect("two lines");
+            write(&mut memory, &place, |i| i as f64);
+            let expected =
+                if dtype == DType::Bool { [0.0, 1.0, 1.0, 1.0, 1.0, 1.0] } else { [0.0, 1.0, 2.0, 3.0, 4.0, 5.0] };
+            assert_eq!(read(&memory, &place), expected, "{dtype}");
+            assert!(memory.slice::<u8>(0, 64).iter().all(|&byte| byte == 0), "nothing is written before the array");
+        }
+    }
+}
