@@ -23,6 +23,7 @@ pub mod plan;
 pub mod random;
 pub mod scalar;
 pub mod shape;
+pub mod simplify;
 #[cfg(feature = "language")]
 pub mod syntax;
 pub mod text;
