@@ -10,7 +10,7 @@ mod results;
 mod stores;
 
 pub use input::Input;
-pub use results::Element;
+pub use results::{Element, Elements};
 pub use stores::StoreArgument;
 
 use crate::device::Device;
