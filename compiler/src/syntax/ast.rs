@@ -1,7 +1,7 @@
 //! The syntax tree of `model!`: what `parse` makes of the tokens and `elaborate` reads.
 //!
-//! Every node carries the span that a message about it points at: for a call of a binding that is the opening parenthesis,
-//! for a method its name, for an operator the operator, for anything else its first token.
+//! Every node carries the span that a message about it points at: for a call that is the opening parenthesis, for a method
+//! and a field its name, for an operator and an assignment the operator, for anything else its first token.
 
 use crate::dtype::DType;
 use proc_macro2::{Span, TokenStream};
@@ -161,7 +161,7 @@ pub enum AxisKind {
     Expr(Expr),
     /// `_`
     Hole,
-    /// `{..}`: any axes in front, in the prelude only.
+    /// `{..}`: any axes in front. In the prelude, and in place of extents that could not be read (they are reported).
     Rest,
 }
 
@@ -315,6 +315,8 @@ pub enum ExprKind {
     Range(Option<Box<Expr>>, Option<Box<Expr>>, bool),
     /// `assert!(condition, "message {x}")`
     Assert(Box<Expr>, Option<Template>),
+    /// What is no expression of the language. It is reported already: its value fits everywhere, without a further message.
+    Error,
 }
 
 /// An argument of a call.

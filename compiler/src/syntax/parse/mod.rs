@@ -1,0 +1,120 @@
+//! From tokens to the syntax tree.
+//!
+//! In: the tokens of one `model! { … }`. Out: [`ast::File`], and every mistake of grammar in [`Diagnostics`]. Items are found
+//! by their word; what stands inside of them is Rust's grammar, read by `syn` and translated here. A mistake costs the
+//! statement, the input or the item that it stands in: in its place the tree has [`ast::ExprKind::Error`] or
+//! [`ast::AxisKind::Rest`], and everything else is read.
+
+mod expr;
+mod item;
+mod literal;
+mod refuse;
+mod split;
+mod statement;
+mod ty;
+
+use super::ast;
+use super::diagnostic::{Diagnostic, Diagnostics};
+use proc_macro2::{Delimiter, Group, Span, TokenStream, TokenTree};
+use syn::ext::IdentExt;
+use syn::parse::{ParseStream, Parser};
+
+/// Reads the items of one `model! { … }`.
+pub fn parse(tokens: TokenStream, diagnostics: &Diagnostics) -> ast::File {
+    Reader { dialect: Dialect::User, diagnostics }.file(tokens)
+}
+
+/// Reads the source of the built-in layers. All spans are those of the macro's call; what is wrong in the text is left out.
+pub fn parse_prelude(text: &str) -> ast::File {
+    let tokens = text.parse().map(respan).unwrap_or_default();
+    Reader { dialect: Dialect::Prelude, diagnostics: &Diagnostics::default() }.file(tokens)
+}
+
+/// Whose source is read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Dialect {
+    /// The user's.
+    User,
+    /// The built-in layers', where `{..}` stands for any axes.
+    Prelude,
+}
+
+/// What every part of the parser needs: the rules in force and the place for mistakes.
+#[derive(Clone, Copy)]
+struct Reader<'a> {
+    dialect: Dialect,
+    diagnostics: &'a Diagnostics,
+}
+
+impl Reader<'_> {
+    fn file(self, tokens: TokenStream) -> ast::File {
+        let chunks = split::items(tokens);
+        self.stray(&chunks.before);
+        ast::File { items: chunks.items.into_iter().filter_map(|tokens| self.chunk(tokens)).collect() }
+    }
+
+    /// Reads one item. Its tokens are put into a group whose end is the last of them: that is where `syn` points when tokens
+    /// are missing.
+    fn chunk(self, tokens: Vec<TokenTree>) -> Option<ast::Item> {
+        let end = tokens.last()?.span();
+        let mut group = Group::new(Delimiter::Brace, tokens.into_iter().collect());
+        group.set_span(end);
+        let read = |input: ParseStream<'_>| {
+            let content;
+            syn::braced!(content in input);
+            Ok(self.item(&content))
+        };
+        match read.parse2(TokenTree::Group(group).into()) {
+            Ok(item) => item,
+            Err(error) => {
+                self.error(error);
+                None
+            }
+        }
+    }
+
+    fn report(self, span: Span, headline: impl Into<String>) {
+        self.diagnostics.report(Diagnostic::new(span, headline));
+    }
+
+    fn report_with(self, span: Span, headline: impl Into<String>, note: impl Into<String>) {
+        self.diagnostics.report(Diagnostic::new(span, headline).note(note));
+    }
+
+    /// Reports what `syn` found wrong.
+    fn error(self, error: syn::Error) {
+        for one in error {
+            self.report(one.span(), one.to_string());
+        }
+    }
+
+    /// Reports what `syn` found wrong, with a line on how it is written.
+    fn error_with(self, error: syn::Error, note: &str) {
+        for one in error {
+            self.report_with(one.span(), one.to_string(), note);
+        }
+    }
+}
+
+/// The name without `r#`, and its place.
+fn ident(ident: &syn::Ident) -> ast::Ident {
+    ast::Ident { name: ident.unraw().to_string(), span: ident.span() }
+}
+
+/// Takes the remaining tokens, so that `syn` does not report them once more.
+fn drain(input: ParseStream<'_>) {
+    while input.parse::<TokenTree>().is_ok() {}
+}
+
+fn respan(tokens: TokenStream) -> TokenStream {
+    tokens.into_iter().map(respan_tree).collect()
+}
+
+fn respan_tree(tree: TokenTree) -> TokenTree {
+    let mut tree = match tree {
+        TokenTree::Group(group) => Group::new(group.delimiter(), respan(group.stream())).into(),
+        other => other,
+    };
+    tree.set_span(Span::call_site());
+    tree
+}
