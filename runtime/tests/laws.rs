@@ -14,9 +14,10 @@ const TOLERANCE: f64 = 1e-5;
 /// gradient flows.
 fn gradients(op: &'static dyn Op, sample: &Sample) -> Option<Graph> {
     let mut graph = sample.graph(op).expect("samples are well typed");
-    let outputs: Vec<ValueId> = std::mem::take(&mut graph.results).into_iter().map(|result| result.value).collect();
+    let outputs = std::mem::take(&mut graph.results).into_iter().map(|result| result.value);
+    let outputs: Vec<ValueId> = outputs.filter(|output| graph.dtype(*output).is_float()).collect();
     let mut losses = Vec::new();
-    for (position, output) in outputs.into_iter().enumerate().filter(|(_, output)| graph.dtype(*output).is_float()) {
+    for (position, output) in outputs.into_iter().enumerate() {
         let ty = graph.ty(output).clone();
         let cotangent = graph.leaf(Leaf::User { name: format!("g{position}") }, ty.clone());
         let mut b = Builder::new(&mut graph, Origin::default());
@@ -99,7 +100,8 @@ fn hold(graph: &Graph, arrays: &[Array], options: &Options) -> Result<bool, Stri
     let mut step = Step::compile(text, &Device::cpu(), &[], options).map_err(|error| error.to_string())?;
     step.run(&mut [], &inputs).map_err(|error| error.to_string())?;
     for (position, expected) in graph::evaluate(graph, arrays).iter().enumerate() {
-        compare(&result(&step, position, expected.dtype), expected).map_err(|error| format!("result {position}: {error}"))?;
+        compare(&result(&step, position, expected.dtype), expected)
+            .map_err(|error| format!("result {position}: {error}"))?;
     }
     Ok(true)
 }

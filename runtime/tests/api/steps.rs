@@ -105,7 +105,8 @@ fn follow(shape: &[usize]) -> Writer {
 #[test]
 fn two_stores_one_of_them_read_only() {
     let ty = f32s(&[19]);
-    let (mut leader, mut follower) = (zeros("Leader", &[("w", ty.clone(), false)]), zeros("Follower", &[("w", ty, false)]));
+    let (mut leader, mut follower) =
+        (zeros("Leader", &[("w", ty.clone(), false)]), zeros("Follower", &[("w", ty, false)]));
     leader.set("w", &[1.0; 19]).expect("19 values");
     let graph = text(&follow(&[19]).graph);
     let mut step = Step::compile(graph, &Device::cpu(), &[], &keep_gradients()).expect("the step compiles");
@@ -175,7 +176,8 @@ fn lookup() -> Writer {
     let rows = ops::contract(&mut b, classes, table, "bc,cd->bd");
     let sums = ops::sum(&mut b, rows, &[1]);
     let zero = ops::constant(&mut b, 0.0, DType::U32);
-    let zero = ops::broadcast(&mut b, zero, &b.shape(index));
+    let shape = b.shape(index);
+    let zero = ops::broadcast(&mut b, zero, &shape);
     let first = ops::eq(&mut b, index, zero);
     let kept = ops::and(&mut b, first, keep);
     step.output(0, sums);
@@ -209,10 +211,7 @@ fn mistakes_with_inputs_are_told_before_anything_runs() {
     };
     assert_eq!(refusal(&[0; 5], &[true; 4]), "Lookup: input `index` is u32<4>, which takes 4 values, not 5");
     assert_eq!(refusal(&[0; 4], &[true; 3]), "Lookup: input `keep` is bool<4>, which takes 4 values, not 3");
-    assert_eq!(
-        refusal(&[0, 2, 3, 9], &[true; 4]),
-        "Lookup: input `index` has 3 at position 2, which is not below 3"
-    );
+    assert_eq!(refusal(&[0, 2, 3, 9], &[true; 4]), "Lookup: input `index` has 3 at position 2, which is not below 3");
 }
 
 #[test]
@@ -233,7 +232,10 @@ fn gradients_are_there_when_kept_and_run() {
     let mut store = line(&device).expect("a store");
     let mut step = train_line(&device, &Options::default()).expect("the step compiles");
     run_line(&mut step, &mut store, 2.0, 4.0, 0.1).expect("the inputs fit");
-    assert_eq!(step.gradient("w").expect_err("not kept").to_string(), "TrainLine was compiled without `keep_gradients`");
+    assert_eq!(
+        step.gradient("w").expect_err("not kept").to_string(),
+        "TrainLine was compiled without `keep_gradients`"
+    );
 
     let mut step = train_line(&device, &keep_gradients()).expect("the step compiles");
     assert!(matches!(step.gradient("w"), Err(Error::NotRun { .. })));
