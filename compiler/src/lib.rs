@@ -9,8 +9,10 @@
 
 #![forbid(unsafe_code)]
 
+pub mod autodiff;
 pub mod description;
 pub mod dtype;
+pub mod expand;
 pub mod fuse;
 pub mod graph;
 pub mod kernel;

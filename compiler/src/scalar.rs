@@ -51,6 +51,14 @@ pub enum ScalarOp {
     Not,
     /// `select(condition, a, b)`: a where the bool holds, b elsewhere.
     Select,
+    /// `fma(a, b, c)`: a * b + c with one rounding, on floats.
+    Fma,
+    /// The bits moved up by a number below 32; integers of 32 bits only.
+    ShiftLeft(u32),
+    /// The bits moved down by a number below 32; copies of the sign follow on i32, zeros on u32.
+    ShiftRight(u32),
+    /// The 32 bits taken as another type: f32, i32 or u32. The only meaning that is about f32 bits and not about numbers.
+    Bits(DType),
     /// Conversion: floats to integers round toward zero, with NaN as 0 and saturation; anything but 0 is true.
     Cast(DType),
 }
@@ -60,6 +68,9 @@ impl ScalarOp {
     pub fn name(self) -> String {
         match self {
             ScalarOp::Cast(dtype) => format!("cast.{dtype}"),
+            ScalarOp::Bits(dtype) => format!("bits.{dtype}"),
+            ScalarOp::ShiftLeft(by) => format!("shl.{by}"),
+            ScalarOp::ShiftRight(by) => format!("shr.{by}"),
             other => format!("{other:?}").to_lowercase(),
         }
     }
@@ -68,8 +79,9 @@ impl ScalarOp {
     pub fn arity(self) -> usize {
         use ScalarOp::*;
         match self {
-            Neg | Abs | Sqrt | Floor | Exp | Log | Tanh | Not | Cast(_) => 1,
-            Select => 3,
+            Neg | Abs | Sqrt | Floor | Exp | Log | Tanh | Not | Cast(_) | Bits(_) => 1,
+            ShiftLeft(_) | ShiftRight(_) => 1,
+            Select | Fma => 3,
             Add | Sub | Mul | Div | Max | Min | Eq | Ne | Lt | Le | And | Or => 2,
         }
     }
@@ -88,6 +100,9 @@ impl ScalarOp {
             And | Or | Not if same && first == DType::Bool => Some(DType::Bool),
             Select if operands.len() == 3 && first == DType::Bool && operands[1] == operands[2] => Some(operands[1]),
             Cast(dtype) if operands.len() == 1 => Some(dtype),
+            Fma if same && first.is_float() => Some(first),
+            ShiftLeft(by) | ShiftRight(by) if same && by < 32 && is_word(first) && first != DType::F32 => Some(first),
+            Bits(dtype) if same && is_word(first) && is_word(dtype) => Some(dtype),
             _ => None,
         }
     }
@@ -111,8 +126,8 @@ impl ScalarOp {
             Tanh => a.tanh(),
             Max if a.is_nan() || b.is_nan() => f64::NAN,
             Min if a.is_nan() || b.is_nan() => f64::NAN,
-            Max => a.max(b),
-            Min => a.min(b),
+            Max => [b, a][usize::from(b < a)],
+            Min => [b, a][usize::from(a < b)],
             Eq => truth(a == b),
             Ne => truth(a != b),
             Lt => truth(a < b),
@@ -122,6 +137,11 @@ impl ScalarOp {
             Not => truth(a == 0.0),
             Select => [operands[2], b][usize::from(a != 0.0)],
             Cast(to) => convert(to, a),
+            Fma => a.mul_add(b, operands[2]),
+            ShiftLeft(by) => from_bits(dtype, to_bits(dtype, a) << by),
+            ShiftRight(by) if dtype == DType::I32 => f64::from(a as i32 >> by),
+            ShiftRight(by) => from_bits(dtype, to_bits(dtype, a) >> by),
+            Bits(to) => from_bits(to, to_bits(dtype, a)),
         }
     }
 
@@ -131,7 +151,7 @@ impl ScalarOp {
         match self {
             Exp | Log => 2.0,
             Tanh => 4.0,
-            Add | Sub | Mul | Div | Sqrt => 0.5,
+            Add | Sub | Mul | Div | Sqrt | Fma => 0.5,
             _ => 0.0,
         }
     }
@@ -154,6 +174,27 @@ pub fn convert(to: DType, value: f64) -> f64 {
         DType::U8 => f64::from(value as u8),
         DType::I64 => (value as i64) as f64,
         DType::F32 | DType::F64 | DType::F16 | DType::Bf16 => value,
+    }
+}
+
+/// Whether a value is one 32-bit word that is no bool.
+fn is_word(dtype: DType) -> bool {
+    matches!(dtype, DType::F32 | DType::I32 | DType::U32)
+}
+
+fn to_bits(dtype: DType, value: f64) -> u32 {
+    match dtype {
+        DType::F32 => (value as f32).to_bits(),
+        DType::I32 => (value as i32) as u32,
+        _ => value as u32,
+    }
+}
+
+fn from_bits(dtype: DType, bits: u32) -> f64 {
+    match dtype {
+        DType::F32 => f64::from(f32::from_bits(bits)),
+        DType::I32 => f64::from(bits as i32),
+        _ => f64::from(bits),
     }
 }
 
@@ -185,6 +226,18 @@ mod tests {
         assert_eq!(ScalarOp::Sub.evaluate(DType::U32, &[0.0, 1.0]), f64::from(u32::MAX));
         assert_eq!(ScalarOp::Mul.evaluate(DType::U32, &[4294967295.0, 4294967295.0]), 1.0);
         assert_eq!(ScalarOp::Sub.evaluate(DType::I32, &[0.0, 1.0]), -1.0);
+    }
+
+    #[test]
+    fn bits_are_those_of_an_f32() {
+        assert_eq!(ScalarOp::Bits(DType::I32).evaluate(DType::F32, &[1.0]), f64::from(0x3f80_0000));
+        assert_eq!(ScalarOp::Bits(DType::F32).evaluate(DType::I32, &[-2147483648.0]).to_bits(), (-0.0f64).to_bits());
+        assert_eq!(ScalarOp::ShiftRight(1).evaluate(DType::I32, &[-3.0]), -2.0);
+        assert_eq!(ScalarOp::ShiftRight(1).evaluate(DType::U32, &[4294967295.0]), 2147483647.0);
+        assert_eq!(ScalarOp::ShiftLeft(31).evaluate(DType::I32, &[3.0]), f64::from(i32::MIN));
+        assert_eq!(ScalarOp::Fma.evaluate(DType::F32, &[3.0, 5.0, -1.0]), 14.0);
+        assert_eq!(ScalarOp::Bits(DType::Bool).result(&[DType::F32]), None);
+        assert_eq!(ScalarOp::ShiftLeft(32).result(&[DType::I32]), None);
     }
 
     #[test]

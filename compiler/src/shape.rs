@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::{Add, Mul, Neg, Sub};
 use std::sync::Arc;
+use thiserror::Error;
 
 /// A named open extent, like `B` in `f32<dyn B, 10>`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -43,6 +44,20 @@ enum Factor {
 
 /// A product of factors, sorted; the empty product is the constant term.
 type Monomial = Vec<Factor>;
+
+/// Why an extent is no number.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum EvaluateError {
+    /// A symbol is not bound to a number.
+    #[error("{0} is not set")]
+    Unbound(Symbol),
+    /// A divisor is zero.
+    #[error("{0} is divided by {1}, which is 0")]
+    DivisionByZero(String, String),
+    /// The number is too large.
+    #[error("the number is too large")]
+    Overflow,
+}
 
 /// How long an axis is: an integer polynomial over symbols, with floor division.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -103,6 +118,19 @@ impl Extent {
         Some(sum)
     }
 
+    /// The number that the extent is for these bindings.
+    pub fn evaluate(&self, bindings: &Bindings) -> Result<i64, EvaluateError> {
+        let mut sum = 0i64;
+        for (monomial, coefficient) in &self.0 {
+            let mut product = *coefficient;
+            for factor in monomial {
+                product = product.checked_mul(factor.evaluate(bindings)?).ok_or(EvaluateError::Overflow)?;
+            }
+            sum = sum.checked_add(product).ok_or(EvaluateError::Overflow)?;
+        }
+        Ok(sum)
+    }
+
     /// How many terms the polynomial has.
     pub fn terms(&self) -> usize {
         self.0.len()
@@ -152,6 +180,18 @@ impl Extent {
 }
 
 impl Factor {
+    fn evaluate(&self, bindings: &Bindings) -> Result<i64, EvaluateError> {
+        match self {
+            Factor::Symbol(symbol) => {
+                bindings.get(symbol).and_then(Extent::known).ok_or_else(|| EvaluateError::Unbound(symbol.clone()))
+            }
+            Factor::Quotient(a, b) => match (a.evaluate(bindings)?, b.evaluate(bindings)?) {
+                (_, 0) => Err(EvaluateError::DivisionByZero(a.to_string(), b.to_string())),
+                (a, b) => Ok(floor_div(a, b)),
+            },
+        }
+    }
+
     fn substitute(&self, bindings: &Bindings) -> Option<Extent> {
         match self {
             Factor::Symbol(symbol) => {

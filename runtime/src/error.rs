@@ -140,7 +140,9 @@ pub enum Error {
         found: String,
     },
     /// Two steps of one name keep different things in one store.
-    #[error("{step}: the store keeps its slot `{slot}` as {found}, this compile wants {expected}: two steps of one name share a store")]
+    #[error(
+        "{step}: the store keeps its slot `{slot}` as {found}, this compile wants {expected}: two steps of one name share a store"
+    )]
     SlotMismatch {
         /// The step.
         step: String,

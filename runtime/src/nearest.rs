@@ -3,9 +3,9 @@
 /// How many names a message suggests.
 const SUGGESTIONS: usize = 3;
 
-/// The names that differ from `name` in at most half of its characters, nearest first, a few at most.
+/// The names that differ from `name` in at most a third of its characters, nearest first, a few at most.
 pub(crate) fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Vec<String> {
-    let limit = name.chars().count().div_ceil(2);
+    let limit = name.chars().count().div_ceil(3);
     let mut near: Vec<(usize, &str)> =
         names.map(|other| (distance(name, other), other)).filter(|(distance, _)| *distance <= limit).collect();
     near.sort_by_key(|(distance, _)| *distance);

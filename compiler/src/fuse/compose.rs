@@ -8,7 +8,7 @@ use crate::dtype::DType;
 use crate::nest::{Atom, Body, Index, Nest, Read, Scalar, ScalarId, Term};
 
 /// The nest that copies its only operand.
-pub(super) fn copy(dtype: DType, extents: &[usize]) -> Nest {
+pub(crate) fn copy(dtype: DType, extents: &[usize]) -> Nest {
     let index = (0..extents.len()).map(Index::axis).collect();
     let mut body = Body::default();
     body.push(Scalar::Read(0));

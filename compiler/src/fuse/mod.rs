@@ -13,6 +13,8 @@ mod compose;
 pub mod legality;
 pub mod profit;
 
+pub(crate) use compose::copy;
+
 use crate::graph::{Graph, Lowering, NodeId, Origin, Role, ValueId};
 use crate::nest::{Index, Nest};
 use std::collections::{BTreeMap, BTreeSet};
@@ -260,7 +262,7 @@ impl<'g> Fusing<'g> {
     /// Adds a group that copies a value.
     fn copy(&mut self, value: ValueId, node: Option<NodeId>) {
         let ty = self.graph.ty(value);
-        let nest = self.resolved(compose::copy(ty.dtype, &ty.known_shape()), &[value]);
+        let nest = self.resolved(copy(ty.dtype, &ty.known_shape()), &[value]);
         self.add(nest, value, node);
     }
 

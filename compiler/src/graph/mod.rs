@@ -7,20 +7,29 @@
 
 mod array;
 mod attribute;
+mod bind;
 mod builder;
 mod infer;
 mod op;
 mod parse;
 mod print;
+mod reference;
+mod rewrite;
 mod sample;
+mod sample;
+mod verify;
 
 pub use array::{Array, for_each_point};
 pub use attribute::{Attribute, Attributes};
+pub use bind::{BindError, bind};
 pub use builder::Builder;
 pub use infer::{Infer, TypeError};
 pub use op::{Call, Fill, Lowering, Op, Sample, SampleOperand, Vjp};
 pub use parse::parse;
 pub use print::print;
+pub use reference::evaluate;
+pub use rewrite::{Defined, Rewriter, rewrite};
+pub use verify::{VerifyError, verify};
 
 use crate::dtype::DType;
 use crate::shape::{Extent, Symbol, Type};

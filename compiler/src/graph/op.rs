@@ -42,6 +42,11 @@ pub trait Op: Sync {
         unreachable!("{} lowers to a nest or a view", self.name())
     }
 
+    /// The operand whose elements are used as an index, and what they must all be below. `call` has known extents.
+    fn index_bound(&self, _call: &Call) -> Option<(usize, usize)> {
+        None
+    }
+
     /// The naive meaning in f64. `call` has known extents.
     fn reference(&self, call: &Call, operands: &[&Array]) -> Vec<Array>;
 

@@ -47,7 +47,9 @@ fn write_graph(out: &mut String, graph: &Graph) -> fmt::Result {
         }
     }
     graph.checks.iter().try_for_each(|check| write_check(out, check))?;
-    graph.results.iter().try_for_each(|result| write_result(out, result))?;
+    for GraphResult { role, value } in &graph.results {
+        writeln!(out, "result {role} {value}")?;
+    }
     writeln!(out, "end")
 }
 
@@ -80,17 +82,6 @@ fn write_check(out: &mut String, check: &Check) -> fmt::Result {
     writeln!(out, "check {{{}}} {relation} {{{}}} {:?}{}", check.left, check.right, check.message, check.origin)
 }
 
-fn write_result(out: &mut String, result: &GraphResult) -> fmt::Result {
-    out.write_str("result ")?;
-    match &result.role {
-        Role::Metric(name) => write!(out, "metric {name:?}")?,
-        Role::Output(position) => write!(out, "output {position}")?,
-        Role::Gradient { store, key } => write!(out, "gradient {store} {key:?}")?,
-        Role::Next(leaf) => write!(out, "next {leaf}")?,
-    }
-    writeln!(out, " {}", result.value)
-}
-
 impl fmt::Display for ValueId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "%{}", self.0)
@@ -104,6 +95,17 @@ impl fmt::Display for Leaf {
             Leaf::Parameter { store, key } => write!(f, "parameter {store} {key:?}"),
             Leaf::State { store, key } => write!(f, "state {store} {key:?}"),
             Leaf::Slot { store, name, initial } => write!(f, "slot {store} {name:?} {initial:?}"),
+        }
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Role::Metric(name) => write!(f, "metric {name:?}"),
+            Role::Output(position) => write!(f, "output {position}"),
+            Role::Gradient { store, key } => write!(f, "gradient {store} {key:?}"),
+            Role::Next(leaf) => write!(f, "next {leaf}"),
         }
     }
 }

@@ -91,7 +91,7 @@ impl Op for Broadcast {
     }
 
     fn samples(&self) -> Vec<Sample> {
-        let cases: [(&[usize], &[usize], DType); 10] = [
+        let cases: [(&[usize], &[usize], DType); 11] = [
             (&[], &[4], DType::F32),
             (&[], &[3, 5], DType::F32),
             (&[5], &[3, 5], DType::F32),
@@ -102,6 +102,7 @@ impl Op for Broadcast {
             (&[3], &[3], DType::Bool),
             (&[3, 1], &[3, 0], DType::F32),
             (&[1, 5], &[1, 5], DType::F32),
+            (&[0], &[3, 0], DType::F32),
         ];
         let sample = |(from, to, dtype): (&[usize], &[usize], DType)| Sample {
             attributes: attributes(&Shape::from_known(to)),

@@ -135,6 +135,10 @@ impl Op for CrossEntropy {
         vec![Reduction::of(&call.attributes).apply(b, losses)]
     }
 
+    fn index_bound(&self, call: &Call) -> Option<(usize, usize)> {
+        Some((1, call.operand_shape(0)[class_axis(&call.operand_types[0])]))
+    }
+
     fn reference(&self, call: &Call, operands: &[&Array]) -> Vec<Array> {
         let (logits, labels, smoothing) = (operands[0], operands[1], call.attributes.float("label_smoothing"));
         let axis = class_axis(&call.operand_types[0]);

@@ -12,7 +12,7 @@ pub enum Signature {
     Numbers,
     /// Floats of one type, giving that type.
     Floats,
-    /// Floats or signed integers of one type, giving that type.
+    /// Floats or i32, giving that type.
     Signed,
     /// Numbers of one type, giving bool.
     Comparison,
@@ -57,8 +57,8 @@ impl Elementwise {
             Signature::Bools if first.dtype != DType::Bool => infer.error(format!("takes bools, not {}", first.dtype)),
             Signature::Bools => Ok(DType::Bool),
             _ if first.dtype == DType::Bool => infer.error("takes numbers, not bool"),
-            Signature::Signed if matches!(first.dtype, DType::U32 | DType::U8) => {
-                infer.error(format!("takes signed numbers, not {}", first.dtype))
+            Signature::Signed if !first.dtype.is_float() && first.dtype != DType::I32 => {
+                infer.error(format!("takes floats or i32, not {}", first.dtype))
             }
             Signature::Numbers | Signature::Signed => Ok(first.dtype),
             Signature::Comparison => Ok(DType::Bool),

@@ -84,6 +84,10 @@ impl Op for Gather {
         })
     }
 
+    fn index_bound(&self, call: &Call) -> Option<(usize, usize)> {
+        Some((1, call.operand_shape(0)[call.attributes.axis("axis")]))
+    }
+
     fn reference(&self, call: &Call, operands: &[&Array]) -> Vec<Array> {
         let (x, index, axis) = (operands[0], operands[1], call.attributes.axis("axis"));
         let element = |point: &[usize]| {

@@ -11,15 +11,7 @@ pub static MAXIMUM: Elementwise = Elementwise {
     doc: "maximum(a: T<S>, b: T<S>) -> T<S>: the larger of a and b, NaN if either is; the gradient is g for the larger one, half of it for each of two equals",
     fills: &[Fill::Distinct; 2],
     signature: Signature::Numbers,
-    scalar: |_, x| {
-        if x[0].is_nan() {
-            x[0]
-        } else if x[1] <= x[0] {
-            x[0]
-        } else {
-            x[1]
-        }
-    },
+    scalar: |_, x| if x[1] <= x[0] || x[0].is_nan() { x[0] } else { x[1] },
     body: |body, _, x| body.apply(ScalarOp::Max, x),
     gradient: Some(|b, call, g| to_larger(b, call.operands[0], call.operands[1], g)),
 };

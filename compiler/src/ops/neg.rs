@@ -7,7 +7,7 @@ use crate::scalar::ScalarOp;
 /// The op.
 pub static NEG: Elementwise = Elementwise {
     name: "neg",
-    doc: "neg(x: T<S>) -> T<S>: -x, wrapping on signed integers; the gradient is -g",
+    doc: "neg(x: T<S>) -> T<S>: -x, wrapping on i32; the gradient is -g",
     fills: &[Fill::Between(-2.0, 2.0)],
     signature: Signature::Signed,
     scalar: |dtype, x| wrapping(dtype, 0.0, x[0], |_, x| -x, i64::wrapping_sub),

@@ -64,6 +64,10 @@ impl Op for OneHot {
         })
     }
 
+    fn index_bound(&self, call: &Call) -> Option<(usize, usize)> {
+        Some((0, *call.shape().last().expect("the result has the axis of the classes")))
+    }
+
     fn reference(&self, call: &Call, operands: &[&Array]) -> Vec<Array> {
         let element = |point: &[usize]| {
             let (class, place) = point.split_last().expect("the result has the axis of the classes");

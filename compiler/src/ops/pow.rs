@@ -99,7 +99,7 @@ impl Op for Pow {
 
     fn samples(&self) -> Vec<Sample> {
         let whole = [0.0, 1.0, 2.0, 3.0, 7.0].map(|exponent| (exponent, Fill::Between(-2.0, 2.0)));
-        let positive = [-1.0, -2.0, -3.0, 0.5, -0.5, 1.7, -1.3, 65.0].map(|e| (e, Fill::Between(0.7, 1.5)));
+        let positive = [-1.0, -2.0, -3.0, 0.5, -0.5, 1.7, -1.3, 65.0].map(|e| (e, Fill::Between(0.8, 1.1)));
         let sample = |(exponent, fill), shape: &[usize]| Sample {
             attributes: attributes(exponent),
             operands: vec![SampleOperand::numbers(DType::F32, shape, fill)],

@@ -6,6 +6,21 @@
 pub mod ast;
 pub mod diagnostic;
 mod display;
+mod elaborate;
+pub mod nearest;
+pub mod output;
+pub mod parse;
+
+use diagnostic::{Diagnostic, Diagnostics};
+use proc_macro2::TokenStream;
+
+/// Compiles the contents of one `model! { … }`: what the macro generates, and all mistakes.
+pub fn compile(tokens: TokenStream) -> (output::Program, Vec<Diagnostic>) {
+    let diagnostics = Diagnostics::default();
+    let file = parse::parse(tokens, &diagnostics);
+    let program = elaborate::elaborate(&file, &diagnostics);
+    (program, diagnostics.into_vec())
+}
 pub mod nearest;
 pub mod output;
 pub mod parse;

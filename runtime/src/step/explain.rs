@@ -32,7 +32,8 @@ fn line(graph: &Graph, plan: &Plan, launch: &Launch) -> [String; 3] {
     let parameters = &plan.kernels[launch.kernel].parameters;
     let arguments = || parameters.iter().zip(&launch.arguments);
     let bytes = |written: bool| -> usize {
-        let buffers: BTreeSet<_> = arguments().filter(|(p, _)| p.written == written).map(|(_, buffer)| buffer).collect();
+        let buffers: BTreeSet<_> =
+            arguments().filter(|(p, _)| p.written == written).map(|(_, buffer)| buffer).collect();
         buffers.iter().map(|buffer| plan.buffers[buffer.0].elements * plan.buffers[buffer.0].dtype.size()).sum()
     };
     let written = arguments().filter(|(parameter, _)| parameter.written).map(|(parameter, buffer)| {

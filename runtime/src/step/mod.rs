@@ -10,7 +10,7 @@ mod results;
 mod stores;
 
 pub use input::Input;
-pub use results::Element;
+pub use results::{Element, Elements};
 pub use stores::StoreArgument;
 
 use crate::device::Device;
@@ -154,7 +154,8 @@ impl Step {
 
     /// Where the plan has a result of the graph: it leaves out what was not asked for.
     fn position(&self, result: usize) -> usize {
-        let mut roles = self.graph.results.iter().map(|result| &result.role).filter(|role| !matches!(role, Role::Next(_)));
+        let mut roles =
+            self.graph.results.iter().map(|result| &result.role).filter(|role| !matches!(role, Role::Next(_)));
         let role = roles.nth(result).expect("generated code knows how many results there are");
         self.results.iter().position(|result| result.role == *role).expect("the plan has what generated code asks for")
     }

@@ -2,7 +2,6 @@
 
 use crate::memory::Memory;
 use crate::tensor::View;
-use std::fmt::Debug;
 use tapeless_compiler::dtype::DType;
 use tapeless_compiler::graph::Role;
 use tapeless_compiler::plan::{Place, Plan, PlanResult};
@@ -27,8 +26,8 @@ impl StepResult {
         let Place::Workspace(offset) = buffer.place else {
             return Err(format!("the result {:?} lies in a leaf", result.role));
         };
-        if elements != buffer.elements {
-            return Err(format!("the result {:?} is not its buffer", result.role));
+        if elements != buffer.elements || matches!(buffer.dtype, DType::F16 | DType::Bf16) {
+            return Err(format!("the result {:?} is no {} array of {elements} elements", result.role, buffer.dtype));
         }
         let bools = if buffer.dtype == DType::Bool { vec![false; elements] } else { Vec::new() };
         Ok(StepResult {
@@ -51,42 +50,62 @@ impl StepResult {
 
     /// The elements, which are of the type that the generated code asks for.
     pub(super) fn view<'a, T: Element>(&'a self, workspace: &'a Memory) -> View<'a, T> {
-        assert_eq!(T::DTYPE, self.dtype, "generated code knows the type of {:?}", self.role);
-        View::borrowed(T::elements(self, workspace), &self.shape)
+        let elements = T::from_elements(self.elements(workspace));
+        View::borrowed(elements.expect("generated code knows the types of results"), &self.shape)
+    }
+
+    fn elements<'a>(&'a self, workspace: &'a Memory) -> Elements<'a> {
+        let (offset, elements) = (self.offset, self.elements);
+        match self.dtype {
+            DType::F32 => Elements::F32(workspace.slice(offset, elements)),
+            DType::F64 => Elements::F64(workspace.slice(offset, elements)),
+            DType::U32 => Elements::U32(workspace.slice(offset, elements)),
+            DType::I32 => Elements::I32(workspace.slice(offset, elements)),
+            DType::I64 => Elements::I64(workspace.slice(offset, elements)),
+            DType::U8 => Elements::U8(workspace.slice(offset, elements)),
+            DType::Bool => Elements::Bool(&self.bools),
+            DType::F16 | DType::Bf16 => unreachable!("results of half precision are refused when the step is compiled"),
+        }
     }
 }
 
-/// What an element of a result may be.
-pub trait Element: Stored {}
-
-/// How elements of a type lie in a result.
-pub trait Stored: Copy + Debug {
-    /// The element type.
-    const DTYPE: DType;
-
-    /// All elements of a result.
-    fn elements<'a>(result: &'a StepResult, workspace: &'a Memory) -> &'a [Self];
+/// The elements of a result.
+#[derive(Clone, Copy, Debug)]
+pub enum Elements<'a> {
+    /// Of type f32.
+    F32(&'a [f32]),
+    /// Of type f64.
+    F64(&'a [f64]),
+    /// Of type u32.
+    U32(&'a [u32]),
+    /// Of type i32.
+    I32(&'a [i32]),
+    /// Of type i64.
+    I64(&'a [i64]),
+    /// Of type u8.
+    U8(&'a [u8]),
+    /// Of type bool.
+    Bool(&'a [bool]),
 }
 
-/// Types that are seen in place.
-macro_rules! stored {
-    ($($element:ty => $dtype:ident),*) => {$(
-        impl Element for $element {}
-        impl Stored for $element {
-            const DTYPE: DType = DType::$dtype;
-            fn elements<'a>(result: &'a StepResult, workspace: &'a Memory) -> &'a [Self] {
-                workspace.slice(result.offset, result.elements)
+/// What an element of a result may be.
+pub trait Element: Copy {
+    /// The elements if they are of this type.
+    fn from_elements(elements: Elements<'_>) -> Option<&[Self]>;
+}
+
+/// One variant for each type.
+macro_rules! element {
+    ($($element:ty => $variant:ident),*) => {$(
+        impl Element for $element {
+            fn from_elements(elements: Elements<'_>) -> Option<&[$element]> {
+                match elements {
+                    Elements::$variant(elements) => Some(elements),
+                    _ => None,
+                }
             }
         }
     )*};
 }
 
-stored!(f32 => F32, f64 => F64, u32 => U32, i32 => I32, i64 => I64, u8 => U8);
-
-impl Element for bool {}
-impl Stored for bool {
-    const DTYPE: DType = DType::Bool;
-    fn elements<'a>(result: &'a StepResult, _workspace: &'a Memory) -> &'a [Self] {
-        &result.bools
-    }
-}
+element!(f32 => F32, f64 => F64, u32 => U32, i32 => I32, i64 => I64, u8 => U8, bool => Bool);

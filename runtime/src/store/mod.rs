@@ -92,7 +92,13 @@ impl Store {
         let place = self.place(key)?.clone();
         if elements.len() != place.elements {
             let (model, key) = (self.model().to_string(), key.to_string());
-            return Err(Error::ValueCount { model, key, ty: ty(place.dtype, &place.shape), expected: place.elements, found: elements.len() });
+            return Err(Error::ValueCount {
+                model,
+                key,
+                ty: ty(place.dtype, &place.shape),
+                expected: place.elements,
+                found: elements.len(),
+            });
         }
         values::write(&mut self.tensors, &place, |i| f64::from(elements[i]));
         Ok(())

@@ -57,7 +57,8 @@ mod tests {
             let place = Place::new(dtype, &[2, 3], 64);
             let mut memory = Memory::zeroed(128).expect("two lines");
             write(&mut memory, &place, |i| i as f64);
-            let expected = if dtype == DType::Bool { [0.0, 1.0, 1.0, 1.0, 1.0, 1.0] } else { [0.0, 1.0, 2.0, 3.0, 4.0, 5.0] };
+            let expected =
+                if dtype == DType::Bool { [0.0, 1.0, 1.0, 1.0, 1.0, 1.0] } else { [0.0, 1.0, 2.0, 3.0, 4.0, 5.0] };
             assert_eq!(read(&memory, &place), expected, "{dtype}");
             assert!(memory.slice::<u8>(0, 64).iter().all(|&byte| byte == 0), "nothing is written before the array");
         }

@@ -104,7 +104,8 @@ impl Elaborator<'_> {
             (_, Value::Poison) => Value::Poison,
             ("usize" | "u32" | "i32" | "i64", value @ Value::Int(_)) => value,
             (known @ ("f32" | "f64" | "bool" | "usize" | "u32" | "i32" | "i64"), other) => {
-                let headline = format!("{}: `{}` is a {known}, not {}", block.name.name, parameter.name.name, other.kind());
+                let headline =
+                    format!("{}: `{}` is a {known}, not {}", block.name.name, parameter.name.name, other.kind());
                 self.report(Problem::new(span, headline).detail(signature(block)))
             }
             (_, value) => value,
@@ -120,7 +121,14 @@ impl Elaborator<'_> {
         }
     }
 
-    fn apply_seq(&mut self, layer: &Layer, elements: &[Value], given: Vec<Given<'_>>, expr: &Expr, span: Span) -> Value {
+    fn apply_seq(
+        &mut self,
+        layer: &Layer,
+        elements: &[Value],
+        given: Vec<Given<'_>>,
+        expr: &Expr,
+        span: Span,
+    ) -> Value {
         let mut given = given.into_iter();
         let (Some(first), None) = (given.next(), given.next()) else {
             return self.fail(span, "Seq takes one value");

@@ -45,6 +45,7 @@ impl Elaborator<'_> {
             ExprKind::Repeat(element, count) => self.repeat(element, count),
             ExprKind::Range(start, end, inclusive) => self.range(expr, start.as_deref(), end.as_deref(), *inclusive),
             ExprKind::Assert(condition, message) => self.assertion(expr, condition, message.as_ref()),
+            ExprKind::Error => Value::Poison,
         }
     }
 
@@ -132,8 +133,11 @@ impl Elaborator<'_> {
                     None => self.fail(index.start, format!("index {at} of a list of {}", values.len())),
                 }
             }
-            (Value::List(_) | Value::Tuple(_), None) => self.fail(index.start, "an index is a whole number that is known"),
-            (other, _) => self.fail(index.start, format!("{} is not indexed; a tensor is sliced by `slice` or `at`", other.kind())),
+            (Value::List(_) | Value::Tuple(_), None) => {
+                self.fail(index.start, "an index is a whole number that is known")
+            }
+            (other, _) => self
+                .fail(index.start, format!("{} is not indexed; a tensor is sliced by `slice` or `at`", other.kind())),
         }
     }
 
@@ -205,9 +209,7 @@ impl Elaborator<'_> {
             Some(Value::Poison) => self.evaluate_all(arguments),
             _ => match functions::find(&name.name) {
                 Some(function) => self.call_function(function, Some(given), arguments, expr, name.span),
-                None if functions::planned(&name.name) => {
-                    self.unsupported(name.span, &format!("`{}`", name.name))
-                }
+                None if functions::planned(&name.name) => self.unsupported(name.span, &format!("`{}`", name.name)),
                 None => {
                     self.evaluate_all(arguments);
                     self.unknown_function(name.span, &name.name)
@@ -265,7 +267,9 @@ impl Elaborator<'_> {
             }
             Value::Open(_) => {
                 let headline = "the condition of `if` depends on open extents, known only when the step is compiled";
-                self.report(Problem::new(condition.start, headline).detail("write the extents out, or make them consts"))
+                self.report(
+                    Problem::new(condition.start, headline).detail("write the extents out, or make them consts"),
+                )
             }
             other => self.fail(condition.start, format!("the condition of `if` is a bool, not {}", other.kind())),
         }
@@ -302,7 +306,9 @@ impl Elaborator<'_> {
             None => Ok(None),
             Some((Value::Int(extent), _)) => Ok(Some(extent)),
             Some((Value::Poison, _)) => Err(Value::Poison),
-            Some((other, side)) => Err(this.fail(side.start, format!("a range is of whole numbers, not {}", other.kind()))),
+            Some((other, side)) => {
+                Err(this.fail(side.start, format!("a range is of whole numbers, not {}", other.kind())))
+            }
         };
         let (start, end) = (side(self, start), side(self, end));
         match (start, end) {
@@ -317,12 +323,7 @@ impl Elaborator<'_> {
         }
     }
 
-    fn assertion(
-        &mut self,
-        expr: &Expr,
-        condition: &Expr,
-        message: Option<&crate::syntax::ast::Template>,
-    ) -> Value {
+    fn assertion(&mut self, expr: &Expr, condition: &Expr, message: Option<&crate::syntax::ast::Template>) -> Value {
         let value = self.evaluate(condition);
         let text = message.map_or_else(|| format!("{condition} does not hold"), |message| self.template(message));
         match value {

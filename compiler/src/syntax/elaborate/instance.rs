@@ -84,7 +84,7 @@ pub fn placed(value: Value, place: &Place, training: Option<bool>) -> Value {
             Value::Layer(Rc::new(Layer { place: Some(place.clone()), training, ..(*layer).clone() }))
         }
         Value::List(values) => {
-            let element = |(i, value)| placed(value, &place.child(&i.to_string(), i), training);
+            let element = |(i, value): (usize, Value)| placed(value, &place.child(&i.to_string(), i), training);
             Value::List(values.into_iter().enumerate().map(element).collect())
         }
         other => other,

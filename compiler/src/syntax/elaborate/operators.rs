@@ -144,9 +144,8 @@ impl Elaborator<'_> {
             (BinaryOp::Ne, Value::Bool(a), Value::Bool(b)) => Value::Bool(a != b),
             (BinaryOp::And, Value::Bool(true), open @ Value::Open(_))
             | (BinaryOp::And, open @ Value::Open(_), Value::Bool(true)) => open,
-            (BinaryOp::And, Value::Bool(false), Value::Open(_)) | (BinaryOp::And, Value::Open(_), Value::Bool(false)) => {
-                Value::Bool(false)
-            }
+            (BinaryOp::And, Value::Bool(false), Value::Open(_))
+            | (BinaryOp::And, Value::Open(_), Value::Bool(false)) => Value::Bool(false),
             (BinaryOp::And, Value::Open(mut a), Value::Open(b)) => {
                 a.extend(b);
                 Value::Open(a)
@@ -219,7 +218,13 @@ impl Elaborator<'_> {
     }
 
     /// The shape that both sides broadcast to. What open extents leave undecided becomes a check.
-    pub(super) fn broadcast_shape(&mut self, name: &str, whole: &str, pair: &[(&Expr, ValueId); 2], span: Span) -> Option<Shape> {
+    pub(super) fn broadcast_shape(
+        &mut self,
+        name: &str,
+        whole: &str,
+        pair: &[(&Expr, ValueId); 2],
+        span: Span,
+    ) -> Option<Shape> {
         let one = Extent::from(1);
         let shapes = pair.map(|(_, value)| self.graph.ty(value).shape.extents().to_vec());
         let rank = shapes[0].len().max(shapes[1].len());

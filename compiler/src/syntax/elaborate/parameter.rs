@@ -7,7 +7,7 @@ use super::scope::BindingKind;
 use super::store::Entry;
 use super::value::Value;
 use crate::graph::Leaf;
-use crate::shape::Type;
+use crate::shape::{Extent, Symbol, Type};
 use crate::syntax::ast::{AxisKind, Expr, Ident, Pattern, TensorType};
 use crate::syntax::diagnostic::position;
 use proc_macro2::Span;
@@ -47,7 +47,10 @@ impl Elaborator<'_> {
             return match self.stores[place.store].entries.get(&key).map(|entry| entry.ty == ty) {
                 Some(true) => self.parameter_value(place.store, &key, name.span),
                 Some(false) => self.shape_disagrees(place.store, &key, &ty, written),
-                None => self.fail(name.span, format!("the model itself has no parameter `{key}`: what makes it depends on the step")),
+                None => self.fail(
+                    name.span,
+                    format!("the model itself has no parameter `{key}`: what makes it depends on the step"),
+                ),
             };
         }
         if let Some(entry) = self.stores[place.store].entries.get(&key) {
@@ -114,11 +117,9 @@ impl Elaborator<'_> {
         };
         let problem = Problem::new(span, format!("{owner}: extents differ")).detail(line);
         let problem = match &entry.applied {
-            Some((first, place)) => problem.place(format!(
-                "{key} was given its shape {} by {first} at {}",
-                entry.ty,
-                position(*place)
-            )),
+            Some((first, place)) => {
+                problem.place(format!("{key} was given its shape {} by {first} at {}", entry.ty, position(*place)))
+            }
             None => problem,
         };
         self.report(problem)
@@ -155,15 +156,31 @@ impl Elaborator<'_> {
             all.dedup();
             all.iter().map(ToString::to_string).collect()
         };
-        let span = self.layer_span().unwrap_or(written.span);
         let headline = format!("{key}: shape {ty} is not known from the model's signature and consts");
-        let mut problem = Problem::new(span, headline);
+        let mut problem = match self.layer_span() {
+            Some(span) => Problem::new(span, headline).exact(),
+            None => Problem::new(written.span, headline),
+        };
         let root = self.frames.first().and_then(|frame| frame.find(symbols.first()?));
         if let Some(binding) = root {
             let verb = if symbols.len() == 1 { "is" } else { "are" };
             problem = problem.place(format!("{} {verb} open at {}", symbols.join(" and "), position(binding.span)));
         }
-        self.report(problem.place("write them out in the model's signature, or make them consts of the model"))
+        let example = match self.written_out(&symbols) {
+            Some(input) => format!("write them out ({input}) or make them consts of the model"),
+            None => "write them out in the model's signature or make them consts of the model".to_string(),
+        };
+        self.report(problem.place(example))
+    }
+
+    /// An input of the model with numbers in place of open extents, as an example to follow.
+    fn written_out(&self, symbols: &[String]) -> Option<String> {
+        let bindings = symbols.iter().map(|name| (Symbol::new(name), Extent::from(28))).collect();
+        let open =
+            |ty: &Type| ty.shape.extents().iter().any(|e| e.symbols().iter().any(|s| symbols.contains(&s.to_string())));
+        let (_, leaf, ty) = self.graph.leaves().find(|(_, _, ty)| open(ty))?;
+        let Leaf::User { name } = leaf else { return None };
+        Some(format!("{name}: {}", Type::new(ty.dtype, ty.shape.substitute(&bindings)?)))
     }
 
     /// Where the user made the layer whose prelude body runs.

@@ -16,12 +16,19 @@ pub struct Problem {
     headline: String,
     details: Vec<String>,
     places: Vec<String>,
+    exact: bool,
 }
 
 impl Problem {
     /// A mistake at a token.
     pub fn new(span: Span, headline: impl Into<String>) -> Problem {
-        Problem { span, headline: headline.into(), details: Vec::new(), places: Vec::new() }
+        Problem { span, headline: headline.into(), details: Vec::new(), places: Vec::new(), exact: false }
+    }
+
+    /// Shows the mistake at its token even while a body of the prelude runs.
+    pub fn exact(mut self) -> Problem {
+        self.exact = true;
+        self
     }
 
     /// Adds a line about the expression itself.
@@ -66,7 +73,8 @@ impl Elaborator<'_> {
     /// A mistake inside the prelude shows at the user's token that led there. One inside a block names where the instance
     /// was made.
     pub(super) fn report(&self, problem: Problem) -> Value {
-        let mut diagnostic = Diagnostic::new(self.user_span(problem.span), problem.headline);
+        let span = if problem.exact { problem.span } else { self.user_span(problem.span) };
+        let mut diagnostic = Diagnostic::new(span, problem.headline);
         diagnostic.notes = problem.details;
         if let Some((name, made)) = self.user_frame().and_then(|frame| frame.instance.as_ref()) {
             diagnostic.notes.push(format!("`{name}` is made at {}", position(*made)));
@@ -140,15 +148,18 @@ impl Elaborator<'_> {
     /// A function, layer or binding that does not exist.
     pub(super) fn unknown_function(&self, span: Span, name: &str) -> Value {
         let bindings: Vec<String> = self.frame().names().map(str::to_string).collect();
-        let candidates = bindings.iter().map(String::as_str).chain(super::functions::names());
-        let found = nearest(name, candidates);
+        let mut candidates: Vec<&str> = bindings.iter().map(String::as_str).collect();
+        super::functions::names().for_each(|name| candidates.push(name));
+        let found = nearest(name, candidates.into_iter());
         self.report(Problem::new(span, format!("no function, layer or binding `{name}`")).nearest("", &found))
     }
 
     /// A layer, block or model that does not exist.
     pub(super) fn unknown_layer(&self, span: Span, name: &str) -> Value {
         let items = self.items.blocks.keys().chain(self.items.aliases.keys()).map(String::as_str);
-        let found = nearest(name, items.chain(super::prelude::names()));
+        let mut candidates: Vec<&str> = items.collect();
+        super::prelude::names().for_each(|name| candidates.push(name));
+        let found = nearest(name, candidates.into_iter());
         self.report(Problem::new(span, format!("no layer or block `{name}`")).nearest("", &found))
     }
 }

@@ -8,7 +8,7 @@ use super::scope::BindingKind;
 use super::value::Value;
 use crate::shape::Extent;
 use crate::syntax::ast::{
-    Attribute, AttributeKind, BinaryOp, Body, Expr, ExprKind, Ident, Pattern, Piece, Statement, TensorType, Template,
+    Attribute, AttributeKind, BinaryOp, Body, Expr, ExprKind, Ident, Pattern, Piece, Statement, Template, TensorType,
 };
 use crate::syntax::diagnostic::position;
 use proc_macro2::Span;
@@ -75,7 +75,13 @@ impl Elaborator<'_> {
     }
 
     /// Gives new layers the key of their binding.
-    fn given_place(&mut self, name: &Ident, template: Option<&Template>, training: Option<bool>, value: Value) -> Value {
+    fn given_place(
+        &mut self,
+        name: &Ident,
+        template: Option<&Template>,
+        training: Option<bool>,
+        value: Value,
+    ) -> Value {
         if !holds_new_layer(&value) {
             return value;
         }

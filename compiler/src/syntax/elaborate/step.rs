@@ -29,12 +29,7 @@ pub struct Requests {
 }
 
 /// Elaborates a step. After a mistake its graph is empty, but its signature stands.
-pub fn elaborate_step(
-    step: &ast::Step,
-    items: &Items,
-    types: &[ModelType],
-    diagnostics: &Diagnostics,
-) -> output::Step {
+pub fn elaborate_step(step: &ast::Step, items: &Items, types: &[ModelType], diagnostics: &Diagnostics) -> output::Step {
     let before = diagnostics.count();
     let mut elaborator = Elaborator::new(&step.name.name, items, types, diagnostics);
     let training = step.training.unwrap_or_else(|| minimizes(&step.body));
@@ -102,7 +97,8 @@ impl Elaborator<'_> {
         }
         let of_block = |ty: &&ModelType| ty.block == block.block.name.name;
         let same = |ty: &&ModelType| {
-            ty.broken || (ty.consts.len() == consts.len() && ty.consts.iter().zip(consts).all(|(a, b)| same_const(a, b)))
+            ty.broken
+                || (ty.consts.len() == consts.len() && ty.consts.iter().zip(consts).all(|(a, b)| same_const(a, b)))
         };
         let Some(ty) = self.types.iter().filter(of_block).find(same) else {
             return self.model_without_type(layer, consts);
@@ -129,12 +125,19 @@ impl Elaborator<'_> {
         };
         let name = &block.block.name.name;
         let Some(ty) = self.types.iter().find(|ty| ty.block == *name) else {
-            let problem = Problem::new(layer.span, format!("`{name}` has consts without defaults, so no type has its name"));
+            let problem =
+                Problem::new(layer.span, format!("`{name}` has consts without defaults, so no type has its name"));
             return self.report(problem.place(format!("name one: pub model Named = {}", signature(&block.block))));
         };
         let (here, there) = (words(consts, &ty.consts), words(&ty.consts, consts));
         let headline = format!("no type has the consts {here}: the type `{}` has {there}", ty.name);
-        self.report(Problem::new(layer.span, headline).place("name one with these consts: pub model Named = …;"))
+        let arguments = block.block.consts.iter().enumerate().zip(consts).zip(&ty.consts);
+        let given = arguments.filter(|((_, a), b)| !same_const(a, b)).map(|(((at, c), value), _)| match at {
+            0 => shown(value),
+            _ => format!("{} = {}", c.name.name, shown(value)),
+        });
+        let line = format!("name one: pub model Flowers = {name}({});", given.collect::<Vec<_>>().join(", "));
+        self.report(Problem::new(layer.span, headline).place(line))
     }
 
     fn without_parameters(&self, name: &Ident, layer: &Layer, value: Value) -> Value {
@@ -180,9 +183,10 @@ impl Elaborator<'_> {
         match &expr.kind {
             ExprKind::Call(function, arguments) => {
                 let named = match &function.kind {
-                    ExprKind::Name(name) => self.items.find(name).is_some_and(|block| {
-                        self.body_holds_parameters(&block.block.body, depth + 1)
-                    }),
+                    ExprKind::Name(name) => self
+                        .items
+                        .find(name)
+                        .is_some_and(|block| self.body_holds_parameters(&block.block.body, depth + 1)),
                     _ => false,
                 };
                 named || arguments.iter().any(|argument| self.makes_layer(&argument.value, depth))
@@ -232,7 +236,10 @@ impl Elaborator<'_> {
         match (&step.output, value) {
             (None, Value::Unit | Value::Poison) => None,
             (None, _) => {
-                let problem = Problem::new(span, format!("{}: the body gives a value, the signature has no `->`", step.name.name));
+                let problem = Problem::new(
+                    span,
+                    format!("{}: the body gives a value, the signature has no `->`", step.name.name),
+                );
                 self.report(problem);
                 None
             }
@@ -260,7 +267,10 @@ impl Elaborator<'_> {
             self.add_outputs(value, &mut position);
         }
         if metrics.is_empty() && step.output.is_none() && self.requests.minimize.is_empty() {
-            self.fail(step.name.span, format!("{} computes nothing: it has no output, metric or minimize", step.name.name));
+            self.fail(
+                step.name.span,
+                format!("{} computes nothing: it has no output, metric or minimize", step.name.name),
+            );
         }
         self.minimize_all();
         let metric = |(name, value): (Ident, Option<ValueId>)| {

@@ -32,7 +32,8 @@ impl Elaborator<'_> {
             let ty = self.graph.ty(tensor).clone();
             if self.unified(&input.ty, &ty).is_none() {
                 let written = self.written(&input.ty);
-                let problem = Problem::new(span, format!("{owner}: `{}` takes {written}, {} is {ty}", name.name, given.expr));
+                let problem =
+                    Problem::new(span, format!("{owner}: `{}` takes {written}, {} is {ty}", name.name, given.expr));
                 let problem = problem.place(format!("the signature is at {}", position(input.ty.span)));
                 self.report(match self.made_in_caller(given) {
                     Some(line) => problem.place(line),
@@ -156,14 +157,13 @@ impl Elaborator<'_> {
     pub(super) fn check_output(&mut self, owner: &str, written: &Output, value: &Value, span: Span) -> bool {
         match (written, value) {
             (Output::Hole(_), _) | (_, Value::Poison) => true,
-            (Output::Tensor(written), Value::Tensor(tensor)) => {
-                self.check_output_type(owner, written, *tensor, span)
-            }
+            (Output::Tensor(written), Value::Tensor(tensor)) => self.check_output_type(owner, written, *tensor, span),
             (Output::Tuple(parts, _), Value::Tuple(values)) if parts.len() == values.len() => {
                 parts.iter().zip(values).all(|(part, value)| self.check_output(owner, part, value, span))
             }
             (Output::Tensor(written), other) => {
-                let headline = format!("{owner}: the body gives {}, the signature says {}", other.kind(), self.written(written));
+                let headline =
+                    format!("{owner}: the body gives {}, the signature says {}", other.kind(), self.written(written));
                 self.report(Problem::new(span, headline));
                 false
             }

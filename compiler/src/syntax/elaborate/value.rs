@@ -1,7 +1,7 @@
 //! What expressions of the language evaluate to while the macro expands.
 
-use super::instance::Layer;
 use super::functions::Function;
+use super::instance::Layer;
 use crate::dtype::DType;
 use crate::graph::ValueId;
 use crate::shape::Extent;

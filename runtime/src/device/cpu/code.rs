@@ -26,9 +26,8 @@ impl Code {
         let (offsets, bytes) = offsets(kernels);
         let mut memory = reserve(bytes)?;
         let alignment = kernels.iter().map(|code| code.alignment).max().unwrap_or(1);
-        let start = memory
-            .allocate(bytes, alignment, JITMemoryKind::Executable)
-            .map_err(|_| Error::OutOfMemory { bytes })?;
+        let start =
+            memory.allocate(bytes, alignment, JITMemoryKind::Executable).map_err(|_| Error::OutOfMemory { bytes })?;
         let mut entries = Vec::with_capacity(kernels.len());
         for (code, offset) in kernels.iter().zip(offsets) {
             // SAFETY: `offsets` places every kernel inside of the allocation, which is still writable, and apart from the

@@ -75,12 +75,70 @@ impl fmt::Debug for Function {
 
 /// Functions of the language that later versions bring.
 const PLANNED: &[&str] = &[
-    "adaptive_avg_pool2d", "all", "any", "arange", "argmin", "at", "avg_pool2d", "bernoulli", "bce", "bce_with_logits", "cat", "chunk",
-    "clamp", "cos", "cosine_embedding", "ctc", "cumsum", "detach", "dropout", "einsum", "elu", "erf", "flip", "gelu",
-    "hardsigmoid", "hardswish", "hardtanh", "hinge_embedding", "huber", "index_select", "interpolate", "kl_div", "l1",
-    "leaky_relu", "logsumexp", "max_pool2d", "min", "amin", "mish", "nll", "pad", "rand", "randn", "relu6",
-    "repeat_interleave", "roll", "round", "rsqrt", "scaled_dot_product_attention", "scatter_add", "selu", "sign", "silu",
-    "sin", "slice", "smooth_l1", "softplus", "split", "stack", "topk", "tril", "triplet_margin", "triu", "var",
+    "adaptive_avg_pool2d",
+    "all",
+    "any",
+    "arange",
+    "argmin",
+    "at",
+    "avg_pool2d",
+    "bernoulli",
+    "bce",
+    "bce_with_logits",
+    "cat",
+    "chunk",
+    "clamp",
+    "cos",
+    "cosine_embedding",
+    "ctc",
+    "cumsum",
+    "detach",
+    "dropout",
+    "einsum",
+    "elu",
+    "erf",
+    "flip",
+    "gelu",
+    "hardsigmoid",
+    "hardswish",
+    "hardtanh",
+    "hinge_embedding",
+    "huber",
+    "index_select",
+    "interpolate",
+    "kl_div",
+    "l1",
+    "leaky_relu",
+    "logsumexp",
+    "max_pool2d",
+    "min",
+    "amin",
+    "mish",
+    "nll",
+    "pad",
+    "rand",
+    "randn",
+    "relu6",
+    "repeat_interleave",
+    "roll",
+    "round",
+    "rsqrt",
+    "scaled_dot_product_attention",
+    "scatter_add",
+    "selu",
+    "sign",
+    "silu",
+    "sin",
+    "slice",
+    "smooth_l1",
+    "softplus",
+    "split",
+    "stack",
+    "topk",
+    "tril",
+    "triplet_margin",
+    "triu",
+    "var",
 ];
 
 fn tables() -> impl Iterator<Item = &'static Function> {
@@ -157,7 +215,8 @@ impl Elaborator<'_> {
                 Value::Text(name.as_str().into())
             }
             (Default::Word(words), ExprKind::Name(name)) => {
-                let headline = format!("{}: `{}` is one of {}, not {name}", function.name, parameter.name, words.join(", "));
+                let headline =
+                    format!("{}: `{}` is one of {}, not {name}", function.name, parameter.name, words.join(", "));
                 let found = nearest(name, words.iter().copied());
                 self.report(Problem::new(given.expr.start, headline).nearest("", &found))
             }

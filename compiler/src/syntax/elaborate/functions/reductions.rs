@@ -92,6 +92,7 @@ fn argmax(e: &mut Elaborator<'_>, arguments: &Arguments<'_>) -> Option<Value> {
         }
         0
     };
-    let result = e.op_on(arguments, "argmax", Attributes::none().with("axis", Attribute::Int(axis as i64)), &[(expr, input)])?;
+    let result =
+        e.op_on(arguments, "argmax", Attributes::none().with("axis", Attribute::Int(axis as i64)), &[(expr, input)])?;
     if keep && e.is_given(arguments, 1) { kept(e, arguments, result, expr, &shape, &[axis]) } else { Some(result) }
 }

@@ -21,21 +21,17 @@ pub static FUNCTIONS: &[Function] = &[
     Function { name: "reshape", parameters: &[required("input"), required("shape")], apply: reshape },
     Function {
         name: "flatten",
-        parameters: &[required("input"), optional("start_axis", Default::Int(0)), optional("end_axis", Default::Int(-1))],
+        parameters: &[
+            required("input"),
+            optional("start_axis", Default::Int(0)),
+            optional("end_axis", Default::Int(-1)),
+        ],
         apply: flatten,
     },
     Function { name: "unsqueeze", parameters: &[required("input"), required("axis")], apply: unsqueeze },
-    Function {
-        name: "squeeze",
-        parameters: &[required("input"), optional("axis", Default::Absent)],
-        apply: squeeze,
-    },
+    Function { name: "squeeze", parameters: &[required("input"), optional("axis", Default::Absent)], apply: squeeze },
     Function { name: "expand", parameters: &[required("input"), required("shape")], apply: expand },
-    Function {
-        name: "gather",
-        parameters: &[required("input"), required("axis"), required("index")],
-        apply: gather,
-    },
+    Function { name: "gather", parameters: &[required("input"), required("axis"), required("index")], apply: gather },
 ];
 
 fn reshaped(e: &mut Elaborator<'_>, a: &Arguments<'_>, input: (&Expr, ValueId), extents: Vec<Extent>) -> Option<Value> {

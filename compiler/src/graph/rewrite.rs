@@ -1,0 +1,159 @@
+//! Copying a graph node by node, with changes on the way.
+//!
+//! A graph comes in, a new one leaves that has the same name, files, dims, stores and results. Nodes enter the new graph
+//! through [`Graph::insert`], in the old order, so operands stand before what uses them there as well.
+
+use super::{Attributes, Builder, Call, Definition, Graph, GraphResult, Node, NodeId, Role, TypeError, ValueId};
+use crate::shape::Type;
+
+/// A copy of a graph under construction.
+#[derive(Debug)]
+pub struct Rewriter<'g> {
+    source: &'g Graph,
+    target: Graph,
+    values: Vec<Option<ValueId>>,
+}
+
+/// One step of a walk over the definitions of a graph.
+#[derive(Clone, Copy, Debug)]
+pub enum Defined<'g> {
+    /// A leaf.
+    Leaf(ValueId, &'g Type),
+    /// A node with all its results.
+    Node(NodeId, &'g Node),
+}
+
+impl Graph {
+    /// Leaves and nodes in the order of the values that they define.
+    pub fn definitions(&self) -> impl Iterator<Item = Defined<'_>> {
+        self.values().filter_map(|(id, value)| match &value.definition {
+            Definition::Leaf(_) => Some(Defined::Leaf(id, &value.ty)),
+            Definition::Node(node, 0) => Some(Defined::Node(*node, self.node(*node))),
+            Definition::Node(..) => None,
+        })
+    }
+}
+
+/// A copy in which `replace` may put other values in the place of a node's results. It gets the new graph, and the node
+/// with its operands there; what it leaves alone is copied. Results of the call it gets are none yet.
+pub fn rewrite(
+    graph: &Graph,
+    mut replace: impl FnMut(&mut Builder<'_>, &Node, &Call) -> Option<Vec<ValueId>>,
+) -> Graph {
+    let mut rewriter = Rewriter::new(graph);
+    for check in &graph.checks {
+        rewriter.target.check(check.clone());
+    }
+    for defined in graph.definitions() {
+        match defined {
+            Defined::Leaf(id, ty) => rewriter.leaf(id, ty.clone()),
+            Defined::Node(_, node) => {
+                let call = rewriter.call(node);
+                let mut b = Builder::new(&mut rewriter.target, node.origin);
+                let results = match replace(&mut b, node, &call) {
+                    Some(results) => results,
+                    None => b.apply_all(node.op, call.attributes, &call.operands),
+                };
+                rewriter.define(node, &results);
+            }
+        }
+    }
+    rewriter.finish()
+}
+
+impl<'g> Rewriter<'g> {
+    /// A copy of which nothing is made yet, not even the checks.
+    pub fn new(source: &'g Graph) -> Rewriter<'g> {
+        Rewriter { source, target: source.like(), values: vec![None; source.values().len()] }
+    }
+
+    /// The new graph as far as it goes.
+    pub fn target(&mut self) -> &mut Graph {
+        &mut self.target
+    }
+
+    /// Copies a leaf; it gets this type.
+    pub fn leaf(&mut self, old: ValueId, ty: Type) {
+        let leaf = self.source.as_leaf(old).expect("only leaves are copied as leaves").clone();
+        self.values[old.0] = Some(self.target.leaf(leaf, ty));
+    }
+
+    /// Copies a node; it gets these attributes.
+    pub fn node(&mut self, node: &Node, attributes: Attributes) -> Result<(), TypeError> {
+        let operands = self.operands(node);
+        let results = self.target.insert(node.op, attributes, &operands, node.origin)?;
+        self.define(node, &results);
+        Ok(())
+    }
+
+    /// Lets these new values stand for the results of an old node.
+    pub fn define(&mut self, node: &Node, results: &[ValueId]) {
+        assert_eq!(node.results.len(), results.len(), "{} has as many results in its copy", node.op.name());
+        for (old, &new) in node.results.iter().zip(results) {
+            self.values[old.0] = Some(new);
+        }
+    }
+
+    /// An old node as it will stand in the new graph, without results.
+    pub fn call(&self, node: &Node) -> Call {
+        let operands = self.operands(node);
+        Call {
+            attributes: node.attributes.clone(),
+            operand_types: operands.iter().map(|&operand| self.target.ty(operand).clone()).collect(),
+            operands,
+            results: Vec::new(),
+            result_types: node.results.iter().map(|&result| self.source.ty(result).clone()).collect(),
+        }
+    }
+
+    /// The new graph with the old one's results.
+    pub fn finish(mut self) -> Graph {
+        for GraphResult { role, value } in &self.source.results {
+            let role = match role {
+                Role::Next(leaf) => Role::Next(self.value(*leaf)),
+                other => other.clone(),
+            };
+            let value = self.value(*value);
+            self.target.result(role, value);
+        }
+        self.target
+    }
+
+    fn operands(&self, node: &Node) -> Vec<ValueId> {
+        node.operands.iter().map(|&operand| self.value(operand)).collect()
+    }
+
+    fn value(&self, old: ValueId) -> ValueId {
+        self.values[old.0].expect("what is used was copied")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Leaf, Origin, print};
+    use super::*;
+    use crate::dtype::DType;
+    use crate::ops;
+
+    #[test]
+    fn replaced_nodes_are_replaced_and_the_rest_is_kept() {
+        let mut graph = Graph::new("X");
+        let x = graph.leaf(Leaf::User { name: "x".into() }, Type::scalar(DType::F32));
+        let mut b = Builder::new(&mut graph, Origin::default());
+        let e = ops::exp(&mut b, x);
+        let y = ops::mul(&mut b, e, x);
+        graph.result(Role::Output(0), y);
+        let doubled = rewrite(&graph, |b, node, call| {
+            (node.op.name() == "exp").then(|| vec![ops::add(b, call.operands[0], call.operands[0])])
+        });
+        insta::assert_snapshot!(print(&doubled), @r#"
+        tapeless graph 1
+        step X
+        %0 = user "x" : f32
+        %1 = add %0 %0 : f32
+        %2 = mul %1 %0 : f32
+        result output 0 %2
+        end
+        "#);
+    }
+}

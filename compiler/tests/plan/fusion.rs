@@ -1,0 +1,209 @@
+//! Groups: what is fused, what is not and why.
+
+use crate::steps::{descent, input, metric, parameter};
+use std::fmt::Write;
+use tapeless_compiler::dtype::DType;
+use tapeless_compiler::fuse::{Fusion, Group, Reason, fuse, fuse_explained};
+use tapeless_compiler::graph::{Builder, Graph, Origin, ValueId};
+use tapeless_compiler::ops::*;
+use tapeless_compiler::shape::Shape;
+
+fn print(groups: &[Group]) -> String {
+    let mut text = String::new();
+    for group in groups {
+        let operands: Vec<String> = group.operands.iter().map(|value| format!("v{}", value.0)).collect();
+        let operands = operands.join(", ");
+        write!(text, "v{} = {}({operands})\n{}", group.result.0, group.label, group.nest).expect("a string takes all");
+    }
+    text
+}
+
+fn labels(graph: &Graph, fusion: &Fusion) -> Vec<String> {
+    fuse(graph, fusion).into_iter().map(|group| group.label).collect()
+}
+
+fn reasons(graph: &Graph) -> Vec<Reason> {
+    fuse_explained(graph, &Fusion::default()).1.into_iter().map(|refusal| refusal.reason).collect()
+}
+
+/// A graph of one metric, from what `build` makes of x: f32<4, 3>.
+fn of_matrix(build: impl FnOnce(&mut Builder<'_>, ValueId) -> ValueId) -> Graph {
+    let mut graph = Graph::new("Matrix");
+    let x = input(&mut graph, "x", DType::F32, &[4, 3]);
+    let result = build(&mut Builder::new(&mut graph, Origin::default()), x);
+    metric(&mut graph, "result", result);
+    graph
+}
+
+#[test]
+fn a_step_of_descent_is_fused_between_its_reductions() {
+    insta::assert_snapshot!(print(&fuse(&descent(), &Fusion::default())));
+}
+
+#[test]
+fn without_fusion_every_op_but_views_and_literals_is_a_kernel() {
+    let labels = labels(&descent(), &Fusion::none());
+    let expected = [
+        "contract", "add", "relu", "sub", "mul", "sum", "mul", "mul", "lt", "select", "contract", "sum", "mul", "sub",
+        "mul", "sub",
+    ];
+    assert_eq!(labels, expected);
+}
+
+#[test]
+fn a_chain_of_views_is_one_read() {
+    let graph = of_matrix(|b, x| {
+        let turned = permute(b, x, &[1, 0]);
+        let flat = reshape(b, turned, &Shape::from_known(&[12]));
+        let split = reshape(b, flat, &Shape::from_known(&[3, 4]));
+        let back = permute(b, split, &[1, 0]);
+        relu(b, back)
+    });
+    insta::assert_snapshot!(print(&fuse(&graph, &Fusion::none())), @"
+    v5 = relu(v0)
+    nest f32[4, 3]
+        r0 = f32 operand 0[a0, a1]
+        body
+            %0 = r0
+            %1 = f32 0.0
+            %2 = max(%0, %1)
+    ");
+}
+
+#[test]
+fn a_view_that_is_a_result_is_copied() {
+    let graph = of_matrix(|b, x| {
+        let y = exp(b, x);
+        permute(b, y, &[1, 0])
+    });
+    assert_eq!(labels(&graph, &Fusion::none()), ["exp", "permute"]);
+    assert_eq!(labels(&graph, &Fusion::default()), ["exp"]);
+}
+
+#[test]
+fn a_leaf_that_is_a_result_is_copied_first() {
+    let graph = of_matrix(|_, x| x);
+    let groups = fuse(&graph, &Fusion::default());
+    assert_eq!(groups.len(), 1);
+    assert_eq!(
+        (groups[0].label.as_str(), groups[0].result, &groups[0].operands),
+        ("copy", ValueId(0), &vec![ValueId(0)])
+    );
+}
+
+#[test]
+fn a_constant_is_a_kernel_only_where_it_is_a_result() {
+    let graph = of_matrix(|b, x| {
+        let shape = b.shape(x);
+        let one = constant(b, 1.0, DType::F32);
+        let ones = broadcast(b, one, &shape);
+        let more = add(b, x, ones);
+        sum(b, more, &[0])
+    });
+    assert_eq!(labels(&graph, &Fusion::none()), ["add", "sum"]);
+    let graph = of_matrix(|b, _| constant(b, 1.0, DType::F32));
+    assert_eq!(labels(&graph, &Fusion::none()), ["constant"]);
+}
+
+#[test]
+fn a_value_that_several_ops_of_one_kernel_read_is_read_once() {
+    // y / (1 + y) reads y twice; once the sum is inlined it is one read of one kernel.
+    let graph = of_matrix(|b, x| {
+        let y = exp(b, x);
+        let shape = b.shape(x);
+        let one = constant(b, 1.0, DType::F32);
+        let one = broadcast(b, one, &shape);
+        let below = add(b, one, y);
+        div(b, y, below)
+    });
+    assert_eq!(labels(&graph, &Fusion::default()), ["exp+add+div"]);
+}
+
+#[test]
+fn several_readers_keep_the_value_in_memory() {
+    let graph = of_matrix(|b, x| {
+        let y = exp(b, x);
+        let a = sum(b, y, &[0, 1]);
+        let c = max(b, y, &[0, 1]);
+        mul(b, a, c)
+    });
+    let reasons = reasons(&graph);
+    let reductions = vec![Reason::ProducerReduces; 2];
+    assert_eq!(reasons, [vec![Reason::SeveralReads(2); 2], reductions].concat());
+}
+
+#[test]
+fn what_is_dear_is_not_repeated() {
+    let repeated = |work: fn(&mut Builder<'_>, ValueId) -> ValueId| {
+        let mut graph = Graph::new("Repeated");
+        let v = parameter(&mut graph, "v", &[3]);
+        let x = input(&mut graph, "x", DType::F32, &[4, 3]);
+        let mut b = Builder::new(&mut graph, Origin::default());
+        let (y, shape) = (work(&mut b, v), b.shape(x));
+        let y = broadcast(&mut b, y, &shape);
+        let result = mul(&mut b, x, y);
+        metric(&mut graph, "result", result);
+        graph
+    };
+    assert_eq!(reasons(&repeated(exp)), [Reason::Recomputed { elements: 3, points: 12 }]);
+    assert_eq!(labels(&repeated(neg), &Fusion::default()), ["neg+mul"]);
+}
+
+#[test]
+fn a_kernel_has_an_end() {
+    let graph = of_matrix(|b, x| (0..300).fold(x, |y, _| exp(b, y)));
+    let groups = fuse(&graph, &Fusion::default());
+    assert_eq!(groups.len(), 3, "{:?}", groups.iter().map(|group| group.nodes.len()).collect::<Vec<_>>());
+}
+
+/// `outer(gather(inner(x), index))`, all inlined as far as it goes.
+fn gathers(inner: impl FnOnce(&mut Builder<'_>, ValueId, ValueId) -> ValueId) -> Graph {
+    let mut graph = Graph::new("Gathers");
+    let x = input(&mut graph, "x", DType::F32, &[4, 3]);
+    let index = input(&mut graph, "index", DType::U32, &[4, 3]);
+    let mut b = Builder::new(&mut graph, Origin::default());
+    let y = inner(&mut b, x, index);
+    let picked = gather(&mut b, y, index, 0);
+    let result = neg(&mut b, picked);
+    metric(&mut graph, "result", result);
+    graph
+}
+
+#[test]
+fn producers_are_computed_where_they_are_gathered() {
+    let graph = gathers(|b, x, _| relu(b, x));
+    insta::assert_snapshot!(print(&fuse(&graph, &Fusion::default())), @"
+    v4 = relu+gather+neg(v1, v0)
+    nest f32[4, 3]
+        r0 = u32 operand 0[a0, a1]
+        r1 = f32 operand 1[[r0 < 4], a1]
+        body
+            %0 = r1
+            %1 = f32 0.0
+            %2 = max(%0, %1)
+            %3 = neg(%2)
+    ");
+}
+
+#[test]
+fn one_level_of_gather_is_enough() {
+    let graph = gathers(|b, x, index| gather(b, x, index, 1));
+    assert_eq!(reasons(&graph), [Reason::NestedGather]);
+}
+
+#[test]
+fn an_index_is_read_from_memory() {
+    let mut graph = Graph::new("Index");
+    let x = input(&mut graph, "x", DType::F32, &[4]);
+    let index = input(&mut graph, "index", DType::U32, &[4]);
+    let mut b = Builder::new(&mut graph, Origin::default());
+    let moved = maximum(&mut b, index, index);
+    let result = gather(&mut b, x, moved, 0);
+    let three = constant(&mut b, 3.0, DType::U32);
+    let three = broadcast(&mut b, three, &Shape::from_known(&[1]));
+    let last = gather(&mut b, x, three, 0);
+    metric(&mut graph, "result", result);
+    metric(&mut graph, "last", last);
+    assert_eq!(reasons(&graph), [Reason::UsedAsIndex]);
+    assert_eq!(labels(&graph, &Fusion::default()), ["maximum", "gather", "constant", "gather"]);
+}

@@ -1,0 +1,4 @@
+//! From graphs to plans: what is fused, where it lies, and that it computes what the graph means.
+
+mod fusion;
+mod steps;
