@@ -21,6 +21,3 @@ pub fn compile(tokens: TokenStream) -> (output::Program, Vec<Diagnostic>) {
     let program = elaborate::elaborate(&file, &diagnostics);
     (program, diagnostics.into_vec())
 }
-pub mod nearest;
-pub mod output;
-pub mod parse;
