@@ -16,7 +16,6 @@ mod print;
 mod reference;
 mod rewrite;
 mod sample;
-mod sample;
 mod verify;
 
 pub use array::{Array, for_each_point};
