@@ -86,7 +86,8 @@ fn step_times(device: &Device, digits: &Digits, duration: Duration) -> Result<[f
     let unfused = Options { fusion: Fusion::none(), ..Options::default() };
     let mut nets = [Mlp::new(device, Seed(SEED))?, Mlp::new(device, Seed(SEED))?];
     let dims = Train::dims().b(BATCH);
-    let mut steps = [Train::compile(device, dims.clone(), &Options::default())?, Train::compile(device, dims, &unfused)?];
+    let mut steps =
+        [Train::compile(device, dims.clone(), &Options::default())?, Train::compile(device, dims, &unfused)?];
     let (pixels, labels) = (&digits.pixels[..BATCH * PIXELS], &digits.labels[..BATCH]);
     let mut times = [Vec::new(), Vec::new()];
     let start = Instant::now();

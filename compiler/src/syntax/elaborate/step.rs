@@ -18,7 +18,7 @@ use crate::syntax::diagnostic::{Diagnostics, position};
 use crate::syntax::output;
 
 /// What the body of a step asks for.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Requests {
     /// In order of writing.
     pub minimize: Vec<Minimize>,
