@@ -1,6 +1,6 @@
 //! Every op on the device: what compiled steps compute is what the reference says, forward and backward, unfused and fused.
 
-use tapeless::generated::Input;
+use tapeless::generated::Elements;
 use tapeless::{DType, Device, Fusion, Options, Step};
 use tapeless_compiler::autodiff;
 use tapeless_compiler::graph::{self, Array, Builder, Graph, Leaf, Op, Origin, Role, Sample, ValueId};
@@ -51,32 +51,32 @@ fn leaves(graph: &Graph, sample: &Sample) -> Vec<Array> {
 }
 
 /// The elements of an array as a program holds them.
-enum Elements {
+enum Operand {
     F32(Vec<f32>),
     U32(Vec<u32>),
     I32(Vec<i32>),
     Bool(Vec<bool>),
 }
 
-impl Elements {
+impl Operand {
     /// `None` if the array is of a type that is no input.
-    fn new(array: &Array) -> Option<Elements> {
+    fn new(array: &Array) -> Option<Operand> {
         let elements = array.elements.iter();
         Some(match array.dtype {
-            DType::F32 => Elements::F32(elements.map(|&x| x as f32).collect()),
-            DType::U32 => Elements::U32(elements.map(|&x| x as u32).collect()),
-            DType::I32 => Elements::I32(elements.map(|&x| x as i32).collect()),
-            DType::Bool => Elements::Bool(elements.map(|&x| x != 0.0).collect()),
+            DType::F32 => Operand::F32(elements.map(|&x| x as f32).collect()),
+            DType::U32 => Operand::U32(elements.map(|&x| x as u32).collect()),
+            DType::I32 => Operand::I32(elements.map(|&x| x as i32).collect()),
+            DType::Bool => Operand::Bool(elements.map(|&x| x != 0.0).collect()),
             _ => return None,
         })
     }
 
-    fn input(&self) -> Input<'_> {
+    fn elements(&self) -> Elements<'_> {
         match self {
-            Elements::F32(elements) => Input::F32(elements),
-            Elements::U32(elements) => Input::U32(elements),
-            Elements::I32(elements) => Input::I32(elements),
-            Elements::Bool(elements) => Input::Bool(elements),
+            Operand::F32(elements) => Elements::F32(elements),
+            Operand::U32(elements) => Elements::U32(elements),
+            Operand::I32(elements) => Elements::I32(elements),
+            Operand::Bool(elements) => Elements::Bool(elements),
         }
     }
 }
@@ -94,8 +94,8 @@ fn result(step: &Step, position: usize, dtype: DType) -> Vec<f64> {
 
 /// Runs a graph on the device and holds the results against the reference. `false` if its inputs cannot be given.
 fn hold(graph: &Graph, arrays: &[Array], options: &Options) -> Result<bool, String> {
-    let Some(inputs) = arrays.iter().map(Elements::new).collect::<Option<Vec<_>>>() else { return Ok(false) };
-    let inputs: Vec<Input<'_>> = inputs.iter().map(Elements::input).collect();
+    let Some(inputs) = arrays.iter().map(Operand::new).collect::<Option<Vec<_>>>() else { return Ok(false) };
+    let inputs: Vec<Elements<'_>> = inputs.iter().map(Operand::elements).collect();
     let text = Box::leak(graph::print(graph).into_boxed_str());
     let mut step = Step::compile(text, &Device::cpu(), &[], options).map_err(|error| error.to_string())?;
     step.run(&mut [], &inputs).map_err(|error| error.to_string())?;

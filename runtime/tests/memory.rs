@@ -2,7 +2,7 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
-use tapeless::generated::{Input, StoreArgument};
+use tapeless::generated::{Elements, StoreArgument};
 use tapeless::{Device, Options, Seed, Step, Store};
 
 thread_local! {
@@ -39,7 +39,7 @@ fn train_line(device: &Device) -> Step {
 }
 
 fn run(step: &mut Step, store: &mut Store) {
-    let inputs = &[Input::from(&2.0f32), Input::from(&4.0f32), Input::from(&0.1f32)];
+    let inputs = &[Elements::from(&2.0f32), Elements::from(&4.0f32), Elements::from(&0.1f32)];
     step.run(&mut [StoreArgument::Exclusive(store)], inputs).expect("the inputs fit");
 }
 

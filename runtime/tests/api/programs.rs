@@ -1,6 +1,6 @@
 //! Models and steps that tests run: what the macro would embed, written with the compiler's builder and printed.
 
-use tapeless::generated::{Input, StoreArgument};
+use tapeless::generated::{Elements, StoreArgument};
 use tapeless::{Device, Error, Options, Seed, Step, Store};
 use tapeless_compiler::description::{self, Initial, ModelDescription, TensorDecl};
 use tapeless_compiler::dtype::DType;
@@ -120,5 +120,5 @@ pub fn train_line(device: &Device, options: &Options) -> Result<Step, Error> {
 
 /// Runs [`train_line`] once.
 pub fn run_line(step: &mut Step, store: &mut Store, x: f32, y: f32, lr: f32) -> Result<(), Error> {
-    step.run(&mut [StoreArgument::Exclusive(store)], &[Input::from(&x), Input::from(&y), Input::from(&lr)])
+    step.run(&mut [StoreArgument::Exclusive(store)], &[Elements::from(&x), Elements::from(&y), Elements::from(&lr)])
 }

@@ -1,7 +1,7 @@
 //! Steps as generated code uses them: values, state pairs, slots, several stores, extents.
 
 use crate::programs::{Writer, batched, descend, f32s, line, model, run_line, text, train_line};
-use tapeless::generated::{Input, StoreArgument};
+use tapeless::generated::{Elements, StoreArgument};
 use tapeless::{DType, Device, Error, Options, Seed, Step, Store};
 use tapeless_compiler::description::Initial;
 use tapeless_compiler::ops;
@@ -117,7 +117,7 @@ fn two_stores_one_of_them_read_only() {
             step = Step::compile(graph, &Device::cpu(), &[], &keep_gradients()).expect("the step compiles");
         }
         let stores = &mut [StoreArgument::Shared(&leader), StoreArgument::Exclusive(&mut follower)];
-        step.run(stores, &[Input::from(&0.25f32)]).expect("the inputs fit");
+        step.run(stores, &[Elements::from(&0.25f32)]).expect("the inputs fit");
         assert_eq!(*step.gradient("d.w").expect("kept"), [d - 1.0; 19]);
         momentum = 0.5 * momentum + d - 1.0;
         d -= 0.25 * momentum;
@@ -134,7 +134,7 @@ fn a_store_that_changes_is_not_taken_read_only() {
     let (leader, follower) = (zeros("Leader", &[("w", ty.clone(), false)]), zeros("Follower", &[("w", ty, false)]));
     let mut step = compile(&follow(&[2]), &[]).expect("the step compiles");
     let stores = &mut [StoreArgument::Shared(&leader), StoreArgument::Shared(&follower)];
-    let error = step.run(stores, &[Input::from(&0.25f32)]).expect_err("the follower changes");
+    let error = step.run(stores, &[Elements::from(&0.25f32)]).expect_err("the follower changes");
     assert_eq!(error.to_string(), "Follow: it changes `d`, which it gets to read only");
 }
 
@@ -144,16 +144,16 @@ fn stores_that_do_not_fit_are_refused() {
     let mut follower = zeros("Follower", &[("w", f32s(&[2]), false)]);
     let mut step = compile(&follow(&[2]), &[]).expect("the step compiles");
     let exchanged = &mut [StoreArgument::Shared(&follower), StoreArgument::Exclusive(&mut leader)];
-    let error = step.run(exchanged, &[Input::from(&0.25f32)]).expect_err("exchanged");
+    let error = step.run(exchanged, &[Elements::from(&0.25f32)]).expect_err("exchanged");
     assert_eq!(error.to_string(), "Follow: `g` is a Leader, not a Follower");
 
     let mut other = zeros("Follower", &[("w", f32s(&[3]), false)]);
     let stores = &mut [StoreArgument::Shared(&leader), StoreArgument::Exclusive(&mut other)];
-    let error = step.run(stores, &[Input::from(&0.25f32)]).expect_err("another shape");
+    let error = step.run(stores, &[Elements::from(&0.25f32)]).expect_err("another shape");
     assert_eq!(error.to_string(), "Follow: `w` is f32<2>, in this store f32<3>");
 
     let stores = &mut [StoreArgument::Shared(&leader), StoreArgument::Exclusive(&mut follower)];
-    step.run(stores, &[Input::from(&0.25f32)]).expect("both fit");
+    step.run(stores, &[Elements::from(&0.25f32)]).expect("both fit");
     let mut wider = Writer::new("Follow", &[("d", "Follower")]);
     let slot = wider.slot(0, "0.momentum.w", f32s(&[4]), 0.0);
     let mut b = wider.at(1);
@@ -193,7 +193,8 @@ fn open_extents_indices_and_bools() {
         let mut step = compile(&lookup(), &[("B", Some(batch))]).expect("the step compiles");
         let index: Vec<u32> = (0..batch as u32).map(|i| i % 3).collect();
         let keep: Vec<bool> = (0..batch).map(|i| i % 2 == 0).collect();
-        step.run(&mut [StoreArgument::Shared(&store)], &[Input::from(&index), Input::from(&keep)]).expect("inputs fit");
+        step.run(&mut [StoreArgument::Shared(&store)], &[Elements::from(&index), Elements::from(&keep)])
+            .expect("inputs fit");
         let sums: Vec<f32> = index.iter().map(|&i| 16.0 * i as f32 + 6.0).collect();
         let kept: Vec<bool> = index.iter().zip(&keep).map(|(&i, &keep)| i == 0 && keep).collect();
         assert_eq!((step.view::<f32>(0).to_vec(), step.view::<bool>(1).to_vec()), (sums, kept), "batch {batch}");
@@ -206,7 +207,7 @@ fn mistakes_with_inputs_are_told_before_anything_runs() {
     let store = zeros("Table", &[("rows", f32s(&[3, 4]), false)]);
     let mut step = compile(&lookup(), &[("B", Some(4))]).expect("the step compiles");
     let mut refusal = |index: &[u32], keep: &[bool]| {
-        let inputs = &[Input::from(index), Input::from(keep)];
+        let inputs = &[Elements::from(index), Elements::from(keep)];
         step.run(&mut [StoreArgument::Shared(&store)], inputs).expect_err("a mistake").to_string()
     };
     assert_eq!(refusal(&[0; 5], &[true; 4]), "Lookup: input `index` is u32<4>, which takes 4 values, not 5");
@@ -219,7 +220,7 @@ fn a_run_that_is_refused_changes_no_parameter() {
     let device = Device::cpu();
     let mut store = line(&device).expect("a store");
     let mut step = train_line(&device, &Options::default()).expect("the step compiles");
-    let inputs = [Input::F32(&[2.0]), Input::F32(&[4.0, 4.0]), Input::F32(&[0.1])];
+    let inputs = [Elements::F32(&[2.0]), Elements::F32(&[4.0, 4.0]), Elements::F32(&[0.1])];
     assert!(step.run(&mut [StoreArgument::Exclusive(&mut store)], &inputs).is_err());
     assert!(step.run(&mut [StoreArgument::Exclusive(&mut store)], &inputs[..2]).is_err());
     assert!(step.run(&mut [], &[inputs[0], inputs[0], inputs[2]]).is_err());
@@ -298,7 +299,8 @@ fn a_scalar_input_of_each_type_is_taken_by_reference() {
     step.output(0, chosen);
     let mut step = compile(&step, &[]).expect("the step compiles");
     for (flag, expected) in [(true, -3.0), (false, 0.5)] {
-        step.run(&mut [], &[Input::from(&-3i32), Input::from(&flag), Input::from(&0.5f32)]).expect("the inputs fit");
+        step.run(&mut [], &[Elements::from(&-3i32), Elements::from(&flag), Elements::from(&0.5f32)])
+            .expect("the inputs fit");
         assert_eq!(step.scalar::<f32>(0), expected);
     }
 }
