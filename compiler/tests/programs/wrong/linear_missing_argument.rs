@@ -13,4 +13,4 @@ fn main() {}
 
 // error: Linear needs `out_features`
 //          Linear(out_features, bias = true)
-//   --> wrong/missing_argument.rs:7:18
+//   --> wrong/linear_missing_argument.rs:7:18
