@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 /// Each room with the rooms that it may name, in the order in which a reader meets them.
 const ROOMS: &[(&str, &[&str])] = &[
     ("dtype", &[]),
-    ("text", &[]),
-    ("shape", &["dtype", "text"]),
+    ("shape", &["dtype"]),
+    ("text", &["dtype", "shape"]),
     ("scalar", &["dtype"]),
     ("nest", &["dtype", "scalar"]),
-    ("description", &["shape"]),
+    ("description", &["dtype", "text", "shape"]),
     ("graph", &["dtype", "text", "shape", "scalar", "nest"]),
     ("ops", &["dtype", "shape", "scalar", "nest", "graph"]),
     ("expand", &["dtype", "shape", "scalar", "nest", "graph", "ops"]),
