@@ -18,6 +18,7 @@ pub mod graph;
 pub mod kernel;
 pub mod nest;
 pub mod ops;
+pub mod optim;
 pub mod plan;
 pub mod random;
 pub mod scalar;

@@ -47,6 +47,10 @@ impl Op for Cast {
         Lowering::Nest(elementwise::nest(call, |body, x| body.apply(ScalarOp::Cast(dtype), x)))
     }
 
+    fn is_elementwise(&self) -> bool {
+        true
+    }
+
     fn reference(&self, call: &Call, operands: &[&Array]) -> Vec<Array> {
         let dtype = call.attributes.dtype("dtype");
         vec![elementwise::map(call, operands, |x| convert(dtype, x[0]))]

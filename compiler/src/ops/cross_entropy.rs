@@ -130,6 +130,10 @@ impl Op for CrossEntropy {
         Lowering::Expand
     }
 
+    fn is_composite(&self) -> bool {
+        true
+    }
+
     fn expand(&self, b: &mut Builder<'_>, call: &Call) -> Vec<ValueId> {
         let losses = losses(b, call);
         vec![Reduction::of(&call.attributes).apply(b, losses)]

@@ -160,6 +160,10 @@ impl Op for Elementwise {
         Lowering::Nest(nest(call, |body, operands| (self.body)(body, dtype, operands)))
     }
 
+    fn is_elementwise(&self) -> bool {
+        true
+    }
+
     fn reference(&self, call: &Call, operands: &[&Array]) -> Vec<Array> {
         let dtype = self.working_dtype(call);
         vec![map(call, operands, |scalars| (self.scalar)(dtype, scalars))]

@@ -48,6 +48,10 @@ impl Op for Mean {
         Lowering::Expand
     }
 
+    fn is_composite(&self) -> bool {
+        true
+    }
+
     fn expand(&self, b: &mut Builder<'_>, call: &Call) -> Vec<ValueId> {
         let total = sum(b, call.operands[0], &call.attributes.axes("axes"));
         vec![divided_by_count(b, total, call)]

@@ -46,6 +46,10 @@ impl Op for Mse {
         Lowering::Expand
     }
 
+    fn is_composite(&self) -> bool {
+        true
+    }
+
     fn expand(&self, b: &mut Builder<'_>, call: &Call) -> Vec<ValueId> {
         let difference = sub(b, call.operands[0], call.operands[1]);
         let losses = pow(b, difference, 2.0);

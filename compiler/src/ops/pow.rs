@@ -92,6 +92,10 @@ impl Op for Pow {
         Lowering::Nest(elementwise::nest(call, |scalars, x| body(scalars, dtype, x[0], exponent)))
     }
 
+    fn is_elementwise(&self) -> bool {
+        true
+    }
+
     fn reference(&self, call: &Call, operands: &[&Array]) -> Vec<Array> {
         let exponent = call.attributes.float("exponent");
         vec![elementwise::map(call, operands, |x| x[0].powf(exponent))]

@@ -43,6 +43,10 @@ impl Op for Softmax {
         Lowering::Expand
     }
 
+    fn is_composite(&self) -> bool {
+        true
+    }
+
     fn expand(&self, b: &mut Builder<'_>, call: &Call) -> Vec<ValueId> {
         let (axis, shape) = (call.attributes.axis("axis"), &call.result_types[0].shape);
         let shifted = below_maximum(b, call.operands[0], axis);

@@ -105,7 +105,7 @@ impl Elaborator<'_> {
             ("usize" | "u32" | "i32" | "i64", value @ Value::Int(_)) => value,
             (known @ ("f32" | "f64" | "bool" | "usize" | "u32" | "i32" | "i64"), other) => {
                 let headline =
-                    format!("{}: `{}` is a {known}, not {}", block.name.name, parameter.name.name, other.kind());
+                    format!("{}: `{}` is {known}, not {}", block.name.name, parameter.name.name, other.kind());
                 self.report(Problem::new(span, headline).detail(signature(block)))
             }
             (_, value) => value,

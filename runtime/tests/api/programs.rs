@@ -1,6 +1,6 @@
 //! Models and steps that tests run: what the macro would embed, written with the compiler's builder and printed.
 
-use tapeless::generated::{Input, StoreArgument};
+use tapeless::generated::{Elements, StoreArgument};
 use tapeless::{Device, Error, Options, Seed, Step, Store};
 use tapeless_compiler::description::{self, Initial, ModelDescription, TensorDecl};
 use tapeless_compiler::dtype::DType;
@@ -47,7 +47,8 @@ impl Writer {
     pub fn new(name: &str, stores: &[(&str, &str)]) -> Writer {
         let mut graph = Graph::new(name);
         graph.files = vec!["src/main.rs".to_string()];
-        let decl = |(binding, model): &(&str, &str)| StoreDecl { binding: binding.to_string(), model: model.to_string() };
+        let decl =
+            |(binding, model): &(&str, &str)| StoreDecl { binding: binding.to_string(), model: model.to_string() };
         graph.stores = stores.iter().map(decl).collect();
         Writer { graph }
     }
@@ -88,11 +89,6 @@ impl Writer {
         self.graph.result(Role::Next(leaf), value);
     }
 
-    /// A metric.
-    pub fn metric(&mut self, name: &str, value: ValueId) {
-        self.graph.result(Role::Metric(name.to_string()), value);
-    }
-
     /// An output.
     pub fn output(&mut self, position: usize, value: ValueId) {
         self.graph.result(Role::Output(position), value);
@@ -106,44 +102,23 @@ impl Writer {
 
 /// `w - rate * gradient`.
 pub fn descend(b: &mut Builder<'_>, w: ValueId, rate: ValueId, gradient: ValueId) -> ValueId {
-    let rate = ops::broadcast(b, rate, &b.shape(gradient));
+    let shape = b.shape(gradient);
+    let rate = ops::broadcast(b, rate, &shape);
     let change = ops::mul(b, rate, gradient);
     ops::sub(b, w, change)
 }
 
 /// The model `w * x + b` of scalars, which begin as 1 and 0.
 pub fn line(device: &Device) -> Result<Store, Error> {
-    let scalar = || Type::scalar(DType::F32);
-    let tensors = [("w", scalar(), false, Initial::Constant(1.0)), ("b", scalar(), false, Initial::Constant(0.0))];
-    Store::new(model("Line", &tensors), device, Seed(0))
+    Store::new(include_str!("../texts/line.model"), device, Seed(0))
 }
 
 /// The training step of [`line`]: inputs x, y, lr; metrics loss and pred; gradients of w and b.
 pub fn train_line(device: &Device, options: &Options) -> Result<Step, Error> {
-    let mut step = Writer::new("TrainLine", &[("line", "Line")]);
-    let scalar = || Type::scalar(DType::F32);
-    let [x, y, lr] = ["x", "y", "lr"].map(|name| step.input(name, scalar()));
-    let [w, b] = ["w", "b"].map(|key| step.parameter(0, key, scalar()));
-    let mut builder = step.at(12);
-    let product = ops::mul(&mut builder, w, x);
-    let pred = ops::add(&mut builder, product, b);
-    let error = ops::sub(&mut builder, pred, y);
-    let square = ops::mul(&mut builder, error, error);
-    let half = ops::constant(&mut builder, 0.5, DType::F32);
-    let loss = ops::mul(&mut builder, half, square);
-    let of_w = ops::mul(&mut builder, error, x);
-    let new_w = descend(&mut builder, w, lr, of_w);
-    let new_b = descend(&mut builder, b, lr, error);
-    step.metric("loss", loss);
-    step.metric("pred", pred);
-    step.gradient(0, "w", of_w);
-    step.gradient(0, "b", error);
-    step.next(w, new_w);
-    step.next(b, new_b);
-    Step::compile(text(&step.graph), device, &[], options)
+    Step::compile(include_str!("../texts/train_line.graph"), device, &[], options)
 }
 
 /// Runs [`train_line`] once.
 pub fn run_line(step: &mut Step, store: &mut Store, x: f32, y: f32, lr: f32) -> Result<(), Error> {
-    step.run(&mut [StoreArgument::Exclusive(store)], &[Input::from(&x), Input::from(&y), Input::from(&lr)])
+    step.run(&mut [StoreArgument::Exclusive(store)], &[Elements::from(&x), Elements::from(&y), Elements::from(&lr)])
 }

@@ -1,0 +1,174 @@
+//! Whole training runs against records of PyTorch's in float64: losses, the first output, the first gradients and the
+//! final parameters, fused and unfused.
+//!
+//! A record says how every parameter and input is filled, what must come out, and how far PyTorch's own float32 run lands
+//! from the exact one: ten times that is the tolerance. Only the model is written here per record.
+
+mod record;
+
+use record::{Record, Stepped, Values};
+use tapeless::{Device, Error, Fusion, Options, Seed, model};
+
+model! {
+    pub model Line(x: f32) -> f32 {
+        #[param]
+        let w: f32 = ones();
+        #[param]
+        let b: f32 = zeros();
+        w * x + b
+    }
+
+    pub step TrainLine(x: f32, y: f32, lr: f32) -> f32 {
+        let line = Line();
+        let pred = line(x);
+        let error = pred - y;
+        let loss = 0.5 * error * error;
+        minimize(loss, over = line, with = Sgd(lr));
+        metric(loss);
+        pred
+    }
+
+    pub model FanOut(x: f32, y: f32) -> f32 {
+        #[param]
+        let w: f32 = ones();
+        #[param]
+        let b: f32 = zeros();
+        let first = w * x;
+        let second = w * y;
+        first + second
+    }
+
+    pub step TrainFanOut(x: f32, y: f32, lr: f32) -> f32 {
+        let net = FanOut();
+        let sum = net(x, y);
+        let loss = sum.tanh().pow(2) + 0 * net.b;
+        minimize(loss, over = net, with = Sgd(lr));
+        metric(loss);
+        sum
+    }
+
+    pub model Fit(x: f32<N, 1>) -> f32<N, 1> {
+        #[name("")]
+        let line = Linear(1);
+        line(x)
+    }
+
+    pub step TrainFit(x: f32<dyn B, 1>, y: f32<B, 1>, lr: f32) -> f32<B, 1> {
+        let net = Fit();
+        let pred = net(x);
+        let loss = mse(pred, y);
+        minimize(loss, over = net, with = Sgd(lr));
+        metric(loss);
+        pred
+    }
+
+    pub model Net(x: f32<N, 10>) -> f32<N, 1> {
+        #[name("")]
+        let layers = Seq(Linear(20), relu, Linear(1));
+        layers(x)
+    }
+
+    pub step TrainNet(x: f32<dyn B, 10>, y: f32<B, 1>, lr: f32) -> f32<B, 1> {
+        let net = Net();
+        let pred = net(x);
+        let loss = mse(pred, y);
+        minimize(loss, over = net, with = Sgd(lr));
+        metric(loss);
+        pred
+    }
+
+    pub model SoftmaxMlp<const HIDDEN: usize = 32, const CLASSES: usize = 10>(x: f32<N, 64>) -> f32<N, CLASSES> {
+        #[name("0")]
+        let fc1 = Linear(HIDDEN);
+        #[name("2")]
+        let fc2 = Linear(CLASSES);
+        fc2(relu(fc1(x)))
+    }
+
+    pub step TrainMlp(x: f32<dyn B, 64>, label: u32<B>, lr: f32) -> f32<B, 10> {
+        let net = SoftmaxMlp();
+        let logits = net(x);
+        let loss = cross_entropy(logits, label);
+        minimize(loss, over = net, with = Adam(lr));
+        metric(loss, correct = logits.argmax(1).eq(label).sum());
+        logits
+    }
+
+    pub step TrainMlpByHand(x: f32<dyn B, 64>, label: u32<B>, lr: f32) -> f32<B, 10> {
+        let net = SoftmaxMlp();
+        let logits = net(x);
+        let log_p = logits.log_softmax(1);
+        let loss = -log_p.gather(1, label.unsqueeze(1)).sum() / f32(B);
+        minimize(loss, over = net, with = Adam(lr));
+        metric(loss);
+        logits
+    }
+}
+
+/// Gradients kept; everything fused, or nothing.
+fn all_options() -> [Options; 2] {
+    let fused = Options { keep_gradients: true, ..Options::default() };
+    let unfused = Options { fusion: Fusion::none(), ..fused.clone() };
+    [fused, unfused]
+}
+
+/// A training run of one model by one record: `golden!(test, "record", Model, Step, |record, lr| dims, (inputs))`.
+macro_rules! golden {
+    ($test:ident, $name:literal, $model:ident, $step:ident, |$record:ident, $lr:ident| $dims:expr, ($($input:expr),*)) => {
+        #[test]
+        fn $test() -> Result<(), Error> {
+            let $record = Record::read($name);
+            for options in all_options() {
+                let device = Device::cpu();
+                let mut net = $model::new(&device, Seed(0))?;
+                $record.fill(&mut net)?;
+                let mut step = $step::compile(&device, $dims, &options)?;
+                let mut run = Vec::new();
+                for $lr in $record.rates() {
+                    let out = step.run(&mut net, $($input),*)?;
+                    let (loss, output) = (out.loss, out.output.values());
+                    let gradient = |key: &String| Ok((key.clone(), step.gradient(key)?.to_vec()));
+                    let gradients = $record.keys().map(gradient).collect::<Result<_, Error>>()?;
+                    run.push(Stepped { loss, output, gradients });
+                }
+                $record.check(&run, &net)?;
+            }
+            Ok(())
+        }
+    };
+}
+
+golden!(scalar_line, "scalar_line", Line, TrainLine, |r, lr| TrainLine::dims(), (r.scalar("x"), r.scalar("y"), lr));
+golden!(fan_out, "fan_out", FanOut, TrainFanOut, |r, lr| TrainFanOut::dims(), (r.scalar("x"), r.scalar("y"), lr));
+golden!(
+    line_fit,
+    "line_fit",
+    Fit,
+    TrainFit,
+    |r, lr| TrainFit::dims().b(r.extent("x", 0)),
+    (&r.floats("x"), &r.floats("y"), lr)
+);
+golden!(
+    net_10_20_1,
+    "net_10_20_1",
+    Net,
+    TrainNet,
+    |r, lr| TrainNet::dims().b(r.extent("x", 0)),
+    (&r.floats("x"), &r.floats("y"), lr)
+);
+golden!(
+    softmax_mlp,
+    "softmax_mlp",
+    SoftmaxMlp,
+    TrainMlp,
+    |r, lr| TrainMlp::dims().b(r.extent("x", 0)),
+    (&r.floats("x"), &r.integers("y"), lr)
+);
+golden!(
+    softmax_mlp_with_its_loss_written_out,
+    "softmax_mlp",
+    SoftmaxMlp,
+    TrainMlpByHand,
+    |r, lr| TrainMlpByHand::dims().b(r.extent("x", 0)),
+    (&r.floats("x"), &r.integers("y"), lr)
+);
