@@ -259,15 +259,13 @@ impl Sub for Extent {
 impl Mul for Extent {
     type Output = Extent;
     fn mul(self, other: Extent) -> Extent {
-        let mut product = Extent::from(0);
-        for (left, a) in &self.0 {
-            for (right, b) in &other.0 {
-                let mut monomial: Monomial = left.iter().chain(right).cloned().collect();
-                monomial.sort();
-                product = product + Extent(BTreeMap::from([(monomial, a.saturating_mul(*b))]));
-            }
-        }
-        product
+        let pairs = self.0.iter().flat_map(|left| other.0.iter().map(move |right| (left, right)));
+        let terms = pairs.map(|((left, a), (right, b))| {
+            let mut monomial: Monomial = left.iter().chain(right).cloned().collect();
+            monomial.sort();
+            Extent(BTreeMap::from([(monomial, a.saturating_mul(*b))]))
+        });
+        terms.fold(Extent::from(0), Extent::add)
     }
 }
 

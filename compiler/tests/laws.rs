@@ -2,11 +2,12 @@
 //! differences, expansions and lowerings with the reference meaning, open extents with known ones, and what an op does not
 //! take it refuses.
 
-use std::collections::BTreeMap;
+use tapeless_compiler::autodiff::gradients;
 use tapeless_compiler::dtype::DType;
+use tapeless_compiler::expand::expand;
 use tapeless_compiler::graph::{
-    Array, Attribute, Attributes, Builder, Call, Definition, Fill, Graph, Leaf, Lowering, NodeId, Op, Origin, Sample,
-    SampleOperand, ValueId, Vjp, for_each_point,
+    Array, Attribute, Attributes, Builder, Call, Fill, Graph, Leaf, Lowering, NodeId, Op, Origin, Role, Sample,
+    SampleOperand, Vjp, bind, evaluate, for_each_point, verify,
 };
 use tapeless_compiler::nest::{Atom, Body, Index, Nest, Reducer, Scalar};
 use tapeless_compiler::ops::{self, OPS};
@@ -122,24 +123,20 @@ fn check_lowering(case: &Case) -> bool {
 #[test]
 fn expansions_agree_with_the_reference() {
     let mut expanded = 0;
-    for case in cases().filter(|case| matches!(case.op.lower(&case.call()), Lowering::Expand)) {
-        let (graph, results) = expand(&case.graph(), case.op);
-        let values = evaluate(&graph, &case.operands);
-        for (result, reference) in results.iter().zip(case.reference()) {
-            assert_close(&values[result.0], &reference, 1e-9, &case.name);
+    for case in cases() {
+        let composite = matches!(case.op.lower(&case.call()), Lowering::Expand);
+        assert_eq!(case.op.is_composite(), composite, "{}", case.name);
+        if composite {
+            check_expansion(&case, &case.graph(), &Bindings::new());
+            expanded += 1;
         }
-        expanded += 1;
     }
     assert!(expanded > 80, "only {expanded} samples expand");
 }
 
 #[test]
 fn gradients_agree_with_numerical_differences() {
-    let mut checked = 0;
-    for case in cases() {
-        let (graph, cotangents) = backward(&case.graph(), case.op, &case.name);
-        checked += check_gradients(&case, &graph, &cotangents);
-    }
+    let checked: usize = cases().map(|case| check_gradients(&case, case.graph(), &Bindings::new())).sum();
     assert!(checked > 4500, "only {checked} derivatives were compared");
 }
 
@@ -148,16 +145,34 @@ fn open_extents_give_the_same_gradients_and_expansions_as_known_ones() {
     let mut checked = 0;
     for case in cases() {
         let (sample, bindings) = opened(&case.sample);
-        let graph = sample.graph(case.op).unwrap_or_else(|error| panic!("{}: {error}", case.name));
-        let (backward, cotangents) = backward(&graph, case.op, &case.name);
-        checked += check_gradients(&case, &bound(&backward, &bindings), &cotangents);
-        if matches!(case.op.lower(&case.call()), Lowering::Expand) {
-            let (graph, results) = expand(&graph, case.op);
-            let values = evaluate(&bound(&graph, &bindings), &case.operands);
-            assert_close(&values[results[0].0], &case.reference()[0], 1e-9, &case.name);
+        let mut graph = sample.graph(case.op).unwrap_or_else(|error| panic!("{}: {error}", case.name));
+        graph.dims = bindings.keys().cloned().collect();
+        if case.op.is_composite() {
+            check_expansion(&case, &graph, &bindings);
         }
+        checked += check_gradients(&case, graph, &bindings);
     }
     assert!(checked > 4500, "only {checked} derivatives were compared");
+}
+
+#[test]
+fn elementwise_ops_read_their_operands_at_the_position_that_they_write() {
+    for case in cases().filter(|case| case.op.is_elementwise()) {
+        let Lowering::Nest(nest) = case.op.lower(&case.call()) else { panic!("{}: no nest", case.name) };
+        let straight: Vec<Index> = (0..nest.outputs).map(Index::axis).collect();
+        assert!(nest.reducer.is_none() && nest.reads.iter().all(|read| read.index == straight), "{}", case.name);
+    }
+}
+
+#[test]
+fn samples_keep_indices_within_their_bounds() {
+    let mut checked = 0;
+    for case in cases() {
+        let Some((operand, bound)) = case.op.index_bound(&case.call()) else { continue };
+        assert!(case.operands[operand].elements.iter().all(|&index| index < bound as f64), "{}", case.name);
+        checked += 1;
+    }
+    assert!(checked > 40, "only {checked} samples have indices");
 }
 
 #[test]
@@ -240,134 +255,79 @@ fn opened(sample: &Sample) -> (Sample, Bindings) {
     (Sample { attributes, operands }, bindings)
 }
 
-/// The graph with symbols replaced. Values keep their numbers.
-fn bound(graph: &Graph, bindings: &Bindings) -> Graph {
-    let mut result = graph.like();
-    for (_, value) in graph.values() {
-        match &value.definition {
-            Definition::Leaf(leaf) => {
-                let shape = value.ty.shape.substitute(bindings).expect("no divisor is 0");
-                result.leaf(leaf.clone(), Type::new(value.ty.dtype, shape));
-            }
-            Definition::Node(node, _) => {
-                let node = graph.node(*node);
-                let attributes = node.attributes.substitute(bindings).expect("no divisor is 0");
-                result.insert(node.op, attributes, &node.operands, node.origin).expect("types agree once bound");
-            }
-        }
+/// Evaluates what the graph of a composite op expands to.
+fn check_expansion(case: &Case, graph: &Graph, bindings: &Bindings) {
+    let expanded = expand(graph);
+    assert_eq!(verify(&expanded), Ok(()), "{}", case.name);
+    let bound = bind(&expanded, bindings).unwrap_or_else(|error| panic!("{}: {error}", case.name));
+    for (found, expected) in evaluate(&bound, &case.operands).iter().zip(case.reference()) {
+        assert_close(found, &expected, 1e-9, &case.name);
     }
-    for check in &graph.checks {
-        let side = |extent: &Extent| extent.substitute(bindings).and_then(|extent| extent.known());
-        assert!(side(&check.left).is_some() && side(&check.left) == side(&check.right), "{check:?}");
-    }
-    result
 }
 
-/// Every value of a graph, from its leaves.
-fn evaluate(graph: &Graph, leaves: &[Array]) -> Vec<Array> {
-    let mut leaves = leaves.iter();
-    let mut values: Vec<Array> = Vec::new();
-    for (_, value) in graph.values() {
-        match value.definition {
-            Definition::Leaf(_) => values.push(leaves.next().expect("an array for each leaf").clone()),
-            Definition::Node(node, position) => {
-                let operands: Vec<&Array> =
-                    graph.node(node).operands.iter().map(|operand| &values[operand.0]).collect();
-                let mut results = graph.node(node).op.reference(&graph.call(node), &operands);
-                values.push(results.swap_remove(position));
-            }
-        }
-    }
-    values
-}
-
-/// A graph of the leaves of `graph` and the expansion of its only node.
-fn expand(graph: &Graph, op: &'static dyn Op) -> (Graph, Vec<ValueId>) {
-    let call = graph.call(NodeId(0));
-    let mut expanded = graph.like();
-    for (_, leaf, ty) in graph.leaves() {
-        expanded.leaf(leaf.clone(), ty.clone());
-    }
-    let results = op.expand(&mut Builder::new(&mut expanded, Origin::default()), &call);
-    let types: Vec<&Type> = results.iter().map(|&result| expanded.ty(result)).collect();
-    assert_eq!(types, call.result_types.iter().collect::<Vec<_>>(), "{}: the expansion has other types", op.name());
-    (expanded, results)
-}
-
-/// The graph of one node with the cotangents of its operands; the cotangent of the result is one more leaf.
-fn backward(graph: &Graph, op: &'static dyn Op, name: &str) -> (Graph, Vec<Option<ValueId>>) {
-    let (mut graph, call) = (graph.clone(), graph.call(NodeId(0)));
-    let float = call.result_types[0].dtype.is_float();
-    let seed = |graph: &mut Graph| graph.leaf(Leaf::User { name: "g".to_string() }, call.result_types[0].clone());
-    let cotangent = float.then(|| seed(&mut graph));
-    let cotangents = match op.vjp(&mut Builder::new(&mut graph, Origin::default()), &call, &[cotangent]) {
-        Vjp::Operands(cotangents) => cotangents,
-        Vjp::Expand => {
-            let (expanded, results) = expand(&graph, op);
-            // The leaf of the cotangent stands after the operands in this graph.
-            graph = expanded;
-            walk_back(&mut graph, results[0], ValueId(call.operands.len()))
-        }
-    };
-    assert_eq!(cotangents.len(), call.operands.len(), "{name}");
-    for (operand, cotangent) in call.operand_types.iter().zip(&cotangents) {
-        assert!(cotangent.is_none() || (float && operand.dtype.is_float()), "{name}: a gradient of no float");
-        assert!(cotangent.is_none_or(|cotangent| graph.ty(cotangent) == operand), "{name}: a gradient of another type");
-    }
-    (graph, cotangents)
-}
-
-/// The cotangents of all leaves but the last.
-fn walk_back(graph: &mut Graph, result: ValueId, seed: ValueId) -> Vec<Option<ValueId>> {
-    let mut cotangents = BTreeMap::from([(result, seed)]);
-    let count = graph.nodes().len();
-    for node in (0..count).rev().map(NodeId) {
-        let (op, call) = (graph.node(node).op, graph.call(node));
-        let Some(&cotangent) = cotangents.get(&call.results[0]) else { continue };
-        let mut b = Builder::new(graph, Origin::default());
-        let Vjp::Operands(parts) = op.vjp(&mut b, &call, &[Some(cotangent)]) else {
-            panic!("{}: a rule by expansion within another", op.name())
-        };
-        for (&operand, part) in call.operands.iter().zip(parts) {
-            let Some(part) = part else { continue };
-            let sum = cotangents.get(&operand).map_or(part, |&other| ops::add(&mut b, other, part));
-            cotangents.insert(operand, sum);
-        }
-    }
-    (0..seed.0).map(|leaf| cotangents.get(&ValueId(leaf)).copied()).collect()
-}
-
-/// Compares cotangents with central differences of the sum of the result times fixed weights; gives how many.
-fn check_gradients(case: &Case, graph: &Graph, cotangents: &[Option<ValueId>]) -> usize {
+/// Compares gradients of the sum of the result times fixed weights with central differences; gives how many. `graph` has
+/// the op as its only node.
+fn check_gradients(case: &Case, graph: Graph, bindings: &Bindings) -> usize {
     let call = case.call();
-    if !call.result_types[0].dtype.is_float() {
+    let result = &call.result_types[0];
+    if !result.dtype.is_float() {
+        let nothing = vec![None; call.results.len()];
+        let vjp = case.op.vjp(&mut Builder::new(&mut graph.clone(), Origin::default()), &call, &nothing);
+        assert!(matches!(vjp, Vjp::Operands(parts) if parts.iter().all(Option::is_none)), "{}", case.name);
         return 0;
     }
-    let weights = SampleOperand { ty: call.result_types[0].clone(), fill: Fill::Between(-1.0, 1.0) };
+    let weights = SampleOperand { ty: result.clone(), fill: Fill::Between(-1.0, 1.0) };
     let weights = Sample { attributes: Attributes::none(), operands: vec![weights] }.arrays(99).remove(0);
-    let loss = |operands: &[Array]| {
-        let result = case.op.reference(&call, &operands.iter().collect::<Vec<_>>()).remove(0);
-        result.elements.iter().zip(&weights.elements).map(|(x, weight)| x * weight).sum::<f64>()
-    };
-    let values = evaluate(graph, &[case.operands.as_slice(), std::slice::from_ref(&weights)].concat());
-    let mut operands = case.operands.clone();
+    let found = gradients_of_weighted_sum(case, graph, bindings, &weights);
     let mut checked = 0;
-    for position in (0..operands.len()).filter(|&position| call.operand_types[position].dtype.is_float()) {
-        for i in 0..operands[position].elements.len() {
-            let x = operands[position].elements[i];
-            let mut at = |x: f64| {
-                operands[position].elements[i] = x;
-                loss(&operands)
-            };
-            let numerical = (at(x + 1e-5) - at(x - 1e-5)) / 2e-5;
-            at(x);
-            let derived = cotangents[position].map_or(0.0, |cotangent| values[cotangent.0].elements[i]);
+    for (position, operand) in case.operands.iter().enumerate().filter(|(_, operand)| operand.dtype.is_float()) {
+        for i in 0..operand.elements.len() {
+            let numerical = central_difference(case, &call, &weights, (position, i));
+            let derived = found[position].as_ref().map_or(0.0, |gradient| gradient.elements[i]);
             let close = (derived - numerical).abs() <= 1e-6 * (1.0 + numerical.abs());
             assert!(close, "{}: operand {position} at {i}: {derived} is not {numerical}", case.name);
             checked += 1;
         }
     }
     checked
+}
+
+/// The derivative of the sum of the result times the weights by one element of one operand.
+fn central_difference(case: &Case, call: &Call, weights: &Array, (position, i): (usize, usize)) -> f64 {
+    let mut operands = case.operands.clone();
+    let mut moved = |step: f64| {
+        operands[position].elements[i] = case.operands[position].elements[i] + step;
+        let result = case.op.reference(call, &operands.iter().collect::<Vec<_>>()).remove(0);
+        result.elements.iter().zip(&weights.elements).map(|(x, weight)| x * weight).sum::<f64>()
+    };
+    (moved(1e-5) - moved(-1e-5)) / 2e-5
+}
+
+/// The derived gradient of each operand; `None` where none flows.
+fn gradients_of_weighted_sum(
+    case: &Case,
+    mut graph: Graph,
+    bindings: &Bindings,
+    weights: &Array,
+) -> Vec<Option<Array>> {
+    let call = graph.call(NodeId(0));
+    let leaf = graph.leaf(Leaf::User { name: "weights".to_string() }, call.result_types[0].clone());
+    let mut b = Builder::new(&mut graph, Origin::default());
+    let parts = ops::mul(&mut b, call.results[0], leaf);
+    let axes: Vec<usize> = (0..b.ty(parts).rank()).collect();
+    let loss = ops::sum(&mut b, parts, &axes);
+    let found = gradients(&mut graph, loss, &call.operands);
+    graph.results.clear();
+    for (position, (&operand, gradient)) in call.operands.iter().zip(&found).enumerate() {
+        let Some(gradient) = *gradient else { continue };
+        assert!(graph.dtype(operand).is_float(), "{}: a gradient of no float", case.name);
+        assert_eq!(graph.ty(gradient), graph.ty(operand), "{}: a gradient of another type", case.name);
+        graph.result(Role::Output(position), gradient);
+    }
+    assert_eq!(verify(&graph), Ok(()), "{}", case.name);
+    let bound = bind(&graph, bindings).unwrap_or_else(|error| panic!("{}: {error}", case.name));
+    let mut arrays = evaluate(&bound, &[case.operands.as_slice(), std::slice::from_ref(weights)].concat()).into_iter();
+    found.iter().map(|gradient| gradient.and_then(|_| arrays.next())).collect()
 }
 
 fn assert_close(found: &Array, expected: &Array, tolerance: f64, name: &str) {

@@ -1,8 +1,8 @@
 //! What can go wrong, each with both sides of the mismatch. Whatever fails leaves every parameter as it was.
 
-use tapeless_compiler::description;
 use tapeless_compiler::dtype::DType;
 use tapeless_compiler::pipeline::{CompileError, LoadError};
+use tapeless_compiler::text::ParseError;
 use thiserror::Error;
 
 /// An error of stores and steps.
@@ -170,7 +170,7 @@ pub enum Error {
     GraphText(#[from] LoadError),
     /// The text of a model is no description: a bug of the compiler.
     #[error("the description of a model is invalid: {0}")]
-    DescriptionText(#[from] description::ParseError),
+    DescriptionText(#[from] ParseError),
     /// What the macro generated does not fit the step: a bug of the compiler.
     #[error("{step}: {reason}")]
     Internal {

@@ -37,6 +37,7 @@
 //! ```
 
 mod device;
+mod elements;
 mod error;
 #[doc(hidden)]
 pub mod generated;

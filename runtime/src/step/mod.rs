@@ -5,22 +5,21 @@
 
 mod arguments;
 mod explain;
-mod input;
+mod inputs;
 mod results;
 mod stores;
 
-pub use input::Input;
-pub use results::{Element, Elements};
 pub use stores::StoreArgument;
 
 use crate::device::Device;
 use crate::device::cpu::Code;
+use crate::elements::{Element, Elements};
 use crate::error::Error;
 use crate::memory::Memory;
 use crate::nearest::nearest;
 use crate::tensor::View;
 use arguments::{Arguments, written_leaves};
-use input::Inputs;
+use inputs::Inputs;
 use results::StepResult;
 use std::fmt;
 use stores::StoreUse;
@@ -78,7 +77,7 @@ impl Step {
 
     /// Runs the step once. On an error nothing has run.
     #[doc(hidden)]
-    pub fn run(&mut self, stores: &mut [StoreArgument<'_>], inputs: &[Input<'_>]) -> Result<(), Error> {
+    pub fn run(&mut self, stores: &mut [StoreArgument<'_>], inputs: &[Elements<'_>]) -> Result<(), Error> {
         self.inputs.check(&self.graph.name, inputs)?;
         if stores.len() != self.stores.len() {
             let reason = format!("takes {} stores, not {}", self.stores.len(), stores.len());

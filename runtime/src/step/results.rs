@@ -1,5 +1,6 @@
 //! The results of a run: where they lie, and how they are seen.
 
+use crate::elements::{Element, Elements};
 use crate::memory::Memory;
 use crate::tensor::View;
 use tapeless_compiler::dtype::DType;
@@ -68,44 +69,3 @@ impl StepResult {
         }
     }
 }
-
-/// The elements of a result.
-#[derive(Clone, Copy, Debug)]
-pub enum Elements<'a> {
-    /// Of type f32.
-    F32(&'a [f32]),
-    /// Of type f64.
-    F64(&'a [f64]),
-    /// Of type u32.
-    U32(&'a [u32]),
-    /// Of type i32.
-    I32(&'a [i32]),
-    /// Of type i64.
-    I64(&'a [i64]),
-    /// Of type u8.
-    U8(&'a [u8]),
-    /// Of type bool.
-    Bool(&'a [bool]),
-}
-
-/// What an element of a result may be.
-pub trait Element: Copy {
-    /// The elements if they are of this type.
-    fn from_elements(elements: Elements<'_>) -> Option<&[Self]>;
-}
-
-/// One variant for each type.
-macro_rules! element {
-    ($($element:ty => $variant:ident),*) => {$(
-        impl Element for $element {
-            fn from_elements(elements: Elements<'_>) -> Option<&[$element]> {
-                match elements {
-                    Elements::$variant(elements) => Some(elements),
-                    _ => None,
-                }
-            }
-        }
-    )*};
-}
-
-element!(f32 => F32, f64 => F64, u32 => U32, i32 => I32, i64 => I64, u8 => U8, bool => Bool);

@@ -14,10 +14,20 @@ pub(super) fn initial(initial: Initial, key: Key, element: usize) -> f64 {
         Initial::Uniform { low, high } => uniform(low, high, key.uniform(element)),
         Initial::Normal { std } => std * key.normal(element),
         Initial::TruncatedNormal { std } => (0..)
-            .map(|attempt| std * key.fold(attempt).normal(element))
-            .find(|value| value.abs() <= TRUNCATION)
-            .expect("every attempt has a chance, and there is no last one"),
+            .find_map(|attempt| truncated(std, key.fold(attempt), element))
+            .expect("every attempt has a fair chance, and there is no last one"),
     }
+}
+
+/// A number of the normal distribution inside of the truncation, if this attempt gives one. What is narrow is drawn from
+/// the whole distribution, what is wide from the uniform one under it: either attempt succeeds more often than not.
+fn truncated(std: f64, key: Key, element: u64) -> Option<f64> {
+    if std.abs() <= TRUNCATION {
+        return Some(std * key.normal(element)).filter(|value| value.abs() <= TRUNCATION);
+    }
+    let value = TRUNCATION * (2.0 * key.uniform(element) - 1.0);
+    let above = key.fold(0).uniform(element) > (-0.5 * (value / std).powi(2)).exp();
+    (!above).then_some(value)
 }
 
 /// The number in `low..high` at a place in `0.0..1.0`, such that it stays below `high` when it is rounded to f32.
@@ -67,6 +77,17 @@ mod tests {
         let (mean, deviation) = mean_and_deviation(&values(Initial::Normal { std: 0.02 }));
         assert!(mean.abs() < 4.0 * 0.02 / (COUNT as f64).sqrt(), "{mean}");
         assert!((deviation - 0.02).abs() < 0.0005, "{deviation}");
+    }
+
+    #[test]
+    fn wide_truncated_values_are_nearly_uniform() {
+        for (std, expected) in [(3.0, 1.1207), (1e300, 1.1547), (f64::INFINITY, 1.1547)] {
+            let values = values(Initial::TruncatedNormal { std });
+            let (mean, deviation) = mean_and_deviation(&values);
+            assert!(values.iter().all(|x| x.abs() <= 2.0));
+            assert!(mean.abs() < 4.0 * expected / (COUNT as f64).sqrt(), "{mean}");
+            assert!((deviation - expected).abs() < 0.015, "{std}: {deviation}");
+        }
     }
 
     #[test]

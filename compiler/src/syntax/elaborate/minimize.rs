@@ -8,7 +8,7 @@ use super::value::Value;
 use crate::autodiff;
 use crate::dtype::DType;
 use crate::graph::{Builder, Leaf, Role, ValueId};
-use crate::optim::{self, Optimizer, Update};
+use crate::optim::{self, Optimizer, Slots, Update};
 use crate::syntax::ast::{Argument, Expr, ExprKind};
 use crate::syntax::diagnostic::position;
 use crate::syntax::nearest::nearest;
@@ -16,7 +16,6 @@ use proc_macro2::Span;
 use std::collections::BTreeMap;
 
 /// One `minimize` of a step, its arguments understood.
-#[derive(Debug)]
 pub struct Minimize {
     /// The loss.
     loss: ValueId,
@@ -151,7 +150,7 @@ impl Elaborator<'_> {
             ExprKind::Name(name) => return self.no_optimizer(expr, name),
             _ => return self.no_optimizer(expr, ""),
         };
-        let Some(found) = optim::OPTIMIZERS.iter().find(|signature| signature.name == name) else {
+        let Some(found) = optim::find(name) else {
             return self.no_optimizer(expr, name);
         };
         let callee = Callee {
@@ -169,7 +168,7 @@ impl Elaborator<'_> {
         match optim::build(name, &given) {
             Ok(optimizer) => Some(optimizer),
             Err(error) => {
-                self.report(Problem::new(expr.start, error.to_string()).detail(found.to_string()));
+                self.fail(expr.start, error.to_string());
                 None
             }
         }
@@ -179,7 +178,7 @@ impl Elaborator<'_> {
         let value = self.evaluate(expr);
         match &value {
             Value::Poison => None,
-            Value::Bool(truth) => Some(optim::Value::Bool(*truth)),
+            Value::Bool(truth) => Some(optim::Value::Switch(*truth)),
             Value::Tensor(tensor) => {
                 let ty = self.graph.ty(*tensor);
                 if ty.rank() == 0 && ty.dtype == DType::F32 {
@@ -191,7 +190,7 @@ impl Elaborator<'_> {
             other => {
                 let numbers: Option<Vec<f64>> = other.elements().and_then(|e| e.iter().map(Value::number).collect());
                 match (other.number(), numbers.as_deref()) {
-                    (Some(number), _) => Some(optim::Value::Float(number)),
+                    (Some(number), _) => Some(optim::Value::Number(number)),
                     (_, Some([a, b])) => Some(optim::Value::Pair(*a, *b)),
                     _ => {
                         self.fail(expr.start, format!("an argument of an optimizer is a number, not {}", other.kind()));
@@ -241,8 +240,15 @@ impl Elaborator<'_> {
             for ((store, key), update) in request.over.iter().zip(&updates) {
                 self.graph.result(Role::Gradient { store: *store, key: key.clone() }, update.gradient);
             }
-            let mut builder = Builder::new(&mut self.graph, origin);
-            request.optimizer.update(&mut builder, number, &updates);
+            // Slots live in the store of their parameters, so each store gets updates of its own.
+            for store in 0..self.stores.len() {
+                let of_store = request.over.iter().zip(&updates).filter(|((at, _), _)| *at == store);
+                let updates: Vec<Update> = of_store.map(|(_, update)| update.clone()).collect();
+                if !updates.is_empty() {
+                    let mut builder = Builder::new(&mut self.graph, origin);
+                    request.optimizer.update(&mut builder, &updates, &mut Slots::new(number, store));
+                }
+            }
         }
     }
 
@@ -258,9 +264,9 @@ impl Elaborator<'_> {
             self.unreached(request, &gradients);
             return None;
         }
-        let update = |(gradient, (store, key)): (Option<(ValueId, ValueId)>, &(usize, String))| {
+        let update = |(gradient, (_, key)): (Option<(ValueId, ValueId)>, &(usize, String))| {
             let (parameter, gradient) = gradient?;
-            Some(Update { parameter, gradient, store: *store, key: key.clone() })
+            Some(Update { parameter, gradient, key: key.clone() })
         };
         gradients.into_iter().zip(&request.over).map(update).collect()
     }

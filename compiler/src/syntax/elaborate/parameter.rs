@@ -34,7 +34,9 @@ impl Elaborator<'_> {
         if !written.dtype.is_float() {
             return self.fail(written.span, format!("a parameter holds floats, not {}", written.dtype));
         }
-        self.claim_key(&name.name, name.span);
+        if !self.claim_key(&name.name, name.span) {
+            return Value::Poison;
+        }
         let made = self.frame().made;
         self.frame_mut().made += 1;
         let Some(place) = self.frame().place.clone() else {

@@ -17,17 +17,31 @@ pub struct Problem {
     details: Vec<String>,
     places: Vec<String>,
     exact: bool,
+    general: bool,
 }
 
 impl Problem {
     /// A mistake at a token.
     pub fn new(span: Span, headline: impl Into<String>) -> Problem {
-        Problem { span, headline: headline.into(), details: Vec::new(), places: Vec::new(), exact: false }
+        Problem {
+            span,
+            headline: headline.into(),
+            details: Vec::new(),
+            places: Vec::new(),
+            exact: false,
+            general: false,
+        }
     }
 
     /// Shows the mistake at its token even while a body of the prelude runs.
     pub fn exact(mut self) -> Problem {
         self.exact = true;
+        self
+    }
+
+    /// The mistake does not depend on the instance whose body runs.
+    pub fn general(mut self) -> Problem {
+        self.general = true;
         self
     }
 
@@ -76,7 +90,8 @@ impl Elaborator<'_> {
         let span = if problem.exact { problem.span } else { self.user_span(problem.span) };
         let mut diagnostic = Diagnostic::new(span, problem.headline);
         diagnostic.notes = problem.details;
-        if let Some((name, made)) = self.user_frame().and_then(|frame| frame.instance.as_ref()) {
+        let instance = self.user_frame().and_then(|frame| frame.instance.as_ref());
+        if let Some((name, made)) = instance.filter(|_| !problem.general) {
             diagnostic.notes.push(format!("`{name}` is made at {}", position(*made)));
         }
         diagnostic.notes.extend(problem.places);
@@ -91,7 +106,7 @@ impl Elaborator<'_> {
 
     /// Says that something of the language is not there yet.
     pub(super) fn unsupported(&self, span: Span, what: &str) -> Value {
-        self.fail(span, format!("{what} is not supported yet"))
+        self.report(Problem::new(span, format!("{what} is not supported yet")).general())
     }
 
     /// The token of the user that stands behind a token of the prelude.

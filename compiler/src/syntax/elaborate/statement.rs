@@ -90,7 +90,9 @@ impl Elaborator<'_> {
         if self.frame().is_step {
             return self.named_in_step(name, training, value);
         }
-        self.claim_key(&key, span);
+        if !self.claim_key(&key, span) {
+            return Value::Poison;
+        }
         let made = self.frame().made;
         self.frame_mut().made += 1;
         match &self.frame().place {
@@ -102,13 +104,13 @@ impl Elaborator<'_> {
         }
     }
 
-    /// Notes that a body gives a key, and reports the second time.
-    pub(super) fn claim_key(&mut self, key: &str, span: Span) {
+    /// Notes that a body gives a key; reports the second time, and says whether this was the first.
+    pub(super) fn claim_key(&mut self, key: &str, span: Span) -> bool {
         if key.is_empty() {
-            return;
+            return true;
         }
         let round = self.frame().loops.join(", ");
-        let Some(before) = self.frame_mut().keys.insert(key.to_string(), round.clone()) else { return };
+        let Some(before) = self.frame_mut().keys.insert(key.to_string(), round.clone()) else { return true };
         let problem = Problem::new(span, format!("two layers have the key `{key}`"));
         let problem = if round.is_empty() && before.is_empty() {
             problem.detail("a layer of this block has that key already")
@@ -118,6 +120,7 @@ impl Elaborator<'_> {
             problem.detail(format!("name them apart: #[name(\"{key}.{{{variable}}}\")]"))
         };
         self.report(problem);
+        false
     }
 
     /// Binds the names of a pattern.
@@ -176,12 +179,12 @@ impl Elaborator<'_> {
                     "it is declared at {}; a tensor that is kept but not trained is #[state]",
                     position(binding.span)
                 );
-                return self.report(Problem::new(target.start, headline).place(line));
+                return self.report(Problem::new(target.start, headline).place(line).general());
             }
             BindingKind::Fixed => {
                 let headline = format!("`{name}` is not mutable");
                 let line = format!("it is made at {}: let mut {name} = …", position(binding.span));
-                return self.report(Problem::new(target.start, headline).place(line));
+                return self.report(Problem::new(target.start, headline).place(line).general());
             }
         }
         let new = match op {

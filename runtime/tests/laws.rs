@@ -1,0 +1,166 @@
+//! Every op on the device: what compiled steps compute is what the reference says, forward and backward, unfused and fused.
+
+use tapeless::generated::Elements;
+use tapeless::{DType, Device, Fusion, Options, Step};
+use tapeless_compiler::autodiff;
+use tapeless_compiler::graph::{self, Array, Builder, Graph, Leaf, Op, Origin, Role, Sample, ValueId};
+use tapeless_compiler::ops::{self, OPS};
+
+/// How far an element of f32 may be off, relative to the largest element of the result (or to 1, if all are smaller).
+/// Sums of some ten products and functions good to four units in the last place (6e-8 each) stay well below.
+const TOLERANCE: f64 = 1e-5;
+
+/// The graph that computes the gradients of a sample's float operands, for cotangents that are inputs too. `None` if no
+/// gradient flows.
+fn gradients(op: &'static dyn Op, sample: &Sample) -> Option<Graph> {
+    let mut graph = sample.graph(op).expect("samples are well typed");
+    let outputs = std::mem::take(&mut graph.results).into_iter().map(|result| result.value);
+    let outputs: Vec<ValueId> = outputs.filter(|output| graph.dtype(*output).is_float()).collect();
+    let mut losses = Vec::new();
+    for (position, output) in outputs.into_iter().enumerate() {
+        let ty = graph.ty(output).clone();
+        let cotangent = graph.leaf(Leaf::User { name: format!("g{position}") }, ty.clone());
+        let mut b = Builder::new(&mut graph, Origin::default());
+        let product = ops::mul(&mut b, output, cotangent);
+        losses.push(ops::sum(&mut b, product, &(0..ty.rank()).collect::<Vec<_>>()));
+    }
+    let loss = losses.into_iter().reduce(|a, b| ops::add(&mut Builder::new(&mut graph, Origin::default()), a, b))?;
+    let operands: Vec<ValueId> = graph.leaves().map(|(leaf, ..)| leaf).take(sample.operands.len()).collect();
+    let operands: Vec<ValueId> = operands.into_iter().filter(|leaf| graph.dtype(*leaf).is_float()).collect();
+    let found = autodiff::gradients(&mut graph, loss, &operands);
+    for (position, gradient) in found.into_iter().flatten().enumerate() {
+        graph.result(Role::Output(position), gradient);
+    }
+    (!graph.results.is_empty()).then_some(graph)
+}
+
+/// What the leaves of a graph hold: the sample's operands, then cotangents; rounded to what f32 holds.
+fn leaves(graph: &Graph, sample: &Sample) -> Vec<Array> {
+    let mut arrays = sample.arrays(1);
+    for (_, _, ty) in graph.leaves().skip(arrays.len()) {
+        let mut number = 0.0;
+        let next = |_: &[usize]| {
+            number = (number + 0.618) % 1.0;
+            number * 2.0 - 1.0
+        };
+        arrays.push(Array::build(ty.dtype, &ty.known_shape(), next));
+    }
+    let rounded = arrays.iter_mut().filter(|array| array.dtype == DType::F32).flat_map(|array| &mut array.elements);
+    rounded.for_each(|x| *x = f64::from(*x as f32));
+    arrays
+}
+
+/// The elements of an array as a program holds them.
+enum Operand {
+    F32(Vec<f32>),
+    U32(Vec<u32>),
+    I32(Vec<i32>),
+    Bool(Vec<bool>),
+}
+
+impl Operand {
+    /// `None` if the array is of a type that is no input.
+    fn new(array: &Array) -> Option<Operand> {
+        let elements = array.elements.iter();
+        Some(match array.dtype {
+            DType::F32 => Operand::F32(elements.map(|&x| x as f32).collect()),
+            DType::U32 => Operand::U32(elements.map(|&x| x as u32).collect()),
+            DType::I32 => Operand::I32(elements.map(|&x| x as i32).collect()),
+            DType::Bool => Operand::Bool(elements.map(|&x| x != 0.0).collect()),
+            _ => return None,
+        })
+    }
+
+    fn elements(&self) -> Elements<'_> {
+        match self {
+            Operand::F32(elements) => Elements::F32(elements),
+            Operand::U32(elements) => Elements::U32(elements),
+            Operand::I32(elements) => Elements::I32(elements),
+            Operand::Bool(elements) => Elements::Bool(elements),
+        }
+    }
+}
+
+/// A result of a step as numbers.
+fn result(step: &Step, position: usize, dtype: DType) -> Vec<f64> {
+    match dtype {
+        DType::F32 => step.view::<f32>(position).iter().map(|&x| f64::from(x)).collect(),
+        DType::U32 => step.view::<u32>(position).iter().map(|&x| f64::from(x)).collect(),
+        DType::I32 => step.view::<i32>(position).iter().map(|&x| f64::from(x)).collect(),
+        DType::Bool => step.view::<bool>(position).iter().map(|&x| f64::from(u8::from(x))).collect(),
+        other => panic!("no law has results of {other}"),
+    }
+}
+
+/// Runs a graph on the device and holds the results against the reference. `false` if its inputs cannot be given.
+fn hold(graph: &Graph, arrays: &[Array], options: &Options) -> Result<bool, String> {
+    let Some(inputs) = arrays.iter().map(Operand::new).collect::<Option<Vec<_>>>() else { return Ok(false) };
+    let inputs: Vec<Elements<'_>> = inputs.iter().map(Operand::elements).collect();
+    let text = Box::leak(graph::print(graph).into_boxed_str());
+    let mut step = Step::compile(text, &Device::cpu(), &[], options).map_err(|error| error.to_string())?;
+    step.run(&mut [], &inputs).map_err(|error| error.to_string())?;
+    for (position, expected) in graph::evaluate(graph, arrays).iter().enumerate() {
+        compare(&result(&step, position, expected.dtype), expected)
+            .map_err(|error| format!("result {position}: {error}"))?;
+    }
+    Ok(true)
+}
+
+fn compare(found: &[f64], expected: &Array) -> Result<(), String> {
+    if found.len() != expected.elements.len() {
+        return Err(format!("{} elements instead of {}", found.len(), expected.elements.len()));
+    }
+    let largest = expected.elements.iter().filter(|x| x.is_finite()).fold(1.0, |largest: f64, x| largest.max(x.abs()));
+    let tolerance = if expected.dtype.is_float() { TOLERANCE * largest } else { 0.0 };
+    for (i, (&found, &expected)) in found.iter().zip(&expected.elements).enumerate() {
+        let same = found == expected || (found.is_nan() && expected.is_nan()) || (found - expected).abs() <= tolerance;
+        if !same {
+            return Err(format!("element {i} is {found}, not {expected} (tolerance {tolerance:e})"));
+        }
+    }
+    Ok(())
+}
+
+/// Holds every sample of every op, as the graph that `make` makes of it; the failures, and how many samples were held.
+fn failures(options: &Options, make: impl Fn(&'static dyn Op, &Sample) -> Option<Graph>) -> (Vec<String>, usize) {
+    let (mut failures, mut held) = (Vec::new(), 0);
+    for &op in OPS {
+        for (number, sample) in op.samples().iter().enumerate() {
+            let Some(graph) = make(op, sample) else { continue };
+            match hold(&graph, &leaves(&graph, sample), options) {
+                Ok(done) => held += usize::from(done),
+                Err(error) => failures.push(format!("{} sample {number}: {error}", op.name())),
+            }
+        }
+    }
+    (failures, held)
+}
+
+fn unfused() -> Options {
+    Options { fusion: Fusion::none(), ..Options::default() }
+}
+
+#[test]
+fn forward_unfused() {
+    let (failures, held) = failures(&unfused(), |op, sample| Some(sample.graph(op).expect("samples are well typed")));
+    assert!(failures.is_empty() && held > 4 * OPS.len(), "{held} held, these not:\n{}", failures.join("\n"));
+}
+
+#[test]
+fn forward_fused() {
+    let make = |op: &'static dyn Op, sample: &Sample| Some(sample.graph(op).expect("samples are well typed"));
+    let (failures, held) = failures(&Options::default(), make);
+    assert!(failures.is_empty() && held > 4 * OPS.len(), "{held} held, these not:\n{}", failures.join("\n"));
+}
+
+#[test]
+fn backward_unfused() {
+    let (failures, held) = failures(&unfused(), gradients);
+    assert!(failures.is_empty() && held > 2 * OPS.len(), "{held} held, these not:\n{}", failures.join("\n"));
+}
+
+#[test]
+fn backward_fused() {
+    let (failures, held) = failures(&Options::default(), gradients);
+    assert!(failures.is_empty() && held > 2 * OPS.len(), "{held} held, these not:\n{}", failures.join("\n"));
+}
