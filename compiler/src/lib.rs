@@ -1,9 +1,10 @@
 //! The graph compiler of `tapeless`: models and graphs in, code bytes out.
 //!
-//! The tour, in reading order: [`dtype`], [`shape`] and [`scalar`] are the vocabulary. [`graph`] holds typed programs, one
-//! value per line; [`ops`] is the list of everything a graph may do. [`nest`] says what a kernel computes, [`kernel`] how
-//! (which [`schedule`] chooses), and [`plan`] in which order and on which memory; a back end turns kernels into code. [`description`] lists what a model's store holds. The language itself is
-//! in [`syntax`].
+//! The tour, in reading order: [`dtype`], [`shape`] and [`scalar`] are the vocabulary, [`text`] how all printed forms write
+//! it. [`graph`] holds typed programs, one value per line; [`ops`] is the list of everything a graph may do. From graph to
+//! graph lead [`autodiff`], [`optim`], [`expand`] and [`simplify`]. [`nest`] says what a kernel computes, [`kernel`] how
+//! (which [`schedule`] chooses), and [`plan`] in which order and on which memory; a back end turns kernels into code.
+//! [`description`] lists what a model's store holds. The language itself is in [`syntax`].
 //!
 //! No input or output happens here, there are no globals, and no unsafe code.
 

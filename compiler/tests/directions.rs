@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 /// Each room with the rooms that it may name, in the order in which a reader meets them.
 const ROOMS: &[(&str, &[&str])] = &[
     ("dtype", &[]),
+    ("random", &[]),
+    ("prelude", &[]),
     ("shape", &["dtype"]),
     ("text", &["dtype", "shape"]),
     ("scalar", &["dtype"]),

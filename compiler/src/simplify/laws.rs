@@ -16,9 +16,9 @@ pub struct Law {
     /// The op on the left side; any elementwise op if that is `None`.
     op: Option<&'static str>,
     /// Whether the law holds only where nothing else uses the operands: else work would be done twice.
-    pub alone: bool,
+    pub(super) alone: bool,
     /// The value of the right side, if the law holds for a node with this call. The call's results are none.
-    pub apply: fn(&mut Builder<'_>, &'static dyn Op, &Call) -> Option<ValueId>,
+    pub(super) apply: fn(&mut Builder<'_>, &'static dyn Op, &Call) -> Option<ValueId>,
 }
 
 impl Law {
