@@ -4,7 +4,7 @@ mod corpus;
 
 use proc_macro2::{Group, Span, TokenStream, TokenTree};
 use proptest::prelude::*;
-use tapeless_compiler::syntax::ast::{self, AxisKind, Expr, ExprKind, Item, Statement};
+use tapeless_compiler::syntax::ast::{self, Expr, ExprKind, Item, Statement};
 use tapeless_compiler::syntax::diagnostic::{Diagnostic, Diagnostics};
 use tapeless_compiler::syntax::parse::parse;
 
@@ -147,4 +147,182 @@ fn the_tree_has_a_node_wherever_a_message_points() {
         }
     }
     insta::assert_snapshot!(listing);
+}
+
+/// The mistakes in a text, one line each, its further lines behind bars.
+fn mistakes(text: &str) -> String {
+    let (_, diagnostics) = read_text(text);
+    listed(&diagnostics).into_iter().map(|line| format!("{}\n", line.replace("\n  ", " | "))).collect()
+}
+
+#[test]
+fn every_mistake_of_grammar_in_a_file_is_reported() {
+    insta::assert_snapshot!(mistakes(WRONG));
+}
+
+const WRONG: &str = r#"
+layer Foo(x: f32<N>) {}
+use layers::*;
+use layers::Dense as D;
+model Net<O: usize, const P: (usize, usize) = 1>(x: f23<N, H / 2>, mut y: &[f32], z f32, w: f32<{..}>) -> f32<N, dyn B> {
+    let a = match x { _ => 1 };
+    let b = x.map(|v| v + 1) as f32;
+    let c = Linear::<8>(nn::relu(&x), 1 = 2);
+    let d: usize = 3u32;
+    let e = a + ;
+    let f = e(x)
+    let g = f * 2;
+    #[parm]
+    let h: f32<dyn B> = zeros();
+    #[name("fc.{i")]
+    let k = Linear(8);
+    while true { x = fc(x); }
+    for i in 0..3 { let q = i $ 2; }
+    println!("{x}");
+    assert!(x, y);
+    #[name("l")]
+    for i in 0..2 {}
+    #[param]
+    x.relu();
+    g & h;
+    g?;
+    return g;
+}
+modle Other(x: f32<N>) -> f32<N> { x }
+#[inline]
+step Train<const A: usize>(x: f32<dyn B, 16>, y: f32(B)) {
+    let net = Net();
+    99999999999999999999 + 'c';
+}
+model Alias = layers::Net(10);
+step NoInputs { 1 }
+step NoBody(x: f32)
+step Last(x: f32) { x }
+"#;
+
+#[test]
+fn a_mistake_hides_nothing_else() {
+    let (file, _) = read_text(WRONG);
+    let names: Vec<&str> = file
+        .items
+        .iter()
+        .filter_map(|item| match item {
+            Item::Use(_) => None,
+            Item::Block(block) => Some(block.name.name.as_str()),
+            Item::Alias(alias) => Some(alias.name.name.as_str()),
+            Item::Step(step) => Some(step.name.name.as_str()),
+        })
+        .collect();
+    assert_eq!(names, ["Net", "Train", "NoInputs", "NoBody", "Last"]);
+    let Some(Item::Block(net)) = file.items.iter().find(|item| matches!(item, Item::Block(_))) else {
+        panic!("the model is read");
+    };
+    insta::assert_snapshot!(net.body);
+    let inputs: Vec<String> = net.inputs.iter().map(|input| format!("{}: {}", input.name.name, input.ty)).collect();
+    assert_eq!(inputs, ["x: f32<{..}>", "y: f32<{..}>", "w: f32<{..}>"]);
+}
+
+#[test]
+fn a_dyn_outside_of_a_step_is_refused_with_the_type_that_is_meant() {
+    for path in corpus::paths(true).iter().filter(|path| path.ends_with("dyn_in_model.rs")) {
+        let (file, diagnostics) = read(corpus::models(&corpus::text(path)).remove(0));
+        let message = "6:26 `dyn` stands in the inputs of steps only\n  a bare capital takes whatever extent comes: x: f32<N, 16>";
+        assert_eq!(listed(&diagnostics), [message]);
+        assert_eq!(file.items.len(), 1);
+    }
+}
+
+#[test]
+fn expressions_come_back_as_written() {
+    let lines = [
+        "net(x) + y",
+        "x.fc1().relu()",
+        "Linear(8, bias = false)",
+        "-log_p.gather(1, label.unsqueeze(1)).sum() / f32(B)",
+        "(-x).relu() - (a - (b + c)) * 2",
+        "!(a && b) || c != d",
+        "1 << DEPTH + 1",
+        "(a == b) == true",
+        "net.0.weight",
+        "net.0.1.weight.pow(2)",
+        "skips[level]",
+        "[Block(HEADS); N]",
+        "pos.weight.slice(0, 0..T)",
+        "x.slice(1, ..n + 1)",
+        "[(\"*.bias\", weight_decay = 0.0), (\"2.*\", lr = 0.1 * lr)]",
+        "Seq(if T != 1 { Conv(hidden, 1) }, Relu())",
+        "if k == 0 { s } else if k == 1 { t } else { 1 }",
+        "(if c { a } else { b }) + 1",
+        "{ let (a, _) = f(x); let mut b = [a,]; b.push(x); b }",
+        "for (i, [a, b]) in [(1, [2, 3])] { x += a; }",
+        "i += 1",
+        "assert!(D % HEADS == 0, \"{HEADS} heads do not divide {{{D + 1}}}\")",
+        "(x,)",
+        "()",
+        "0.0001",
+    ];
+    for line in lines {
+        let (file, diagnostics) = read_text(&format!("block B() {{ let value = {line}; }}"));
+        assert_eq!(listed(&diagnostics), Vec::<String>::new(), "{line}");
+        let Item::Block(block) = &file.items[0] else { panic!("a block is read") };
+        let Statement::Let { value, .. } = &block.body.statements[0] else { panic!("a `let` is read") };
+        let again = value.to_string();
+        assert_eq!(again, line.replace("[a,]", "[a]").replace("{{{D + 1}}}", "{{{D + 1}}}"));
+    }
+}
+
+/// The programs' tokens, flat: groups stay whole, so that what is lost or doubled may be a body.
+fn positions(tokens: &TokenStream) -> usize {
+    let inside = |token| match token {
+        TokenTree::Group(group) => positions(&group.stream()),
+        _ => 0,
+    };
+    tokens.clone().into_iter().map(|token| 1 + inside(token)).sum()
+}
+
+/// The tokens with the one at a position (counted in order of writing, groups before what is in them) lost or doubled.
+fn mutated(tokens: TokenStream, at: &mut Option<usize>, doubled: bool) -> TokenStream {
+    let mut out = Vec::new();
+    for token in tokens {
+        match at.as_mut() {
+            Some(0) => {
+                *at = None;
+                out.extend(std::iter::repeat_n(token, if doubled { 2 } else { 0 }));
+                continue;
+            }
+            Some(left) => *left -= 1,
+            None => {}
+        }
+        out.push(match token {
+            TokenTree::Group(group) if at.is_some() => {
+                let mut inner = Group::new(group.delimiter(), mutated(group.stream(), at, doubled));
+                inner.set_span(group.span());
+                inner.into()
+            }
+            other => other,
+        });
+    }
+    out.into_iter().collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+    #[test]
+    fn programs_with_tokens_lost_or_doubled_are_read_without_a_panic(
+        program in any::<prop::sample::Index>(),
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<bool>()), 1..4),
+    ) {
+        let paths = corpus::paths(false);
+        let mut tokens = corpus::models(&corpus::text(&paths[program.index(paths.len())])).pop().expect("a program has a model");
+        for (at, doubled) in changes {
+            let at = at.index(positions(&tokens));
+            tokens = mutated(tokens, &mut Some(at), doubled);
+        }
+        let (file, diagnostics) = read(tokens);
+        prop_assert!(!file.items.is_empty() || !diagnostics.is_empty());
+        for diagnostic in diagnostics {
+            prop_assert!(!diagnostic.headline.is_empty());
+            prop_assert!(diagnostic.span.start().line > 0);
+        }
+    }
 }

@@ -38,7 +38,7 @@ fn error(diagnostic: &Diagnostic) -> TokenStream {
 
 fn model(model: &Model) -> TokenStream {
     let Model { visibility, name, .. } = model;
-    let docs = docs(&model.docs, format!("The parameters and states of the model `{}`.", name.name));
+    let docs = docs(&model.docs, format!(" The parameters and states of the model `{}`.", name.name));
     let (word, name) = (&name.name, names::of(name));
     let (text, debug) = (description::print(&model.description), debug(word, &name));
     quote! {

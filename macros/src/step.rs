@@ -16,7 +16,7 @@ pub fn step(step: &Step) -> TokenStream {
 
 fn program(step: &Step) -> TokenStream {
     let visibility = &step.visibility;
-    let docs = docs(&step.docs, format!("The step `{}`, compiled for a device.", step.name.name));
+    let docs = docs(&step.docs, format!(" The step `{}`, compiled for a device.", step.name.name));
     let (name, dims) = (names::of(&step.name), names::derived(&step.name, "Dims"));
     let (text, debug) = (graph::print(&step.graph), debug(&step.name.name, &name));
     let symbols = step.dims.iter().map(|dim| &dim.name);
@@ -104,9 +104,9 @@ fn run(step: &Step) -> TokenStream {
 fn dims(step: &Step) -> TokenStream {
     let visibility = &step.visibility;
     let name = names::derived(&step.name, "Dims");
-    let doc = format!("The extents that [`{}`] is compiled for.", step.name.name);
+    let doc = format!(" The extents that [`{}`] is compiled for.", step.name.name);
     let fields: Vec<Ident> = step.dims.iter().map(names::dim).collect();
-    let setter_docs = step.dims.iter().map(|dim| format!("Sets `{}`.", dim.name));
+    let setter_docs = step.dims.iter().map(|dim| format!(" Sets `{}`.", dim.name));
     let setters = (!fields.is_empty()).then(|| {
         quote! {
             impl #name {
@@ -134,16 +134,16 @@ fn dims(step: &Step) -> TokenStream {
 fn results(step: &Step) -> TokenStream {
     let visibility = &step.visibility;
     let name = names::derived(&step.name, "Output");
-    let doc = format!("What a run of [`{}`] returns.", step.name.name);
+    let doc = format!(" What a run of [`{}`] returns.", step.name.name);
     let lifetime = has_views(step).then(|| quote!(<'a>));
     let metrics = step.metrics.iter().map(|metric| {
-        let doc = format!("The metric `{}`.", metric.name.name);
+        let doc = format!(" The metric `{}`.", metric.name.name);
         let (field, ty) = (names::of(&metric.name), result_type(metric.dtype, metric.scalar));
         quote! { #[doc = #doc] pub #field: #ty, }
     });
     let output = step.output.as_ref().map(|output| {
         let ty = output_type(output);
-        quote! { #[doc = "The value of the step."] pub output: #ty, }
+        quote! { #[doc = " The value of the step."] pub output: #ty, }
     });
     quote! {
         #[doc = #doc]

@@ -215,7 +215,7 @@ impl Display for Template {
         f.write_str("\"")?;
         for piece in &self.pieces {
             match piece {
-                Piece::Text(text) => write!(f, "{}", text.escape_debug())?,
+                Piece::Text(text) => write!(f, "{}", text.replace('{', "{{").replace('}', "}}").escape_debug())?,
                 Piece::Value(value) => write!(f, "{{{value}}}")?,
             }
         }

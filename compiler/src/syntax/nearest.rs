@@ -75,7 +75,7 @@ mod tests {
 
     #[test]
     fn functions_and_layers() {
-        assert_eq!(suggest("rellu", NAMES), "relu, relu6, elu");
+        assert_eq!(suggest("rellu", NAMES), "relu, relu6, Prelu");
         assert_eq!(suggest("gellu", NAMES), "gelu, elu, selu");
         assert_eq!(suggest("BatchNorm1D", NAMES), "BatchNorm1d, BatchNorm2d");
         assert_eq!(suggest("ReLU", NAMES).split(", ").next(), Some("Relu"));

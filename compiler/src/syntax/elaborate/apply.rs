@@ -35,6 +35,9 @@ impl Elaborator<'_> {
             }
             return self.make_layer(&alias.target.name, &alias.arguments, span);
         }
+        if self.items.imported.contains(name) {
+            return Value::Poison;
+        }
         if super::prelude::planned(name) {
             return self.unsupported(span, &format!("`{name}`"));
         }
@@ -105,7 +108,7 @@ impl Elaborator<'_> {
             ("usize" | "u32" | "i32" | "i64", value @ Value::Int(_)) => value,
             (known @ ("f32" | "f64" | "bool" | "usize" | "u32" | "i32" | "i64"), other) => {
                 let headline =
-                    format!("{}: `{}` is a {known}, not {}", block.name.name, parameter.name.name, other.kind());
+                    format!("{}: `{}` is {known}, not {}", block.name.name, parameter.name.name, other.kind());
                 self.report(Problem::new(span, headline).detail(signature(block)))
             }
             (_, value) => value,

@@ -266,7 +266,7 @@ impl Elaborator<'_> {
         if let Some(value) = &value {
             self.add_outputs(value, &mut position);
         }
-        if metrics.is_empty() && step.output.is_none() && self.requests.minimize.is_empty() {
+        if metrics.is_empty() && step.output.is_none() && !minimizes(&step.body) {
             self.fail(
                 step.name.span,
                 format!("{} computes nothing: it has no output, metric or minimize", step.name.name),

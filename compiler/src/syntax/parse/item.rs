@@ -2,7 +2,7 @@
 //! hides no other.
 
 use super::split::WORDS;
-use super::ty::Place;
+use super::ty::{Place, unknown_type};
 use super::{Reader, drain, ident};
 use crate::syntax::ast;
 use crate::syntax::nearest::nearest;
@@ -12,6 +12,8 @@ use syn::ext::IdentExt;
 use syn::parse::ParseStream;
 use syn::spanned::Spanned;
 use syn::{Token, token};
+
+const EXTENTS: &str = "an extent that is no name and no literal stands in braces: f32<N, {H / 2}>";
 
 /// What stands before the word of an item.
 struct Head {
@@ -113,6 +115,9 @@ impl Reader<'_> {
             ast::ExprKind::Call(target, arguments) => (*target, arguments),
             other => (ast::Expr { kind: other, ..value }, Vec::new()),
         };
+        if matches!(target.kind, ast::ExprKind::Error) {
+            return Ok(None);
+        }
         let ast::ExprKind::Name(target_name) = target.kind else {
             let note = format!("name one with its consts: model {} = Net(10);", name.name);
             self.report_with(target.start, "an alias names a model", note);
@@ -270,20 +275,22 @@ impl Reader<'_> {
                 return None;
             }
         };
+        let place = place.of(&name.name);
         let ty = match input.parse::<syn::Type>() {
-            Ok(ty) if input.is_empty() || input.peek(Token![,]) => self.tensor_type(&ty, place.of(&name.name)),
             Ok(ty) => {
-                self.report(input.span(), "expected `,` between two inputs");
-                skip_argument(input);
-                self.tensor_type(&ty, place.of(&name.name))
+                if !input.is_empty() && !input.peek(Token![,]) {
+                    self.report(input.span(), "expected `,` between two inputs");
+                    skip_argument(input);
+                }
+                self.tensor_type(&ty, place)
             }
             Err(error) => {
-                let span = error.span();
-                self.error_with(error, "an extent that is no name and no literal stands in braces: f32<N, {H / 2}>");
+                self.error_with(error, EXTENTS);
                 skip_argument(input);
-                self.unknown_type(span)
+                None
             }
         };
+        let ty = ty.unwrap_or_else(|| unknown_type(name.span));
         Some(ast::Input { name, ty })
     }
 
@@ -295,7 +302,7 @@ impl Reader<'_> {
         match read() {
             Ok(ty) => Some(self.output_type(&ty)),
             Err(error) => {
-                self.error_with(error, "an extent that is no name and no literal stands in braces: f32<N, {H / 2}>");
+                self.error_with(error, EXTENTS);
                 skip_until(input, |input| input.peek(token::Brace) && !has_further_braces(input));
                 None
             }

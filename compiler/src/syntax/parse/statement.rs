@@ -3,7 +3,7 @@
 use super::expr::at;
 use super::ty::Place;
 use super::{Reader, drain, ident};
-use crate::syntax::ast::{Attribute, AttributeKind, Body, ExprKind, Pattern, Statement};
+use crate::syntax::ast::{Attribute, AttributeKind, Body, Expr, ExprKind, Pattern, Statement};
 use crate::syntax::nearest::nearest;
 use proc_macro2::{Delimiter, Span, TokenTree};
 use syn::Token;
@@ -61,29 +61,34 @@ impl Reader<'_> {
 
     fn binding(self, local: &syn::Local) -> Statement {
         let attributes = self.attributes(&local.attrs);
-        let (pattern, ty) = match &local.pat {
-            syn::Pat::Type(typed) => (&*typed.pat, Some(&*typed.ty)),
-            pattern => (pattern, None),
+        let value = self.bound_value(local);
+        let syn::Pat::Type(typed) = &local.pat else {
+            return Statement::Let { attributes, pattern: self.pattern(&local.pat), ty: None, value };
         };
-        let pattern = self.pattern(pattern);
-        let ty = ty.map(|ty| match &pattern {
-            Pattern::Name { name, .. } => self.tensor_type(ty, Place::Named(&name.name)),
-            _ => self.tensor_type(ty, Place::Elsewhere),
-        });
-        let value = match &local.init {
-            Some(init) => {
-                if let Some((token, _)) = &init.diverge {
-                    self.report(token.span, "`let … else` is not part of the model language");
-                }
-                self.expr(&init.expr)
-            }
+        let pattern = self.pattern(&typed.pat);
+        let place = match &pattern {
+            Pattern::Name { name, .. } => Place::Named(&name.name),
+            _ => Place::Elsewhere,
+        };
+        match self.tensor_type(&typed.ty, place) {
+            Some(ty) => Statement::Let { attributes, pattern, ty: Some(ty), value },
+            // Without its type a parameter is nothing; its name stays bound.
             None => {
-                let span = local.let_token.span;
-                self.report_with(span, "a `let` needs a value", "like let fc = Linear(8);");
-                at(span, ExprKind::Error)
+                Statement::Let { attributes: Vec::new(), pattern, ty: None, value: at(value.start, ExprKind::Error) }
             }
+        }
+    }
+
+    fn bound_value(self, local: &syn::Local) -> Expr {
+        let Some(init) = &local.init else {
+            let span = local.let_token.span;
+            self.report_with(span, "a `let` needs a value", "like let fc = Linear(8);");
+            return at(span, ExprKind::Error);
         };
-        Statement::Let { attributes, pattern, ty, value }
+        if let Some((token, _)) = &init.diverge {
+            self.report(token.span, "`let … else` is not part of the model language");
+        }
+        self.expr(&init.expr)
     }
 
     /// Reads statement by statement, so that each mistake costs one of them only.

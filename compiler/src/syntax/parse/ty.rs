@@ -39,12 +39,12 @@ impl Reader<'_> {
                 let parts = tuple.elems.iter().map(|ty| self.output_type(ty)).collect();
                 Output::Tuple(parts, tuple.paren_token.span.open())
             }
-            _ => Output::Tensor(self.tensor_type(ty, Place::Elsewhere)),
+            _ => self.tensor_type(ty, Place::Elsewhere).map_or_else(|| Output::Hole(ty.span()), Output::Tensor),
         }
     }
 
-    /// A tensor's type. What is wrong in it is reported and replaced by the likeliest.
-    pub(super) fn tensor_type(self, ty: &syn::Type, place: Place<'_>) -> TensorType {
+    /// A tensor's type; `None` if it is none. What is wrong within it is replaced by the likeliest. All is reported.
+    pub(super) fn tensor_type(self, ty: &syn::Type, place: Place<'_>) -> Option<TensorType> {
         let segment = match ty {
             syn::Type::Group(group) => return self.tensor_type(&group.elem, place),
             syn::Type::Paren(paren) => return self.tensor_type(&paren.elem, place),
@@ -52,7 +52,7 @@ impl Reader<'_> {
             _ => {
                 let note = "a type is an element type with its extents: f32<N, 16>; f32 alone is a scalar";
                 self.report_with(ty.span(), "no tensor type", note);
-                return self.unknown_type(ty.span());
+                return None;
             }
         };
         let span = segment.ident.span();
@@ -65,19 +65,14 @@ impl Reader<'_> {
             syn::PathArguments::Parenthesized(extents) => {
                 let headline = "extents stand in angle brackets";
                 self.report_with(extents.paren_token.span.open(), headline, "like f32<N, 16>");
-                return self.unknown_type(span);
+                return None;
             }
         };
         let mut ty = TensorType { dtype: self.dtype(&segment.ident), axes, span };
         if !matches!(place, Place::StepInput) && !dynamic.is_empty() {
             self.refuse_dynamic(&dynamic, &mut ty, place);
         }
-        ty
-    }
-
-    /// The type in place of one that could not be read.
-    pub(super) fn unknown_type(self, span: Span) -> TensorType {
-        TensorType { dtype: DType::F32, axes: vec![Axis { kind: AxisKind::Rest, span }], span }
+        Some(ty)
     }
 
     /// An expression that may stand in braces of its own, as extents and defaults do.
@@ -174,4 +169,9 @@ impl Reader<'_> {
         self.report_with(name.span(), format!("no element type `{word}`"), note);
         names.first().and_then(|name| DType::from_name(name)).unwrap_or(DType::F32)
     }
+}
+
+/// The type in place of one that could not be read.
+pub(super) fn unknown_type(span: Span) -> TensorType {
+    TensorType { dtype: DType::F32, axes: vec![Axis { kind: AxisKind::Rest, span }], span }
 }
