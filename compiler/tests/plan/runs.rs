@@ -4,7 +4,7 @@ use crate::steps::arrays;
 use tapeless_compiler::fuse::{Fusion, fuse};
 use tapeless_compiler::graph::{Array, Graph, Role, ValueId, evaluate};
 use tapeless_compiler::plan::verify::verify;
-use tapeless_compiler::plan::{self, Plan, plan};
+use tapeless_compiler::plan::{self, Interpreted, Plan, plan};
 
 /// The plan of a graph, verified.
 pub fn planned(graph: &Graph, fusion: Fusion) -> Plan {
@@ -13,18 +13,23 @@ pub fn planned(graph: &Graph, fusion: Fusion) -> Plan {
     plan
 }
 
-/// Runs the plan and compares with the reference.
+/// Runs the plan on machines of several lane counts and compares with the reference.
 pub fn assert_runs(graph: &Graph, plan: &Plan) {
     let leaves = arrays(graph, 7);
     let expected = evaluate(graph, &leaves);
-    let run = plan::interpret(plan, &leaves, 4);
+    for lanes in [1, 4, 16] {
+        assert_results(graph, plan, &plan::interpret(plan, &leaves, lanes), &expected);
+    }
+}
+
+fn assert_results(graph: &Graph, plan: &Plan, run: &Interpreted, expected: &[Array]) {
     let positions: Vec<ValueId> = graph.leaves().map(|(leaf, ..)| leaf).collect();
     for (result, expected) in graph.results.iter().zip(expected) {
         let found = match &result.role {
             Role::Next(leaf) => &run.leaves[positions.iter().position(|p| p == leaf).expect("a leaf of the graph")],
             role => &run.results[plan.results.iter().position(|r| r.role == *role).expect("a result of the plan")],
         };
-        assert_close(found, &expected, &format!("{:?}", result.role));
+        assert_close(found, expected, &format!("{:?}", result.role));
     }
 }
 
