@@ -26,6 +26,7 @@ pub mod random;
 pub mod scalar;
 pub mod schedule;
 pub mod shape;
+pub mod simplify;
 #[cfg(feature = "language")]
 pub mod syntax;
 pub mod text;
