@@ -118,3 +118,46 @@ fn respan_tree(tree: TokenTree) -> TokenTree {
     tree.set_span(Span::call_site());
     tree
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BLOCK: &str = "block Relu(x: f32<{..}, I>) { relu(x) }";
+
+    #[test]
+    fn any_axes_stand_in_the_prelude_only() {
+        let file = parse_prelude(BLOCK);
+        let [ast::Item::Block(block)] = &file.items[..] else { panic!("a block is read") };
+        assert_eq!(block.inputs[0].ty.to_string(), "f32<{..}, I>");
+        let diagnostics = Diagnostics::default();
+        parse(BLOCK.parse().expect("the text is made of tokens"), &diagnostics);
+        assert_eq!(diagnostics.count(), 1);
+    }
+
+    #[test]
+    fn the_prelude_has_no_places_and_does_not_panic() {
+        let file = parse_prelude("block A(x: f32) {\n\n x }");
+        let [ast::Item::Block(block)] = &file.items[..] else { panic!("a block is read") };
+        let here = Span::call_site().start();
+        assert_eq!((block.name.span.start(), block.body.span.start()), (here, here));
+        assert!(parse_prelude("block ( \u{0} \"").items.is_empty());
+        assert_eq!(parse_prelude("block A(x f32) {").items.len(), 0);
+    }
+
+    #[test]
+    fn every_built_in_layer_is_read_without_a_mistake() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/prelude");
+        let mut blocks = 0;
+        for entry in std::fs::read_dir(folder).expect("the prelude is part of the crate") {
+            let path = entry.expect("the folder can be listed").path();
+            let text = std::fs::read_to_string(&path).expect("it is text");
+            let diagnostics = Diagnostics::default();
+            let tokens = text.parse().expect("it is made of tokens");
+            blocks += Reader { dialect: Dialect::Prelude, diagnostics: &diagnostics }.file(tokens).items.len();
+            let found: Vec<String> = diagnostics.into_vec().iter().map(Diagnostic::message).collect();
+            assert_eq!(found, Vec::<String>::new(), "{}", path.display());
+        }
+        assert!(blocks > 0);
+    }
+}
