@@ -27,6 +27,13 @@ pub(super) struct Frame {
     pub(super) splats: HashMap<Var, Value>,
 }
 
+impl Frame {
+    /// The frame of a loop.
+    pub(super) fn new(id: usize, counter: Counter) -> Frame {
+        Frame { counter: Some((id, counter)), ..Frame::default() }
+    }
+}
+
 /// Where a loop is.
 pub(super) enum Counter {
     /// In its only iteration.
@@ -235,12 +242,12 @@ impl Emitter<'_, '_> {
         let high = inner.range(&self.extents).1;
         let shift = 64 - (by - 1).leading_zeros();
         if by & (by - 1) == 0 {
-            self.builder.ins().ushr_imm(number, i64::from(by.trailing_zeros()))
+            self.builder.ins().ushr_imm_u(number, i64::from(by.trailing_zeros()))
         } else if high < 1 << 31 && by < 1 << 31 {
             // With m = ceil(2^(31 + shift) / by), the product is below 2^63, and its upper bits are the quotient.
             let multiplier = ((1i128 << (31 + shift)) + i128::from(by) - 1) / i128::from(by);
             let product = self.builder.ins().imul_imm_s(number, multiplier as i64);
-            self.builder.ins().ushr_imm(product, i64::from(31 + shift))
+            self.builder.ins().ushr_imm_u(product, i64::from(31 + shift))
         } else {
             let divisor = self.builder.ins().iconst(types::I64, by);
             self.builder.ins().udiv(number, divisor)
@@ -273,7 +280,7 @@ impl Emitter<'_, '_> {
         match factor {
             1 => x,
             _ if factor > 0 && factor & (factor - 1) == 0 => {
-                self.builder.ins().ishl_imm(x, i64::from(factor.trailing_zeros()))
+                self.builder.ins().ishl_imm_u(x, i64::from(factor.trailing_zeros()))
             }
             _ => self.builder.ins().imul_imm_s(x, factor),
         }

@@ -109,7 +109,18 @@ impl<'a, 'f> Emitter<'a, 'f> {
     }
 
     fn statements(&mut self, statements: &[Statement]) -> Result<(), EmitError> {
-        statements.iter().try_for_each(|statement| match statement {
+        statements.iter().try_for_each(|statement| self.statement(statement))?;
+        // The next phase of a loop defines its variables anew; what it prepares must not see those of this one.
+        for statement in statements {
+            if let Statement::Let(var, _) = statement {
+                self.held[var.0] = None;
+            }
+        }
+        Ok(())
+    }
+
+    fn statement(&mut self, statement: &Statement) -> Result<(), EmitError> {
+        match statement {
             Statement::Loop { id, extent, kind: LoopKind::Serial, body } => self.run(*id, 0..*extent, 1, body),
             Statement::Loop { id, extent, kind: LoopKind::Lanes { groups }, body } => {
                 self.lanes(*id, *extent, *groups, body)
@@ -121,7 +132,7 @@ impl<'a, 'f> Emitter<'a, 'f> {
             }
             Statement::Assign(register, var) => self.assign(*register, *var),
             Statement::Store { parameter, index, value } => self.store(*parameter, index, *value),
-        })
+        }
     }
 
     fn lanes(&mut self, id: LoopId, extent: usize, groups: usize, body: &[Statement]) -> Result<(), EmitError> {
@@ -148,7 +159,7 @@ impl<'a, 'f> Emitter<'a, 'f> {
         match at.len() / step {
             0 => Ok(()),
             1 => {
-                self.frames.push(Frame { counter: Some((id.0, Counter::Fixed(at.start as i64))), ..Frame::default() });
+                self.frames.push(Frame::new(id.0, Counter::Fixed(at.start as i64)));
                 self.statements(body)?;
                 self.frames.pop();
                 Ok(())
@@ -171,7 +182,7 @@ impl<'a, 'f> Emitter<'a, 'f> {
         let counters: Vec<(i64, Value)> =
             strides.iter().map(|&stride| (stride, self.builder.append_block_param(header, types::I64))).collect();
         self.builder.switch_to_block(header);
-        self.frames.push(Frame { counter: Some((id.0, Counter::Running(counters.clone()))), ..Frame::default() });
+        self.frames.push(Frame::new(id.0, Counter::Running(counters.clone())));
         self.statements(body)?;
         self.frames.pop();
         let next: Vec<Value> =
@@ -237,9 +248,9 @@ impl<'a, 'f> Emitter<'a, 'f> {
 
     /// The one value that a variable has.
     pub(super) fn single(&mut self, var: Var) -> Result<Value, EmitError> {
-        match &self.held[var.0] {
-            Some(Held::Single(value)) => Ok(*value),
-            Some(&Held::Constant(dtype, value)) => self.operations(Width::Single).constant(dtype, value),
+        match self.held[var.0].clone() {
+            Some(Held::Single(value)) => Ok(value),
+            Some(Held::Constant(dtype, value)) => self.operations(Width::Single).constant(dtype, value),
             other => panic!("v{} is one value and not {other:?}", var.0),
         }
     }
@@ -261,7 +272,8 @@ impl<'a, 'f> Emitter<'a, 'f> {
         if let Some(vector) = self.frames.iter().find_map(|frame| frame.splats.get(&var)) {
             return Ok(*vector);
         }
-        let vector = self.operations(Width::Lanes).splat(self.kernel.vars[var.0], value)?;
+        let dtype = self.kernel.vars[var.0];
+        let vector = self.operations(Width::Lanes).splat(dtype, value)?;
         self.frame().splats.insert(var, vector);
         Ok(vector)
     }

@@ -95,13 +95,21 @@ impl Operations<'_, '_> {
             Not if self.width == Width::Lanes => ins.bnot(x[0]),
             Not => ins.bxor_imm_u(x[0], 1),
             Select => self.choose(x[0], x[1], x[2]),
-            ShiftLeft(by) => ins.ishl_imm(x[0], i64::from(by)),
-            ShiftRight(by) if dtype == DType::I32 => ins.sshr_imm(x[0], i64::from(by)),
-            ShiftRight(by) => ins.ushr_imm(x[0], i64::from(by)),
+            ShiftLeft(_) | ShiftRight(_) => self.shift(op, dtype, x[0]),
             Bits(to) => self.reinterpret(x[0], value_type(to, self.width)?),
             Cast(to) => self.cast(op, dtype, to, x[0])?,
             Exp | Log | Tanh => return Err(EmitError::Operation { op, dtype }),
         })
+    }
+
+    fn shift(&mut self, op: ScalarOp, dtype: DType, x: Value) -> Value {
+        let (ScalarOp::ShiftLeft(by) | ScalarOp::ShiftRight(by)) = op else { unreachable!("{op} does not shift") };
+        let by = self.builder.ins().iconst(types::I32, i64::from(by));
+        match (op, dtype) {
+            (ScalarOp::ShiftLeft(_), _) => self.builder.ins().ishl(x, by),
+            (_, DType::I32) => self.builder.ins().sshr(x, by),
+            _ => self.builder.ins().ushr(x, by),
+        }
     }
 
     /// All bits as another type of the same size.
@@ -190,7 +198,7 @@ impl Operations<'_, '_> {
     pub(super) fn word_of_bool(&mut self, x: Value) -> Value {
         match self.width {
             Width::Single => self.builder.ins().uextend(types::I32, x),
-            Width::Lanes => self.builder.ins().ushr_imm(x, 31),
+            Width::Lanes => self.shift(ScalarOp::ShiftRight(31), DType::U32, x),
         }
     }
 
