@@ -2,9 +2,10 @@
 //!
 //! The tour, in reading order: [`dtype`], [`shape`] and [`scalar`] are the vocabulary, [`text`] how all printed forms write
 //! it. [`graph`] holds typed programs, one value per line; [`ops`] is the list of everything a graph may do. From graph to
-//! graph lead [`autodiff`], [`optim`], [`expand`] and [`simplify`]. [`nest`] says what a kernel computes, [`kernel`] how
-//! (which [`schedule`] chooses), and [`plan`] in which order and on which memory; a back end turns kernels into code.
-//! [`description`] lists what a model's store holds. The language itself is in [`syntax`].
+//! graph lead [`autodiff`], [`optim`], [`expand`] and [`simplify`]. [`nest`] says what a kernel computes (which nodes
+//! together, [`fuse`] decides), [`kernel`] how (which [`schedule`] chooses), and [`plan`] in which order and on which memory; a
+//! back end turns kernels into code. [`pipeline`] is all of that on one page. [`description`] lists what a model's store
+//! holds. The language itself is in [`syntax`].
 //!
 //! No input or output happens here, there are no globals, and no unsafe code.
 
@@ -22,6 +23,7 @@ pub mod kernel;
 pub mod nest;
 pub mod ops;
 pub mod optim;
+pub mod pipeline;
 pub mod plan;
 pub mod random;
 pub mod scalar;

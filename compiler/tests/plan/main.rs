@@ -2,6 +2,7 @@
 
 mod fusion;
 mod laws;
+mod pipeline;
 mod plans;
 mod runs;
 mod steps;

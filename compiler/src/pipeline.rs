@@ -1,0 +1,222 @@
+//! The compiler on one page: pass after pass, each verified and traceable.
+//!
+//! The macro half ends in [`finish`]: a graph whose extents may be open, which is embedded in the user's program as text.
+//! The device half begins with [`load`] on that text, goes on to [`plan()`], where the extents are bound, nodes become
+//! groups, groups kernels and kernels launches on memory, and ends in `emit`, where kernels become code.
+//!
+//! After every pass its result is verified, in release too. What a verifier finds is a mistake of this compiler, never the
+//! user's: the error names the pass.
+
+#[cfg(feature = "cranelift")]
+use crate::backend::cranelift;
+use crate::expand::expand;
+use crate::fuse::{self, Group, Refusal, fuse_explained};
+use crate::graph::{self, BindError, Graph, Leaf, Role, bind};
+use crate::kernel;
+use crate::nest;
+use crate::ops::OPS;
+use crate::plan::bounds::{bounds, insert};
+use crate::plan::{self, Bound, Plan};
+use crate::shape::{Bindings, Extent, Symbol};
+use crate::simplify::simplify;
+use crate::text::ParseError;
+#[cfg(feature = "cranelift")]
+use cranelift_codegen::isa::TargetIsa;
+use thiserror::Error;
+
+pub use crate::fuse::Fusion;
+
+/// What the user chooses about how a step is compiled.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Which kinds of fusion are on; all by default.
+    pub fusion: Fusion,
+    /// Whether gradients are kept for the user to read after a run; not by default. They then take memory of their own.
+    pub keep_gradients: bool,
+}
+
+/// Why a text is no graph that can be compiled.
+#[derive(Clone, Debug, PartialEq, Error)]
+pub enum LoadError {
+    /// It does not parse.
+    #[error(transparent)]
+    Parse(#[from] ParseError),
+    /// It parses, but is no graph.
+    #[error(transparent)]
+    Verify(#[from] graph::VerifyError),
+}
+
+/// Why a graph cannot be compiled.
+#[derive(Debug, Error)]
+pub enum CompileError {
+    /// The extents do not fit the step.
+    #[error(transparent)]
+    Bind(#[from] Box<BindError>),
+    /// A pass broke an invariant.
+    #[error("a mistake of tapeless: after pass `{pass}`, {error}")]
+    Verify {
+        /// The pass.
+        pass: &'static str,
+        /// What is wrong.
+        error: Box<Broken>,
+    },
+    /// The back end does not know how to emit a kernel.
+    #[cfg(feature = "cranelift")]
+    #[error("a mistake of tapeless: kernel {kernel}: {error}")]
+    Emit {
+        /// The kernel.
+        kernel: String,
+        /// What is wrong.
+        error: cranelift::EmitError,
+    },
+}
+
+/// What a verifier found.
+#[derive(Clone, Debug, PartialEq, Error)]
+pub enum Broken {
+    /// In a graph.
+    #[error("the graph is wrong: {0}")]
+    Graph(graph::VerifyError),
+    /// In the nest of a group.
+    #[error("the nest of group `{0}` is wrong: {1}")]
+    Nest(String, nest::VerifyError),
+    /// In a kernel.
+    #[error("kernel `{0}` is wrong: {1}")]
+    Kernel(String, kernel::VerifyError),
+    /// In the plan.
+    #[error("the plan is wrong: {0}")]
+    Plan(plan::verify::VerifyError),
+}
+
+/// A plan with the code of its kernels.
+#[cfg(feature = "cranelift")]
+#[derive(Clone, Debug)]
+pub struct Program {
+    /// What runs in which order on which memory.
+    pub plan: Plan,
+    /// One per kernel of the plan.
+    pub code: Vec<cranelift::Code>,
+}
+
+/// The text of the program after a pass.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stage {
+    /// The pass.
+    pub pass: &'static str,
+    /// What it made.
+    pub text: String,
+}
+
+/// Who wants to see the program after each pass: gets the pass, and the text if asked for.
+type Trace<'a> = &'a mut dyn FnMut(&'static str, &dyn Fn() -> String);
+
+/// The last passes of the macro half: no composite op is left, and nothing that is not needed.
+pub fn finish(graph: &Graph) -> Result<Graph, CompileError> {
+    let trace: Trace<'_> = &mut |_, _| {};
+    let graph = verified("expand", expand(graph), trace)?;
+    verified("simplify", simplify(&graph), trace)
+}
+
+/// The graph of a text that [`graph::print`] made.
+pub fn load(text: &str) -> Result<Graph, LoadError> {
+    let graph = graph::parse(text, OPS)?;
+    graph::verify(&graph)?;
+    Ok(graph)
+}
+
+/// The plan of a step for these extents of its open axes.
+pub fn plan(graph: &Graph, dims: &[(&str, usize)], options: &Options) -> Result<Plan, CompileError> {
+    planned(graph, dims, options, &mut |_, _| {})
+}
+
+/// The code of a plan's kernels for a machine.
+#[cfg(feature = "cranelift")]
+pub fn emit(plan: Plan, isa: &dyn TargetIsa) -> Result<Program, CompileError> {
+    let code = |kernel: &kernel::Kernel| {
+        let failed = |error| CompileError::Emit { kernel: kernel.name.clone(), error };
+        cranelift::emit(kernel, isa).map_err(failed)
+    };
+    let code = plan.kernels.iter().map(code).collect::<Result<_, _>>()?;
+    Ok(Program { plan, code })
+}
+
+/// The program after every pass of [`plan()`].
+pub fn stages(graph: &Graph, dims: &[(&str, usize)], options: &Options) -> Result<Vec<Stage>, CompileError> {
+    let mut stages = Vec::new();
+    planned(graph, dims, options, &mut |pass, text| stages.push(Stage { pass, text: text() }))?;
+    Ok(stages)
+}
+
+fn planned(graph: &Graph, dims: &[(&str, usize)], options: &Options, trace: Trace<'_>) -> Result<Plan, CompileError> {
+    let bindings: Bindings = dims.iter().map(|&(name, extent)| (Symbol::new(name), Extent::from(extent))).collect();
+    let graph = verified("bind", bind(graph, &bindings).map_err(Box::new)?, trace)?;
+    let indices = indices(&graph);
+    let graph = verified("simplify", simplify(&wanted(graph, options)), trace)?;
+    let graph = verified("expand", expand(&graph), trace)?;
+    let graph = verified("simplify", simplify(&graph), trace)?;
+    let (groups, refusals) = fuse_explained(&graph, &options.fusion);
+    verify_groups(&graph, &groups)?;
+    trace("fuse", &|| fuse::print(&groups));
+    let mut plan = plan::plan(&graph, groups);
+    plan.unfused = refusals.iter().map(|refusal| explained(&graph, refusal)).collect();
+    add_bounds(&mut plan, indices);
+    verify_kernels(&plan)?;
+    trace("schedule", &|| plan.kernels.iter().map(|kernel| format!("{kernel}\n")).collect());
+    plan::verify::verify(&plan, &graph).map_err(|error| broken("plan", Broken::Plan(error)))?;
+    trace("plan", &|| plan::print(&plan));
+    Ok(plan)
+}
+
+fn verified(pass: &'static str, graph: Graph, trace: Trace<'_>) -> Result<Graph, CompileError> {
+    graph::verify(&graph).map_err(|error| broken(pass, Broken::Graph(error)))?;
+    trace(pass, &|| graph::print(&graph));
+    Ok(graph)
+}
+
+/// The graph without the results that the options do not ask for.
+fn wanted(mut graph: Graph, options: &Options) -> Graph {
+    graph.results.retain(|result| options.keep_gradients || !matches!(result.role, Role::Gradient { .. }));
+    graph
+}
+
+/// The inputs that a graph uses as indices. Later passes expand what says so, and may drop leaves.
+fn indices(graph: &Graph) -> Vec<(Leaf, Bound)> {
+    let leaf = |bound: &Bound| graph.leaves().nth(bound.leaf).map(|(_, leaf, _)| leaf.clone());
+    bounds(graph).into_iter().filter_map(|bound| Some((leaf(&bound)?, bound))).collect()
+}
+
+fn add_bounds(plan: &mut Plan, indices: Vec<(Leaf, Bound)>) {
+    for (leaf, bound) in indices {
+        if let Some(position) = plan.leaves.iter().position(|planned| planned.leaf == leaf) {
+            insert(&mut plan.bounds, Bound { leaf: position, ..bound });
+        }
+    }
+}
+
+fn verify_groups(graph: &Graph, groups: &[Group]) -> Result<(), CompileError> {
+    for group in groups {
+        let shapes: Vec<Vec<usize>> = group.operands.iter().map(|&value| graph.ty(value).known_shape()).collect();
+        let wrong = |error| broken("fuse", Broken::Nest(group.label.clone(), error));
+        nest::verify(&group.nest, &shapes).map_err(wrong)?;
+    }
+    Ok(())
+}
+
+fn verify_kernels(plan: &Plan) -> Result<(), CompileError> {
+    for kernel in &plan.kernels {
+        let wrong = |error| broken("schedule", Broken::Kernel(kernel.name.clone(), error));
+        kernel::verify(kernel).map_err(wrong)?;
+    }
+    Ok(())
+}
+
+fn broken(pass: &'static str, error: Broken) -> CompileError {
+    CompileError::Verify { pass, error: Box::new(error) }
+}
+
+/// `contract at src/main.rs:3:9 is not part of relu: the producer reduces`
+fn explained(graph: &Graph, refusal: &Refusal) -> String {
+    let [producer, consumer] = [refusal.producer, refusal.consumer].map(|node| graph.node(node));
+    let place = graph.position(producer.origin).map(|position| format!(" at {position}")).unwrap_or_default();
+    format!("{}{place} is not part of {}: {}", producer.op.name(), consumer.op.name(), refusal.reason)
+}
