@@ -22,12 +22,12 @@ fn once(graph: &Graph) -> Graph {
 mod tests {
     use super::*;
     use crate::dtype::DType;
-    use crate::graph::{Array, Builder, Leaf, Origin, Role, evaluate, print, verify};
+    use crate::graph::{Array, Builder, Leaf, Lowering, Origin, Role, evaluate, print, verify};
     use crate::ops;
     use crate::shape::{Extent, Shape, Symbol, Type};
 
     #[test]
-    fn expansions_inside_expansions_are_expanded() {
+    fn extents_may_be_open() {
         let mut graph = Graph::new("X");
         graph.dims.push(Symbol::new("B"));
         graph.files.push("x.rs".into());
@@ -38,7 +38,24 @@ mod tests {
         graph.result(Role::Output(0), y);
         let expanded = expand(&graph);
         assert_eq!(verify(&expanded), Ok(()));
-        insta::assert_snapshot!(print(&expanded), @"");
+        insta::assert_snapshot!(print(&expanded), @r#"
+        tapeless graph 1
+        step X
+        file 0 "x.rs"
+        dim B
+        %0 = user "x" : f32<B, 3>
+        %1 = max {axes=[1]} %0 : f32<B> @0:2:3
+        %2 = reshape {shape=<B, 1>} %1 : f32<B, 1> @0:2:3
+        %3 = broadcast {shape=<B, 3>} %2 : f32<B, 3> @0:2:3
+        %4 = sub %0 %3 : f32<B, 3> @0:2:3
+        %5 = exp %4 : f32<B, 3> @0:2:3
+        %6 = sum {axes=[1]} %5 : f32<B> @0:2:3
+        %7 = reshape {shape=<B, 1>} %6 : f32<B, 1> @0:2:3
+        %8 = broadcast {shape=<B, 3>} %7 : f32<B, 3> @0:2:3
+        %9 = div %5 %8 : f32<B, 3> @0:2:3
+        result output 0 %9
+        end
+        "#);
     }
 
     #[test]
@@ -47,8 +64,22 @@ mod tests {
             for sample in op.samples() {
                 let graph = sample.graph(*op).expect("a sample is well typed");
                 let arrays = sample.arrays(7);
-                let (whole, parts) = (evaluate(&graph, &arrays), evaluate(&expand(&graph), &arrays));
+                let expanded = expand(&graph);
+                assert!(expanded.nodes().all(|(_, node)| !node.op.is_composite()));
+                let (whole, parts) = (evaluate(&graph, &arrays), evaluate(&expanded, &arrays));
                 whole.iter().zip(&parts).for_each(|(whole, parts)| close(op.name(), whole, parts));
+            }
+        }
+    }
+
+    #[test]
+    fn composite_are_the_ops_that_lower_to_an_expansion() {
+        for op in ops::OPS {
+            for sample in op.samples() {
+                let graph = sample.graph(*op).expect("a sample is well typed");
+                let (id, _) = graph.nodes().next().expect("one node");
+                let expands = matches!(op.lower(&graph.call(id)), Lowering::Expand);
+                assert_eq!(op.is_composite(), expands, "{}", op.name());
             }
         }
     }

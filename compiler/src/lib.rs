@@ -1,15 +1,18 @@
 //! The graph compiler of `tapeless`: models and graphs in, code bytes out.
 //!
-//! The tour, in reading order: [`dtype`], [`shape`] and [`scalar`] are the vocabulary. [`graph`] holds typed programs, one
-//! value per line; [`ops`] is the list of everything a graph may do. [`nest`] says what a kernel computes, [`kernel`] how, and
-//! [`plan`] in which order and on which memory. [`description`] lists what a model's store holds. The language itself is
-//! in [`syntax`].
+//! The tour, in reading order: [`dtype`], [`shape`] and [`scalar`] are the vocabulary, [`text`] how all printed forms write
+//! it. [`graph`] holds typed programs, one value per line; [`ops`] is the list of everything a graph may do. From graph to
+//! graph lead [`autodiff`], [`optim`], [`expand`] and [`simplify`]. [`nest`] says what a kernel computes, [`kernel`] how
+//! (which [`schedule`] chooses), and [`plan`] in which order and on which memory; a back end turns kernels into code.
+//! [`description`] lists what a model's store holds. The language itself is in [`syntax`].
 //!
 //! No input or output happens here, there are no globals, and no unsafe code.
 
 #![forbid(unsafe_code)]
 
 pub mod autodiff;
+#[cfg(feature = "cranelift")]
+pub mod backend;
 pub mod description;
 pub mod dtype;
 pub mod expand;
@@ -22,7 +25,9 @@ pub mod optim;
 pub mod plan;
 pub mod random;
 pub mod scalar;
+pub mod schedule;
 pub mod shape;
+pub mod simplify;
 #[cfg(feature = "language")]
 pub mod syntax;
 pub mod text;

@@ -7,11 +7,15 @@ use std::path::{Path, PathBuf};
 /// Each room with the rooms that it may name, in the order in which a reader meets them.
 const ROOMS: &[(&str, &[&str])] = &[
     ("dtype", &[]),
-    ("text", &[]),
-    ("shape", &["dtype", "text"]),
+    ("random", &[]),
+    ("prelude", &[]),
+    ("shape", &["dtype"]),
+    ("text", &["dtype", "shape"]),
     ("scalar", &["dtype"]),
     ("nest", &["dtype", "scalar"]),
-    ("description", &["shape"]),
+    ("description", &["dtype", "text", "shape"]),
+    ("random", &[]),
+    ("prelude", &[]),
     ("graph", &["dtype", "text", "shape", "scalar", "nest"]),
     ("ops", &["dtype", "shape", "scalar", "nest", "graph"]),
     ("expand", &["dtype", "shape", "scalar", "nest", "graph", "ops"]),
@@ -19,10 +23,6 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("optim", &["dtype", "shape", "scalar", "nest", "graph", "ops"]),
     ("simplify", &["dtype", "shape", "scalar", "nest", "graph", "ops"]),
     ("fuse", &["dtype", "shape", "scalar", "nest", "graph", "ops"]),
-    (
-        "syntax",
-        &["dtype", "text", "shape", "scalar", "graph", "ops", "expand", "autodiff", "optim", "simplify", "description"],
-    ),
     ("kernel", &["dtype", "scalar", "nest"]),
     ("schedule", &["dtype", "scalar", "nest", "kernel"]),
     ("plan", &["dtype", "shape", "scalar", "nest", "graph", "fuse", "kernel", "schedule"]),
@@ -30,8 +30,26 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "pipeline",
         &[
-            "dtype", "shape", "scalar", "nest", "graph", "ops", "expand", "simplify", "fuse", "kernel", "schedule",
-            "plan", "backend",
+            "dtype", "shape", "text", "scalar", "nest", "graph", "ops", "expand", "simplify", "fuse", "kernel",
+            "schedule", "plan", "backend",
+        ],
+    ),
+    (
+        "syntax",
+        &[
+            "dtype",
+            "text",
+            "shape",
+            "scalar",
+            "graph",
+            "ops",
+            "expand",
+            "autodiff",
+            "optim",
+            "simplify",
+            "description",
+            "prelude",
+            "pipeline",
         ],
     ),
 ];

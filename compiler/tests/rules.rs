@@ -3,7 +3,9 @@
 
 use tapeless_compiler::autodiff::gradients;
 use tapeless_compiler::dtype::DType;
-use tapeless_compiler::graph::{Array, Attributes, Builder, Graph, Leaf, Origin, Role, TypeError, ValueId, evaluate};
+use tapeless_compiler::graph::{
+    Array, Attribute, Attributes, Builder, Graph, Leaf, Origin, Role, TypeError, ValueId, evaluate,
+};
 use tapeless_compiler::ops;
 use tapeless_compiler::shape::{Extent, Shape, Symbol, Type};
 
@@ -182,92 +184,109 @@ fn builders_leave_out_what_changes_nothing() {
     assert_eq!(graph.nodes().len(), 0);
 }
 
-/// How the op that `build` would insert refuses these operands.
-fn refusal(name: &str, attributes: Attributes, types: &[Type]) -> String {
+/// How the op refuses these operands.
+fn refusal(name: &str, attributes: &Attributes, types: &[Type]) -> String {
     let (mut graph, leaves) = graph_of(types);
     let op = ops::find(name).expect("an op of the list");
-    let error: TypeError = graph.insert(op, attributes, &leaves, Origin::default()).expect_err("the op refuses");
+    let error: TypeError =
+        graph.insert(op, attributes.clone(), &leaves, Origin::default()).expect_err("the op refuses");
     error.to_string()
 }
 
+fn f(shape: &[usize]) -> Type {
+    Type::new(DType::F32, Shape::from_known(shape))
+}
+
+fn u(shape: &[usize]) -> Type {
+    Type::new(DType::U32, Shape::from_known(shape))
+}
+
+fn with(name: &str, value: Attribute) -> Attributes {
+    Attributes::none().with(name, value)
+}
+
 #[test]
-fn refusals_name_both_sides() {
-    use tapeless_compiler::graph::Attribute::{Float, Int, Ints, Shape as Extents, Word};
-    let ty = |dtype, shape: &[usize]| Type::new(dtype, Shape::from_known(shape));
-    let f = |shape: &[usize]| ty(DType::F32, shape);
-    let u = |shape: &[usize]| ty(DType::U32, shape);
-    let none = Attributes::none;
-    let axes = |axes: &[i64]| none().with("axes", Ints(axes.to_vec()));
-    let axis = |axis: i64| none().with("axis", Int(axis));
-    let shape = |shape: &[usize]| none().with("shape", Extents(Shape::from_known(shape)));
-    let equation = |word: &str| none().with("equation", Word(word.to_string()));
-    let entropy = |smoothing, word: &str| {
-        none().with("label_smoothing", Float(smoothing)).with("reduction", Word(word.to_string()))
-    };
-    let open = Type::new(DType::F32, Shape::new(vec![Extent::symbol(Symbol::new("N")), Extent::from(4)]));
+fn elementwise_ops_say_what_they_take() {
     let cases = [
-        ("add", none(), vec![f(&[2, 3]), f(&[2, 4])], "add: extents differ on axis 1"),
-        ("add", none(), vec![f(&[2, 3]), f(&[2])], "add: ranks differ"),
-        ("add", none(), vec![f(&[2]), u(&[2])], "add: element types differ"),
-        ("add", none(), vec![f(&[2])], "add: takes 2 operands, not 1"),
-        ("exp", none(), vec![u(&[2])], "exp: takes floats, not u32"),
-        ("neg", none(), vec![u(&[2])], "neg: takes floats or i32, not u32"),
-        ("and", none(), vec![u(&[2]), u(&[2])], "and: takes bools, not u32"),
-        ("select", none(), vec![f(&[2]), f(&[2]), f(&[2])], "select: the condition is no bool"),
-        ("sum", axes(&[2]), vec![open], "sum: axis 2 of f32<N, 4>, which has axes 0 and 1"),
-        ("sum", axes(&[3]), vec![f(&[1, 2, 3])], "sum: axis 3 of f32<1, 2, 3>, which has axes 0 to 2"),
-        ("sum", axes(&[0, 0]), vec![f(&[2])], "sum: axis 0 is named twice"),
-        ("sum", axes(&[0]), vec![ty(DType::Bool, &[2])], "sum: takes numbers, not bool"),
-        ("max", axes(&[1]), vec![f(&[2])], "max: axis 1 of f32<2>, which has axis 0 only"),
-        ("softmax", axis(0), vec![f(&[])], "softmax: axis 0 of f32, which has no axes"),
-        ("argmax", axis(1), vec![f(&[2, 0])], "argmax: axis 1 of f32<2, 0> is empty"),
-        ("reshape", shape(&[4, 2]), vec![f(&[3, 2])], "reshape: f32<3, 2> has 6 elements, <4, 2> has 8"),
-        ("broadcast", shape(&[4, 2]), vec![f(&[3, 2])], "broadcast: extents differ on axis 0"),
-        ("broadcast", shape(&[4]), vec![f(&[3, 4])], "broadcast: f32<3, 4> has more axes than <4>"),
-        ("permute", axes(&[0]), vec![f(&[3, 4])], "permute: takes all axes of f32<3, 4>, not 1 of them"),
-        ("gather", axis(0), vec![f(&[3]), f(&[3])], "gather: takes u32 indices, not f32"),
-        ("contract", equation("ik"), vec![f(&[2]), f(&[2])], "contract: equation `ik` is not of the form ik,kj->ij"),
-        (
-            "contract",
-            equation("i,k->k"),
-            vec![f(&[2]), f(&[2])],
-            "contract: equation `i,k->k`: i is in one operand only",
-        ),
-        (
-            "contract",
-            equation("ii,i->i"),
-            vec![f(&[2, 2]), f(&[2])],
-            "contract: equation `ii,i->i` names i twice in one place",
-        ),
-        ("contract", equation("k,k->z"), vec![f(&[2]), f(&[2])], "contract: equation `k,k->z`: z is in no operand"),
-        (
-            "contract",
-            equation("ik,kj->ij"),
-            vec![f(&[64, 784]), f(&[256, 10])],
-            "contract: extents differ on axis 1 of f32<64, 784> and axis 0 of f32<256, 10>",
-        ),
-        (
-            "cross_entropy",
-            entropy(0.0, "mean"),
-            vec![f(&[4, 10]), u(&[4, 10])],
-            "cross_entropy: takes labels u32<4> for logits f32<4, 10>, not u32<4, 10>",
-        ),
-        (
-            "cross_entropy",
-            entropy(0.0, "avg"),
-            vec![f(&[4, 9]), u(&[4])],
-            "cross_entropy: reduction is mean, sum or none, not avg",
-        ),
-        (
-            "cross_entropy",
-            entropy(1.5, "sum"),
-            vec![f(&[4, 9]), u(&[4])],
-            "cross_entropy: label_smoothing is between 0 and 1, not 1.5",
-        ),
-        ("cross_entropy", entropy(0.0, "sum"), vec![f(&[4, 9]), u(&[5])], "cross_entropy: extents differ on axis 0"),
+        (vec![f(&[2, 3]), f(&[2, 4])], "add: extents differ on axis 1"),
+        (vec![f(&[2, 3]), f(&[2])], "add: ranks differ"),
+        (vec![f(&[2]), u(&[2])], "add: element types differ"),
+        (vec![f(&[2])], "add: takes 2 operands, not 1"),
+        (vec![u(&[2])], "exp: takes floats, not u32"),
+        (vec![u(&[2])], "neg: takes floats or i32, not u32"),
+        (vec![u(&[2]), u(&[2])], "and: takes bools, not u32"),
+        (vec![f(&[2]), f(&[2]), f(&[2])], "select: the condition is no bool"),
     ];
-    for (op, attributes, types, expected) in cases {
-        assert_eq!(refusal(op, attributes, &types), expected);
+    for (types, expected) in cases {
+        let (op, _) = expected.split_once(':').expect("the op stands in front");
+        assert_eq!(refusal(op, &Attributes::none(), &types), expected);
+    }
+}
+
+#[test]
+fn ops_along_axes_say_which_axes_there_are() {
+    let open = Type::new(DType::F32, Shape::new(vec![Extent::symbol(Symbol::new("N")), Extent::from(4)]));
+    let axes = |axes: &[i64]| with("axes", Attribute::Ints(axes.to_vec()));
+    let axis = |axis: i64| with("axis", Attribute::Int(axis));
+    let shape = |shape: &[usize]| with("shape", Attribute::Shape(Shape::from_known(shape)));
+    let cases = [
+        (axes(&[2]), vec![open], "sum: axis 2 of f32<N, 4>, which has axes 0 and 1"),
+        (axes(&[3]), vec![f(&[1, 2, 3])], "sum: axis 3 of f32<1, 2, 3>, which has axes 0 to 2"),
+        (axes(&[0, 0]), vec![f(&[2])], "sum: axis 0 is named twice"),
+        (axes(&[0]), vec![Type::new(DType::Bool, Shape::from_known(&[2]))], "sum: takes numbers, not bool"),
+        (axes(&[1]), vec![f(&[2])], "max: axis 1 of f32<2>, which has axis 0 only"),
+        (axes(&[0]), vec![u(&[2])], "mean: takes floats, not u32"),
+        (axis(0), vec![f(&[])], "softmax: axis 0 of f32, which has no axes"),
+        (axis(1), vec![f(&[2, 0])], "argmax: axis 1 of f32<2, 0> is empty"),
+        (axis(0), vec![f(&[3]), f(&[3])], "gather: takes u32 indices, not f32"),
+        (axis(0), vec![f(&[3, 2]), u(&[3, 4])], "gather: extents differ on axis 1"),
+        (axes(&[0]), vec![f(&[3, 4])], "permute: takes all axes of f32<3, 4>, not 1 of them"),
+        (shape(&[4, 2]), vec![f(&[3, 2])], "reshape: f32<3, 2> has 6 elements, <4, 2> has 8"),
+        (shape(&[4, 2]), vec![f(&[3, 2])], "broadcast: extents differ on axis 0"),
+        (shape(&[4]), vec![f(&[3, 4])], "broadcast: f32<3, 4> has more axes than <4>"),
+    ];
+    for (attributes, types, expected) in cases {
+        let (op, _) = expected.split_once(':').expect("the op stands in front");
+        assert_eq!(refusal(op, &attributes, &types), expected);
+    }
+}
+
+#[test]
+fn contractions_say_what_is_wrong_with_an_equation() {
+    let cases = [
+        ("ik", [f(&[2]), f(&[2])], "equation `ik` is not of the form ik,kj->ij"),
+        ("i,k->k", [f(&[2]), f(&[2])], "equation `i,k->k`: i is in one operand only"),
+        ("ii,i->i", [f(&[2, 2]), f(&[2])], "equation `ii,i->i` names i twice in one place"),
+        ("k,k->z", [f(&[2]), f(&[2])], "equation `k,k->z`: z is in no operand"),
+        ("k,k->.", [f(&[2]), f(&[2])], "equation `k,k->.`: `.` is no label"),
+        ("ik,k->i", [f(&[2]), f(&[2])], "f32<2> has not the axes ik"),
+        (
+            "ik,kj->ij",
+            [f(&[64, 784]), f(&[256, 10])],
+            "extents differ on axis 1 of f32<64, 784> and axis 0 of f32<256, 10>",
+        ),
+    ];
+    for (equation, types, expected) in cases {
+        let attributes = with("equation", Attribute::Word(equation.to_string()));
+        assert_eq!(refusal("contract", &attributes, &types), format!("contract: {expected}"));
+    }
+}
+
+#[test]
+fn cross_entropy_says_what_it_takes() {
+    let labels = "takes labels u32<4> for logits f32<4, 10>, not u32<4, 10>";
+    let cases = [
+        (0.0, "mean", u(&[4, 10]), labels),
+        (0.0, "mean", f(&[4]), "takes u32 labels, not f32"),
+        (0.0, "avg", u(&[4]), "reduction is mean, sum or none, not avg"),
+        (1.5, "sum", u(&[4]), "label_smoothing is between 0 and 1, not 1.5"),
+        (0.0, "sum", u(&[5]), "extents differ on axis 0"),
+    ];
+    for (smoothing, reduction, labels, expected) in cases {
+        let attributes = with("label_smoothing", Attribute::Float(smoothing));
+        let attributes = attributes.with("reduction", Attribute::Word(reduction.to_string()));
+        let found = refusal("cross_entropy", &attributes, &[f(&[4, 10]), labels]);
+        assert_eq!(found, format!("cross_entropy: {expected}"));
     }
 }
 

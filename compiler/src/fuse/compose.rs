@@ -5,7 +5,7 @@
 //! are not mentioned, so that equal computations look equal.
 
 use crate::dtype::DType;
-use crate::nest::{Atom, Body, Index, Nest, Read, Scalar, ScalarId, Term};
+use crate::nest::{Atom, Body, Index, Nest, Read, Scalar, ScalarId};
 
 /// The nest that copies its only operand.
 pub(crate) fn copy(dtype: DType, extents: &[usize]) -> Nest {
@@ -96,26 +96,19 @@ pub(super) fn tidy(nest: &mut Nest) {
 pub(super) fn index_reads(nest: &Nest) -> Vec<usize> {
     let mut found = Vec::new();
     for index in nest.reads.iter().flat_map(|read| &read.index).chain(scalars(nest).filter_map(as_index)) {
-        collect_gathered(index, &mut found);
+        index.any(&mut |atom| {
+            if let Atom::Gathered { read, .. } = atom {
+                found.push(*read);
+            }
+            false
+        });
     }
     found
 }
 
 /// Whether an index depends on a value.
 pub(super) fn gathers(index: &Index) -> bool {
-    let mut found = Vec::new();
-    collect_gathered(index, &mut found);
-    !found.is_empty()
-}
-
-fn collect_gathered(index: &Index, found: &mut Vec<usize>) {
-    for term in &index.terms {
-        match &term.atom {
-            Atom::Axis(_) => {}
-            Atom::Quotient(inner, _) | Atom::Remainder(inner, _) => collect_gathered(inner, found),
-            Atom::Gathered { read, .. } => found.push(*read),
-        }
-    }
+    index.any(&mut |atom| matches!(atom, Atom::Gathered { .. }))
 }
 
 fn scalars(nest: &Nest) -> impl Iterator<Item = &Scalar> {
@@ -157,7 +150,7 @@ fn share_reads(nest: &mut Nest) -> bool {
     let first = |read: &Read| nest.reads.iter().position(|r| r == read).expect("every read equals itself");
     let numbers: Vec<usize> = nest.reads.iter().map(first).collect();
     let before = nest.clone();
-    rewrite(nest, |index| with_reads(index, &numbers), |read| numbers[read]);
+    rewrite(nest, |index| index.renumbered(&|read| numbers[read]), |read| numbers[read]);
     *nest != before
 }
 
@@ -177,22 +170,8 @@ fn drop_unused_reads(nest: &mut Nest) -> bool {
     let before = nest.reads.len();
     let mut read = 0..;
     nest.reads.retain(|_| read.next().is_some_and(|read| used.contains(&read)));
-    rewrite(nest, |index| with_reads(index, &numbers), |read| numbers[read]);
+    rewrite(nest, |index| index.renumbered(&|read| numbers[read]), |read| numbers[read]);
     nest.reads.len() < before
-}
-
-/// The index with other numbers for the reads it gathers through.
-fn with_reads(index: &Index, numbers: &[usize]) -> Index {
-    let atom = |atom: &Atom| match atom {
-        Atom::Axis(axis) => Atom::Axis(*axis),
-        Atom::Quotient(inner, by) => Atom::Quotient(Box::new(with_reads(inner, numbers)), *by),
-        Atom::Remainder(inner, by) => Atom::Remainder(Box::new(with_reads(inner, numbers)), *by),
-        Atom::Gathered { read, bound } => Atom::Gathered { read: numbers[*read], bound: *bound },
-    };
-    // Terms that become equal are added up.
-    index.terms.iter().fold(Index::constant(index.offset), |sum, Term { coefficient, atom: a }| {
-        sum.plus(&Index::atom(atom(a)).times(*coefficient))
-    })
 }
 
 /// The body with equal scalars computed once and none that the result does not need.

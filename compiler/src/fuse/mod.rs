@@ -11,9 +11,11 @@
 
 mod compose;
 pub mod legality;
+mod print;
 pub mod profit;
 
 pub(crate) use compose::copy;
+pub use print::print;
 
 use crate::graph::{Graph, Lowering, NodeId, Origin, Role, ValueId};
 use crate::nest::{Index, Nest};

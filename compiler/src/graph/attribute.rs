@@ -3,6 +3,7 @@
 use crate::dtype::DType;
 use crate::shape::{Bindings, Extent, Shape};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// The value of an attribute.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,9 +27,9 @@ pub enum Attribute {
 }
 
 /// The attributes of a node, sorted by name. Which names an op has, and of which kind, its file says; asking for one that
-/// the op does not have is a bug.
+/// the op does not have is a bug. Copies share them.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub struct Attributes(BTreeMap<String, Attribute>);
+pub struct Attributes(Arc<BTreeMap<String, Attribute>>);
 
 impl Attributes {
     /// No attributes.
@@ -38,7 +39,7 @@ impl Attributes {
 
     /// Adds one, replacing what had the name.
     pub fn with(mut self, name: &str, value: Attribute) -> Attributes {
-        self.0.insert(name.to_string(), value);
+        Arc::make_mut(&mut self.0).insert(name.to_string(), value);
         self
     }
 
@@ -129,7 +130,11 @@ impl Attributes {
             Attribute::Shape(shape) => shape.substitute(bindings).map(Attribute::Shape),
             other => Some(other.clone()),
         };
-        self.0.iter().map(|(name, value)| Some((name.clone(), bound(value)?))).collect::<Option<_>>().map(Attributes)
+        self.0
+            .iter()
+            .map(|(name, value)| Some((name.clone(), bound(value)?)))
+            .collect::<Option<_>>()
+            .map(|bound| Attributes(Arc::new(bound)))
     }
 }
 

@@ -4,12 +4,29 @@
 //! and stores. Positions are [`Index`] expressions whose axes are loops (`Atom::Axis(n)` is the counter of [`LoopId`] n)
 //! and whose gathered atoms are variables (`Atom::Gathered { read: n, .. }` is [`Var`] n, clamped to its bound).
 //!
-//! A [`LoopKind::Lanes`] loop runs its iterations in groups of L neighbours, L being the lane count of the target; what is
-//! left over at the end runs one by one. Inside it a register with `lanes` holds L values: iteration i of a whole group
-//! works on value i mod L, and the left-over iterations on one further value. [`Expression::Combine`] folds them in a fixed
-//! order: halves of the group onto each other until one is left, then the further value. So the result depends on L and on
-//! nothing else. Invariants, held by `verify`: variables are defined once and before use, loads and stores are in bounds,
-//! no two iterations of a lanes loop store to one element, operations get the types they take.
+//! A [`LoopKind::Lanes`] loop runs its iterations in lock step, in groups of `groups * L` neighbours, L being the lane
+//! count of the target; of what is left over, whole groups of L run in lock step and the rest one by one. It may hold serial
+//! loops, no lanes loops, and its iterations know nothing of each other: running them one after the other means the same.
+//! A register with `groups` holds `groups * L` values and a further one, and each iteration of a lanes loop sees one of them:
+//! iteration i of the whole groups sees value `i mod (groups * L)`, the groups of L see the first L values, and what runs one
+//! by one sees the further value. [`Expression::Combine`] folds all values in a fixed order: halves of the `groups * L`
+//! values onto each other until one is left, then the further value. So the result depends on L and on nothing else.
+//!
+//! Invariants, held by [`verify()`]: variables are defined once and before use, loads and stores are in bounds, each element is
+//! stored once, what is stored to is never loaded from, operations get the types they take. Two parameters may be one array
+//! in memory only if every element is stored by the iteration that loads it.
+
+mod approximate;
+mod fma;
+mod interpret;
+mod print;
+mod verify;
+mod writers;
+
+pub use approximate::approximate;
+pub use fma::split_fma;
+pub use interpret::interpret;
+pub use verify::{VerifyError, verify};
 
 use crate::dtype::DType;
 use crate::nest::{Index, Reducer};
@@ -64,8 +81,9 @@ pub struct Register(pub usize);
 pub struct RegisterDecl {
     /// The element type.
     pub dtype: DType,
-    /// Whether it holds one value per lane (and one for what is left over) instead of a single one.
-    pub lanes: bool,
+    /// How many groups of lanes it holds, a power of two, beside the further value for what is left over; 0 for a register
+    /// that is one value.
+    pub groups: usize,
 }
 
 /// How the iterations of a loop run.
@@ -73,8 +91,11 @@ pub struct RegisterDecl {
 pub enum LoopKind {
     /// One after the other.
     Serial,
-    /// In groups of neighbours, one per lane. Holds no other loop.
-    Lanes,
+    /// In groups of neighbours, one per lane, and this many groups (a power of two) at once.
+    Lanes {
+        /// How many groups.
+        groups: usize,
+    },
 }
 
 /// A statement of a kernel.
@@ -122,7 +143,7 @@ pub enum Expression {
     },
     /// What a register holds.
     Register(Register),
-    /// All values of a lanes register in one.
+    /// All values of a register with groups in one, by sum, maximum or minimum.
     Combine(Register, Reducer),
     /// An operation.
     Apply(ScalarOp, Vec<Var>),

@@ -128,6 +128,21 @@ impl Index {
         sum
     }
 
+    /// The index with other numbers for the reads that it gathers.
+    pub fn renumbered(&self, reads: &dyn Fn(usize) -> usize) -> Index {
+        let mut sum = Index::constant(self.offset);
+        for Term { coefficient, atom } in &self.terms {
+            let atom = match atom {
+                Atom::Axis(axis) => Atom::Axis(*axis),
+                Atom::Quotient(inner, by) => Atom::Quotient(Box::new(inner.renumbered(reads)), *by),
+                Atom::Remainder(inner, by) => Atom::Remainder(Box::new(inner.renumbered(reads)), *by),
+                Atom::Gathered { read, bound } => Atom::Gathered { read: reads(*read), bound: *bound },
+            };
+            sum.add(*coefficient, &atom);
+        }
+        sum
+    }
+
     /// Whether any part of the index holds such an atom.
     pub fn any(&self, test: &mut dyn FnMut(&Atom) -> bool) -> bool {
         self.terms.iter().any(|Term { atom, .. }| {

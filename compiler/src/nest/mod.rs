@@ -6,11 +6,14 @@
 //! index that is itself a value (gather). Invariants, held by `verify`: every read and write stays inside its operand,
 //! each output element is written by exactly one point, scalar operations get the types they take.
 
+mod evaluate;
 mod index;
 mod print;
 mod verify;
 
+pub use evaluate::evaluate;
 pub use index::{Atom, Index, Term, flatten, strides, unflatten};
+pub(crate) use print::{number, operation};
 pub use verify::{VerifyError, verify};
 
 use crate::dtype::DType;
@@ -61,6 +64,16 @@ pub enum Reducer {
 }
 
 impl Reducer {
+    /// The operation that combines two values; `None` for the position of a maximum, which takes two registers.
+    pub fn operation(self) -> Option<ScalarOp> {
+        match self {
+            Reducer::Sum => Some(ScalarOp::Add),
+            Reducer::Max => Some(ScalarOp::Max),
+            Reducer::Min => Some(ScalarOp::Min),
+            Reducer::ArgMax => None,
+        }
+    }
+
     /// The value that changes nothing.
     pub fn identity(self, dtype: DType) -> f64 {
         let (low, high) = match dtype {

@@ -5,12 +5,25 @@
 //! memory. Invariants, held by `verify`: every buffer is written before it is read, no launch writes what a later one still
 //! reads under another name, leaves are written only as the new half of a state pair.
 
+mod assemble;
+pub mod bounds;
+mod interpret;
+mod memory;
+mod order;
+mod print;
+pub mod verify;
+
+pub use assemble::plan;
+pub use interpret::{Interpreted, interpret};
+pub use memory::ALIGNMENT;
+pub use print::print;
+
 use crate::dtype::DType;
-use crate::graph::{Leaf, Origin, Role};
+use crate::graph::{Leaf, Origin, Role, ValueId};
 use crate::kernel::Kernel;
 
 /// Everything that a device needs to run a step.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Plan {
     /// What comes from outside, in the order of the graph's leaves.
     pub leaves: Vec<PlanLeaf>,
@@ -24,6 +37,23 @@ pub struct Plan {
     pub results: Vec<PlanResult>,
     /// The size of the workspace.
     pub workspace_bytes: usize,
+    /// What the workspace would be if no two buffers shared memory.
+    pub unshared_bytes: usize,
+    /// What the elements of inputs must be, for the caller to check before a run.
+    pub bounds: Vec<Bound>,
+    /// What was not fused and why, one line each.
+    pub unfused: Vec<String>,
+}
+
+/// Elements of an input that must be in `0..below`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bound {
+    /// Position in [`Plan::leaves`].
+    pub leaf: usize,
+    /// What all elements must be less than; none may be negative.
+    pub below: usize,
+    /// What the elements are used for, to be told in the error.
+    pub what: String,
 }
 
 /// A leaf with its known shape.
@@ -68,13 +98,15 @@ pub struct Launch {
     pub kernel: usize,
     /// One buffer per parameter of the kernel.
     pub arguments: Vec<BufferId>,
+    /// What each argument holds: the value of the graph that is read from it, or that it holds after the launch.
+    pub values: Vec<ValueId>,
     /// What it computes, for listings: the ops in order.
     pub label: String,
     /// Where its last op was written.
     pub origin: Origin,
 }
 
-/// A result with its known shape.
+/// A result with its known shape. Results lie in the workspace, never in a leaf.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PlanResult {
     /// What it is for; never [`Role::Next`].

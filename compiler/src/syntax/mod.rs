@@ -14,7 +14,8 @@ pub mod parse;
 use diagnostic::{Diagnostic, Diagnostics};
 use proc_macro2::TokenStream;
 
-/// Compiles the contents of one `model! { … }`: what the macro generates, and all mistakes.
+/// Compiles the contents of one `model! { … }`: what the macro generates, and all mistakes. Graphs are as written, with
+/// gradients and updates; the pipeline finishes them.
 pub fn compile(tokens: TokenStream) -> (output::Program, Vec<Diagnostic>) {
     let diagnostics = Diagnostics::default();
     let file = parse::parse(tokens, &diagnostics);

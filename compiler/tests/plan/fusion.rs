@@ -1,22 +1,11 @@
 //! Groups: what is fused, what is not and why.
 
 use crate::steps::{descent, input, metric, parameter};
-use std::fmt::Write;
 use tapeless_compiler::dtype::DType;
-use tapeless_compiler::fuse::{Fusion, Group, Reason, fuse, fuse_explained};
+use tapeless_compiler::fuse::{Fusion, Reason, fuse, fuse_explained, print};
 use tapeless_compiler::graph::{Builder, Graph, Origin, ValueId};
 use tapeless_compiler::ops::*;
 use tapeless_compiler::shape::Shape;
-
-fn print(groups: &[Group]) -> String {
-    let mut text = String::new();
-    for group in groups {
-        let operands: Vec<String> = group.operands.iter().map(|value| format!("v{}", value.0)).collect();
-        let operands = operands.join(", ");
-        write!(text, "v{} = {}({operands})\n{}", group.result.0, group.label, group.nest).expect("a string takes all");
-    }
-    text
-}
 
 fn labels(graph: &Graph, fusion: &Fusion) -> Vec<String> {
     fuse(graph, fusion).into_iter().map(|group| group.label).collect()
@@ -60,7 +49,7 @@ fn a_chain_of_views_is_one_read() {
         relu(b, back)
     });
     insta::assert_snapshot!(print(&fuse(&graph, &Fusion::none())), @"
-    v5 = relu(v0)
+    %5 = relu(%0)
     nest f32[4, 3]
         r0 = f32 operand 0[a0, a1]
         body
@@ -133,6 +122,24 @@ fn several_readers_keep_the_value_in_memory() {
 }
 
 #[test]
+fn reductions_and_results_are_computed_into_memory() {
+    let reduced = of_matrix(|b, x| {
+        let y = relu(b, x);
+        sum(b, y, &[0])
+    });
+    assert_eq!(reasons(&reduced), [Reason::ConsumerReduces]);
+    let kept = of_matrix(|b, x| {
+        let y = relu(b, x);
+        metric(b.graph(), "kept", y);
+        neg(b, y)
+    });
+    assert_eq!(reasons(&kept), [Reason::Result]);
+    let (groups, refusals) = fuse_explained(&kept, &Fusion::default());
+    assert_eq!((refusals[0].producer, refusals[0].consumer), (groups[0].nodes[0], groups[1].nodes[0]));
+    assert_eq!(fuse_explained(&kept, &Fusion::none()).1, []);
+}
+
+#[test]
 fn what_is_dear_is_not_repeated() {
     let repeated = |work: fn(&mut Builder<'_>, ValueId) -> ValueId| {
         let mut graph = Graph::new("Repeated");
@@ -173,7 +180,7 @@ fn gathers(inner: impl FnOnce(&mut Builder<'_>, ValueId, ValueId) -> ValueId) ->
 fn producers_are_computed_where_they_are_gathered() {
     let graph = gathers(|b, x, _| relu(b, x));
     insta::assert_snapshot!(print(&fuse(&graph, &Fusion::default())), @"
-    v4 = relu+gather+neg(v1, v0)
+    %4 = relu+gather+neg(%1, %0)
     nest f32[4, 3]
         r0 = u32 operand 0[a0, a1]
         r1 = f32 operand 1[[r0 < 4], a1]

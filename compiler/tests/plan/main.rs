@@ -1,4 +1,7 @@
 //! From graphs to plans: what is fused, where it lies, and that it computes what the graph means.
 
 mod fusion;
+mod laws;
+mod plans;
+mod runs;
 mod steps;

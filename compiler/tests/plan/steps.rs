@@ -1,7 +1,7 @@
 //! Steps that several tests run.
 
 use tapeless_compiler::dtype::DType;
-use tapeless_compiler::graph::{Array, Builder, Graph, Leaf, Origin, Role, ValueId};
+use tapeless_compiler::graph::{Array, Builder, Graph, Leaf, Origin, Role, StoreDecl, ValueId};
 use tapeless_compiler::ops::*;
 use tapeless_compiler::shape::{Shape, Type};
 
@@ -10,9 +10,23 @@ pub fn input(graph: &mut Graph, name: &str, dtype: DType, shape: &[usize]) -> Va
     graph.leaf(Leaf::User { name: name.to_string() }, Type::new(dtype, Shape::from_known(shape)))
 }
 
-/// A parameter of the first store.
+/// The only store of these steps.
+fn store(graph: &mut Graph) -> usize {
+    if graph.stores.is_empty() {
+        graph.stores.push(StoreDecl { binding: "net".to_string(), model: "Net".to_string() });
+    }
+    0
+}
+
+/// A parameter.
 pub fn parameter(graph: &mut Graph, key: &str, shape: &[usize]) -> ValueId {
-    let leaf = Leaf::Parameter { store: 0, key: key.to_string() };
+    let leaf = Leaf::Parameter { store: store(graph), key: key.to_string() };
+    graph.leaf(leaf, Type::new(DType::F32, Shape::from_known(shape)))
+}
+
+/// A state.
+pub fn state(graph: &mut Graph, key: &str, shape: &[usize]) -> ValueId {
+    let leaf = Leaf::State { store: store(graph), key: key.to_string() };
     graph.leaf(leaf, Type::new(DType::F32, Shape::from_known(shape)))
 }
 

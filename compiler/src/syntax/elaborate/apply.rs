@@ -35,6 +35,9 @@ impl Elaborator<'_> {
             }
             return self.make_layer(&alias.target.name, &alias.arguments, span);
         }
+        if self.items.imported.contains(name) {
+            return Value::Poison;
+        }
         if super::prelude::planned(name) {
             return self.unsupported(span, &format!("`{name}`"));
         }

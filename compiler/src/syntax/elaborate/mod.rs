@@ -32,7 +32,7 @@ use instance::BlockItem;
 use model::ModelType;
 use proc_macro2::Span;
 use scope::Frame;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 use store::Store;
 
@@ -49,17 +49,20 @@ pub fn elaborate(file: &ast::File, diagnostics: &Diagnostics) -> Program {
 }
 
 /// The blocks and models of a file by name.
+#[derive(Default)]
 struct Items {
     blocks: HashMap<String, Rc<BlockItem>>,
     /// Prelude blocks that were asked for, parsed.
     prelude: std::cell::RefCell<HashMap<String, Rc<BlockItem>>>,
-    /// Names of aliases, for suggestions.
+    /// Other names of models.
     aliases: HashMap<String, ast::Alias>,
+    /// Names that `use` brings in, which is reported where it stands.
+    imported: HashSet<String>,
 }
 
 impl Items {
     fn collect(file: &ast::File, diagnostics: &Diagnostics) -> Items {
-        let mut items = Items { blocks: HashMap::new(), prelude: Default::default(), aliases: HashMap::new() };
+        let mut items = Items::default();
         let mut seen: HashMap<String, Span> = HashMap::new();
         for item in &file.items {
             let name = match item {
@@ -75,6 +78,8 @@ impl Items {
                 ast::Item::Step(step) => &step.name,
                 ast::Item::Use(import) => {
                     report::unsupported(diagnostics, import.span, "`use` of blocks and models from another `model!`");
+                    let names = import.paths.iter().filter_map(|path| path.last());
+                    items.imported.extend(names.map(|name| name.name.clone()));
                     continue;
                 }
             };

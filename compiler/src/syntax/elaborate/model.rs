@@ -115,13 +115,11 @@ impl Elaborator<'_> {
     ) -> ModelType {
         self.frames.clear();
         self.stores.push(Store { model: name.to_string(), open: true, ..Store::default() });
-        if let Some(consts) = &consts {
-            self.root_body(&block.block, consts);
-        }
+        let value = consts.as_ref().map_or(Value::Poison, |consts| self.root_body(&block.block, consts));
         ModelType {
             name: name.to_string(),
             block: block.block.name.name.clone(),
-            broken: consts.is_none() || self.diagnostics.count() > before,
+            broken: value.is_poison() || self.diagnostics.count() > before,
             consts: consts.unwrap_or_default(),
             entries: std::mem::take(&mut self.stores[0].entries),
             item,
@@ -129,15 +127,16 @@ impl Elaborator<'_> {
     }
 
     /// Runs the body of a model with open extents.
-    fn root_body(&mut self, block: &Block, consts: &[Value]) {
+    fn root_body(&mut self, block: &Block, consts: &[Value]) -> Value {
         let mut frame = Frame::new(Some(Elaborator::root_place(0, "", block.name.span)), true);
         let training = Value::Bool(true);
         frame.bind("training", training, super::scope::BindingKind::Fixed, block.name.span);
         self.frames.push(frame);
         self.bind_consts(block, consts);
         self.open_inputs(&block.inputs);
-        self.block_result(block);
+        let value = self.block_result(block);
         self.frames.pop();
+        value
     }
 }
 

@@ -106,7 +106,7 @@ impl Elaborator<'_> {
 
     /// Says that something of the language is not there yet.
     pub(super) fn unsupported(&self, span: Span, what: &str) -> Value {
-        self.fail(span, format!("{what} is not supported yet"))
+        self.report(Problem::new(span, format!("{what} is not supported yet")).general())
     }
 
     /// The token of the user that stands behind a token of the prelude.

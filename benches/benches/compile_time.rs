@@ -1,0 +1,34 @@
+//! What the compiler itself costs: the macro while a crate builds, and `compile` while a program starts.
+
+use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
+use proc_macro2::{TokenStream, TokenTree};
+use tapeless::{Device, Options};
+use tapeless_benches::{TrainMlp, TrainTiny};
+
+/// The contents of `model! { … }` in the `digits` example.
+fn digits_model() -> TokenStream {
+    let source = include_str!("../../examples/src/bin/digits.rs");
+    let tokens: Vec<TokenTree> = source.parse::<TokenStream>().expect("it is Rust").into_iter().collect();
+    let body = tokens.windows(3).find_map(|window| match window {
+        [TokenTree::Ident(name), TokenTree::Punct(_), TokenTree::Group(body)] if name == "model" => Some(body.stream()),
+        _ => None,
+    });
+    body.expect("the example has a model")
+}
+
+fn compile_time(criterion: &mut Criterion) {
+    let tokens = digits_model();
+    criterion.bench_function("expand digits", |bench| {
+        bench.iter_batched(|| tokens.clone(), tapeless_compiler::syntax::compile, BatchSize::SmallInput);
+    });
+    let device = Device::cpu();
+    criterion.bench_function("compile tiny", |bench| {
+        bench.iter(|| TrainTiny::compile(&device, TrainTiny::dims().b(32), &Options::default()).map(drop));
+    });
+    criterion.bench_function("compile mlp", |bench| {
+        bench.iter(|| TrainMlp::compile(&device, TrainMlp::dims().b(64), &Options::default()).map(drop));
+    });
+}
+
+criterion_group!(benches, compile_time);
+criterion_main!(benches);

@@ -1,0 +1,505 @@
+//! Statements as instructions.
+//!
+//! A lanes loop is emitted up to three times: for whole groups of lanes, for single groups, and for what is left over, one by
+//! one. A loop with one iteration is no loop: its position becomes part of displacements.
+
+use super::address::{Counter, Frame};
+use super::operation::{Operations, Width, value_type};
+use super::{EmitError, LANES};
+use crate::dtype::DType;
+use crate::kernel::{Expression, Kernel, LoopId, LoopKind, ParameterId, Register, Statement, Var};
+use crate::nest::{Atom, Index, Reducer};
+use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::{BlockArg, Endianness, InstBuilder, MemFlagsData, Value, types};
+use cranelift_codegen::isa::TargetFrontendConfig;
+use cranelift_frontend::{FunctionBuilder, Variable};
+
+/// What a variable of the kernel is here.
+#[derive(Clone, Debug)]
+pub(super) enum Held {
+    /// A number, made where it is used: it costs no more than to keep it.
+    Constant(DType, f64),
+    /// One value for all lanes.
+    Single(Value),
+    /// One vector per group of lanes.
+    Lanes(Vec<Value>),
+}
+
+/// Which iterations of a lanes loop run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// None: no lanes loop is around.
+    Outside,
+    /// Groups of lanes at once.
+    Lanes {
+        /// The loop.
+        id: usize,
+        /// How many groups.
+        groups: usize,
+    },
+    /// One.
+    Single,
+}
+
+/// A register: variables for its groups of lanes, and one for the further value or the only one.
+struct Slots {
+    lanes: Vec<Variable>,
+    single: Variable,
+}
+
+/// Translates one kernel.
+pub(super) struct Emitter<'a, 'f> {
+    pub(super) kernel: &'a Kernel,
+    pub(super) builder: FunctionBuilder<'f>,
+    /// The pointer to the first element of each parameter.
+    pub(super) parameters: Vec<Value>,
+    /// The variables that are defined so far.
+    pub(super) held: Vec<Option<Held>>,
+    registers: Vec<Slots>,
+    pub(super) frames: Vec<Frame>,
+    pub(super) phase: Phase,
+    /// Which variables differ between lanes.
+    pub(super) varying: Vec<bool>,
+    /// The extents of all loops.
+    pub(super) extents: Vec<usize>,
+}
+
+impl<'a, 'f> Emitter<'a, 'f> {
+    /// Starts the function.
+    pub(super) fn new(kernel: &'a Kernel, mut builder: FunctionBuilder<'f>) -> Result<Self, EmitError> {
+        let entry = builder.create_block();
+        builder.append_block_params_for_function_params(entry);
+        builder.switch_to_block(entry);
+        builder.seal_block(entry);
+        let arguments = builder.block_params(entry)[0];
+        let pointer = |position: usize| i32::try_from(position * 8).expect("a kernel has few parameters");
+        let parameters = (0..kernel.parameters.len())
+            .map(|position| builder.ins().load(types::I64, flags(), arguments, pointer(position)))
+            .collect();
+        let mut registers = Vec::with_capacity(kernel.registers.len());
+        for register in &kernel.registers {
+            let single = builder.declare_var(value_type(register.dtype, Width::Single)?);
+            let mut lanes = Vec::with_capacity(register.groups);
+            for _ in 0..register.groups {
+                lanes.push(builder.declare_var(value_type(register.dtype, Width::Lanes)?));
+            }
+            registers.push(Slots { lanes, single });
+        }
+        let mut extents = vec![0; kernel.loops];
+        collect_extents(&kernel.body, &mut extents);
+        Ok(Emitter {
+            kernel,
+            builder,
+            parameters,
+            held: vec![None; kernel.vars.len()],
+            registers,
+            frames: vec![Frame::default()],
+            phase: Phase::Outside,
+            varying: vec![false; kernel.vars.len()],
+            extents,
+        })
+    }
+
+    /// Emits the whole kernel.
+    pub(super) fn emit(mut self, config: TargetFrontendConfig) -> Result<(), EmitError> {
+        self.statements(&self.kernel.body)?;
+        self.builder.ins().return_(&[]);
+        self.builder.finalize(config);
+        Ok(())
+    }
+
+    fn statements(&mut self, statements: &[Statement]) -> Result<(), EmitError> {
+        statements.iter().try_for_each(|statement| self.statement(statement))?;
+        // The next phase of a loop defines its variables anew; what it prepares must not see those of this one.
+        for statement in statements {
+            if let Statement::Let(var, _) = statement {
+                self.held[var.0] = None;
+            }
+        }
+        Ok(())
+    }
+
+    fn statement(&mut self, statement: &Statement) -> Result<(), EmitError> {
+        match statement {
+            Statement::Loop { id, extent, kind: LoopKind::Serial, body } => self.run(*id, 0..*extent, 1, body),
+            Statement::Loop { id, extent, kind: LoopKind::Lanes { groups }, body } => {
+                self.lanes(*id, *extent, *groups, body)
+            }
+            Statement::Let(var, expression) => {
+                let held = self.value(*var, expression)?;
+                self.held[var.0] = Some(held);
+                Ok(())
+            }
+            Statement::Assign(register, var) => self.assign(*register, *var),
+            Statement::Store { parameter, index, value } => self.store(*parameter, index, *value),
+        }
+    }
+
+    fn lanes(&mut self, id: LoopId, extent: usize, groups: usize, body: &[Statement]) -> Result<(), EmitError> {
+        let (whole, filled) = (extent - extent % (groups * LANES), extent - extent % LANES);
+        self.phase = Phase::Lanes { id: id.0, groups };
+        self.mark_varying(id, body);
+        self.run(id, 0..whole, groups * LANES, body)?;
+        self.phase = Phase::Lanes { id: id.0, groups: 1 };
+        self.run(id, whole..filled, LANES, body)?;
+        self.phase = Phase::Single;
+        self.run(id, filled..extent, 1, body)?;
+        self.phase = Phase::Outside;
+        Ok(())
+    }
+
+    /// Runs a body at some positions of a loop.
+    fn run(
+        &mut self,
+        id: LoopId,
+        at: std::ops::Range<usize>,
+        step: usize,
+        body: &[Statement],
+    ) -> Result<(), EmitError> {
+        match at.len() / step {
+            0 => Ok(()),
+            1 => {
+                self.frames.push(Frame::new(id.0, Counter::Fixed(at.start as i64)));
+                self.statements(body)?;
+                self.frames.pop();
+                Ok(())
+            }
+            _ => self.repeat(id, at.start as i64..at.end as i64, step as i64, body),
+        }
+    }
+
+    fn repeat(&mut self, id: LoopId, at: std::ops::Range<i64>, step: i64, body: &[Statement]) -> Result<(), EmitError> {
+        self.prepare(body);
+        self.prepare_splats(body)?;
+        let mut strides = self.strides(id.0, body);
+        if strides.is_empty() {
+            strides.push(1);
+        }
+        let start: Vec<BlockArg> =
+            strides.iter().map(|stride| self.builder.ins().iconst(types::I64, stride * at.start).into()).collect();
+        let (header, exit) = (self.builder.create_block(), self.builder.create_block());
+        self.builder.ins().jump(header, &start);
+        let counters: Vec<(i64, Value)> =
+            strides.iter().map(|&stride| (stride, self.builder.append_block_param(header, types::I64))).collect();
+        self.builder.switch_to_block(header);
+        self.frames.push(Frame::new(id.0, Counter::Running(counters.clone())));
+        self.statements(body)?;
+        self.frames.pop();
+        let next: Vec<Value> =
+            counters.iter().map(|&(stride, counter)| self.builder.ins().iadd_imm_s(counter, stride * step)).collect();
+        let more = self.builder.ins().icmp_imm_s(IntCC::NotEqual, next[0], strides[0] * at.end);
+        let next: Vec<BlockArg> = next.into_iter().map(BlockArg::from).collect();
+        self.builder.ins().brif(more, header, &next, exit, &[]);
+        self.builder.seal_block(header);
+        self.builder.seal_block(exit);
+        self.builder.switch_to_block(exit);
+        Ok(())
+    }
+
+    fn value(&mut self, var: Var, expression: &Expression) -> Result<Held, EmitError> {
+        let lanes = match self.phase {
+            Phase::Lanes { groups, .. } if self.varying[var.0] => Some(groups),
+            _ => None,
+        };
+        match (expression, lanes) {
+            (Expression::Constant(dtype, value), _) => Ok(Held::Constant(*dtype, *value)),
+            (Expression::Index(index), None) => {
+                let number = self.number(index, 0);
+                Ok(Held::Single(self.builder.ins().ireduce(types::I32, number)))
+            }
+            (Expression::Index(index), Some(groups)) => self.index_lanes(index, groups).map(Held::Lanes),
+            (Expression::Load { parameter, index }, None) => self.load(*parameter, index).map(Held::Single),
+            (Expression::Load { parameter, index }, Some(groups)) => (0..groups)
+                .map(|group| self.load_lanes(*parameter, index, group))
+                .collect::<Result<_, _>>()
+                .map(Held::Lanes),
+            (Expression::Register(register), None) => {
+                Ok(Held::Single(self.builder.use_var(self.registers[register.0].single)))
+            }
+            (Expression::Register(register), Some(groups)) => {
+                let variables = &self.registers[register.0].lanes[..groups];
+                Ok(Held::Lanes(variables.iter().map(|&variable| self.builder.use_var(variable)).collect()))
+            }
+            (Expression::Combine(register, reducer), _) => self.combine(*register, *reducer).map(Held::Single),
+            (Expression::Apply(op, operands), _) => self.apply(*op, operands, lanes),
+        }
+    }
+
+    fn apply(
+        &mut self,
+        op: crate::scalar::ScalarOp,
+        operands: &[Var],
+        lanes: Option<usize>,
+    ) -> Result<Held, EmitError> {
+        // The operands of a select have the type of its second one; its condition is a bool always.
+        let dtype = self.kernel.vars[operands[operands.len().min(2) - 1].0];
+        let Some(groups) = lanes else {
+            let operands = operands.iter().map(|&operand| self.single(operand)).collect::<Result<Vec<_>, _>>()?;
+            return self.operations(Width::Single).apply(op, dtype, &operands).map(Held::Single);
+        };
+        let operands = operands.iter().map(|&operand| self.vectors(operand)).collect::<Result<Vec<_>, _>>()?;
+        let mut results = Vec::with_capacity(groups);
+        for group in 0..groups {
+            let operands: Vec<Value> = operands.iter().map(|vectors| vectors[group]).collect();
+            results.push(self.operations(Width::Lanes).apply(op, dtype, &operands)?);
+        }
+        Ok(Held::Lanes(results))
+    }
+
+    /// The one value that a variable has.
+    pub(super) fn single(&mut self, var: Var) -> Result<Value, EmitError> {
+        match self.held[var.0].clone() {
+            Some(Held::Single(value)) => Ok(value),
+            Some(Held::Constant(dtype, value)) => self.operations(Width::Single).constant(dtype, value),
+            other => panic!("v{} is one value and not {other:?}", var.0),
+        }
+    }
+
+    /// One vector per group of the lanes that run.
+    fn vectors(&mut self, var: Var) -> Result<Vec<Value>, EmitError> {
+        let Phase::Lanes { groups, .. } = self.phase else { unreachable!("only lanes loops have vectors") };
+        match self.held[var.0].clone() {
+            Some(Held::Lanes(vectors)) => Ok(vectors),
+            Some(Held::Constant(dtype, value)) => {
+                Ok(vec![self.operations(Width::Lanes).constant(dtype, value)?; groups])
+            }
+            Some(Held::Single(value)) => Ok(vec![self.splat(var, value)?; groups]),
+            None => panic!("v{} is defined before it is used", var.0),
+        }
+    }
+
+    fn splat(&mut self, var: Var, value: Value) -> Result<Value, EmitError> {
+        if let Some(vector) = self.frames.iter().find_map(|frame| frame.splats.get(&var)) {
+            return Ok(*vector);
+        }
+        let dtype = self.kernel.vars[var.0];
+        let vector = self.operations(Width::Lanes).splat(dtype, value)?;
+        self.frame().splats.insert(var, vector);
+        Ok(vector)
+    }
+
+    /// Puts single values that the body of a loop uses in lanes into all lanes before the loop.
+    fn prepare_splats(&mut self, body: &[Statement]) -> Result<(), EmitError> {
+        if self.width() == Width::Single {
+            return Ok(());
+        }
+        let mut used = Vec::new();
+        self.collect_lane_operands(body, &mut used);
+        for var in used {
+            if let Some(Held::Single(value)) = self.held[var.0]
+                && !self.varying[var.0]
+            {
+                self.splat(var, value)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn collect_lane_operands(&self, statements: &[Statement], used: &mut Vec<Var>) {
+        for statement in statements {
+            match statement {
+                Statement::Loop { body, .. } => self.collect_lane_operands(body, used),
+                Statement::Let(var, Expression::Apply(_, operands)) if self.varying[var.0] => used.extend(operands),
+                Statement::Let(..) => {}
+                Statement::Assign(_, value) | Statement::Store { value, .. } => used.push(*value),
+            }
+        }
+    }
+
+    fn assign(&mut self, register: Register, var: Var) -> Result<(), EmitError> {
+        let groups = self.registers[register.0].lanes.len();
+        if let (Phase::Lanes { .. }, 1..) = (self.phase, groups) {
+            for (group, vector) in self.vectors(var)?.into_iter().enumerate() {
+                self.builder.def_var(self.registers[register.0].lanes[group], vector);
+            }
+            return Ok(());
+        }
+        let value = self.single(var)?;
+        self.builder.def_var(self.registers[register.0].single, value);
+        if self.phase == Phase::Outside && groups > 0 {
+            let vector = match self.held[var.0] {
+                Some(Held::Constant(dtype, value)) => self.operations(Width::Lanes).constant(dtype, value)?,
+                _ => self.splat(var, value)?,
+            };
+            for group in 0..groups {
+                self.builder.def_var(self.registers[register.0].lanes[group], vector);
+            }
+        }
+        Ok(())
+    }
+
+    /// All values of a register in one: groups, then halves of the last group, then the further value.
+    fn combine(&mut self, register: Register, reducer: Reducer) -> Result<Value, EmitError> {
+        let op = reducer.operation().expect("verified registers are combined by sum, maximum or minimum");
+        let dtype = self.kernel.registers[register.0].dtype;
+        let variables = self.registers[register.0].lanes.clone();
+        let mut groups: Vec<Value> = variables.into_iter().map(|variable| self.builder.use_var(variable)).collect();
+        while groups.len() > 1 {
+            let upper = groups.split_off(groups.len() / 2);
+            for (group, other) in groups.iter_mut().zip(upper) {
+                *group = self.operations(Width::Lanes).apply(op, dtype, &[*group, other])?;
+            }
+        }
+        let mut vector = groups[0];
+        for lanes in [LANES / 2, LANES / 4] {
+            let upper = self.moved_down(dtype, vector, lanes)?;
+            vector = self.operations(Width::Lanes).apply(op, dtype, &[vector, upper])?;
+        }
+        let first = self.builder.ins().extractlane(vector, 0);
+        let further = self.builder.use_var(self.registers[register.0].single);
+        self.operations(Width::Single).apply(op, dtype, &[first, further])
+    }
+
+    /// The vector with each lane where the one this many below it was; the upper lanes are of no use.
+    fn moved_down(&mut self, dtype: DType, vector: Value, lanes: usize) -> Result<Value, EmitError> {
+        let order = MemFlagsData::new().with_endianness(Endianness::Little);
+        let bytes = self.builder.ins().bitcast(types::I8X16, order, vector);
+        let from: Vec<u8> = (0..16).map(|byte| (byte + 4 * lanes as u8) % 16).collect();
+        let mask = self.builder.func.dfg.immediates.push(from.into());
+        let moved = self.builder.ins().shuffle(bytes, bytes, mask);
+        Ok(self.builder.ins().bitcast(value_type(dtype, Width::Lanes)?, order, moved))
+    }
+
+    fn index_lanes(&mut self, index: &Index, groups: usize) -> Result<Vec<Value>, EmitError> {
+        let Phase::Lanes { id, .. } = self.phase else { unreachable!("only lanes loops have vectors") };
+        if let Some(stride) = index.stride(id).filter(|_| !self.gathers(index)) {
+            let first = self.number(index, 0);
+            let first = self.builder.ins().ireduce(types::I32, first);
+            let first = self.builder.ins().splat(types::I32X4, first);
+            return Ok((0..groups)
+                .map(|group| {
+                    let offset = |lane: usize| ((group * LANES + lane) as i64 * stride) as u32;
+                    let bytes: Vec<u8> = (0..LANES).flat_map(|lane| offset(lane).to_ne_bytes()).collect();
+                    let constant = self.builder.func.dfg.constants.insert(bytes.into());
+                    let offsets = self.builder.ins().vconst(types::I32X4, constant);
+                    self.builder.ins().iadd(first, offsets)
+                })
+                .collect());
+        }
+        let mut vectors = Vec::with_capacity(groups);
+        for group in 0..groups {
+            let number = |emitter: &mut Self, lane: usize| {
+                let number = emitter.number(index, group * LANES + lane);
+                Ok(emitter.builder.ins().ireduce(types::I32, number))
+            };
+            vectors.push(self.gather(DType::U32, number)?);
+        }
+        Ok(vectors)
+    }
+
+    /// Whether the index holds elements that differ between lanes.
+    fn gathers(&self, index: &Index) -> bool {
+        index.any(&mut |atom| matches!(atom, Atom::Gathered { read, .. } if self.varying[*read]))
+    }
+
+    /// The vector of four single values; bools are words here.
+    fn gather(
+        &mut self,
+        dtype: DType,
+        mut single: impl FnMut(&mut Self, usize) -> Result<Value, EmitError>,
+    ) -> Result<Value, EmitError> {
+        let first = single(self, 0)?;
+        let mut vector = self.builder.ins().scalar_to_vector(value_type(dtype, Width::Lanes)?, first);
+        for lane in 1..LANES {
+            let next = single(self, lane)?;
+            vector = self.builder.ins().insertlane(vector, next, lane as u8);
+        }
+        Ok(vector)
+    }
+
+    fn load(&mut self, parameter: ParameterId, index: &Index) -> Result<Value, EmitError> {
+        let word = self.load_word(parameter, index, 0)?;
+        match self.kernel.parameters[parameter.0].dtype {
+            DType::Bool => self.operations(Width::Single).bool_of_word(word),
+            _ => Ok(word),
+        }
+    }
+
+    /// An element as it is in memory.
+    fn load_word(&mut self, parameter: ParameterId, index: &Index, lane: usize) -> Result<Value, EmitError> {
+        let ty = value_type(word_type(self.kernel.parameters[parameter.0].dtype), Width::Single)?;
+        let (pointer, displacement) = self.address((parameter, index), lane)?;
+        Ok(self.builder.ins().load(ty, flags(), pointer, displacement))
+    }
+
+    fn load_lanes(&mut self, parameter: ParameterId, index: &Index, group: usize) -> Result<Value, EmitError> {
+        let dtype = self.kernel.parameters[parameter.0].dtype;
+        let words = if self.contiguous(index) {
+            let ty = value_type(dtype, Width::Lanes)?;
+            let (pointer, displacement) = self.address((parameter, index), group * LANES)?;
+            self.builder.ins().load(ty, flags(), pointer, displacement)
+        } else {
+            self.gather(word_type(dtype), |emitter, lane| emitter.load_word(parameter, index, group * LANES + lane))?
+        };
+        match dtype {
+            DType::Bool => self.operations(Width::Lanes).bool_of_word(words),
+            _ => Ok(words),
+        }
+    }
+
+    fn store(&mut self, parameter: ParameterId, index: &Index, value: Var) -> Result<(), EmitError> {
+        let bools = self.kernel.parameters[parameter.0].dtype == DType::Bool;
+        let width = self.width();
+        let values = match width {
+            Width::Single => vec![self.single(value)?],
+            Width::Lanes => self.vectors(value)?,
+        };
+        for (group, mut value) in values.into_iter().enumerate() {
+            if bools {
+                value = self.operations(width).word_of_bool(value);
+            }
+            if width == Width::Single || self.contiguous(index) {
+                let (pointer, displacement) = self.address((parameter, index), group * LANES)?;
+                self.builder.ins().store(flags(), value, pointer, displacement);
+                continue;
+            }
+            for lane in 0..LANES {
+                let (pointer, displacement) = self.address((parameter, index), group * LANES + lane)?;
+                let element = self.builder.ins().extractlane(value, lane as u8);
+                self.builder.ins().store(flags(), element, pointer, displacement);
+            }
+        }
+        Ok(())
+    }
+
+    /// Finds out which variables in a lanes loop differ between its iterations.
+    fn mark_varying(&mut self, id: LoopId, statements: &[Statement]) {
+        for statement in statements {
+            match statement {
+                Statement::Loop { body, .. } => self.mark_varying(id, body),
+                Statement::Let(var, expression) => {
+                    self.varying[var.0] = match expression {
+                        Expression::Constant(..) | Expression::Combine(..) => false,
+                        Expression::Index(index) | Expression::Load { index, .. } => self.varies(index),
+                        Expression::Register(register) => self.kernel.registers[register.0].groups > 0,
+                        Expression::Apply(_, operands) => operands.iter().any(|operand| self.varying[operand.0]),
+                    };
+                }
+                Statement::Assign(..) | Statement::Store { .. } => {}
+            }
+        }
+    }
+
+    fn operations(&mut self, width: Width) -> Operations<'_, 'f> {
+        Operations { builder: &mut self.builder, width }
+    }
+}
+
+/// Loads and stores are in bounds, so they never trap; arrays may start anywhere.
+fn flags() -> MemFlagsData {
+    MemFlagsData::new().with_notrap()
+}
+
+/// The type of an element in memory.
+fn word_type(dtype: DType) -> DType {
+    if dtype == DType::Bool { DType::U32 } else { dtype }
+}
+
+fn collect_extents(statements: &[Statement], extents: &mut [usize]) {
+    for statement in statements {
+        if let Statement::Loop { id, extent, body, .. } = statement {
+            extents[id.0] = *extent;
+            collect_extents(body, extents);
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! Back ends: from verified kernels to code bytes.
+
+pub mod cranelift;

@@ -1,0 +1,176 @@
+//! The kernel interpreter: what a kernel means, slow and safe.
+//!
+//! It runs a verified kernel statement by statement and rounds every f32 result to f32, so that it predicts what a machine
+//! with the same number of lanes computes: bit by bit for everything but [`ScalarOp::Exp`], [`ScalarOp::Log`] and
+//! [`ScalarOp::Tanh`], which it takes from f64, and for those too once [`super::approximate()`] has replaced them.
+
+use super::{Expression, Kernel, LoopKind, Register, Statement, Var};
+use crate::dtype::DType;
+use crate::nest::{Index, Reducer};
+use crate::scalar::ScalarOp;
+
+/// Runs a kernel on a machine with this many lanes, a power of two. Elements are held as f64, one array per parameter.
+pub fn interpret(kernel: &Kernel, arguments: &mut [Vec<f64>], lanes: usize) {
+    for (parameter, argument) in kernel.parameters.iter().zip(arguments.iter()) {
+        assert_eq!(parameter.elements, argument.len(), "an argument has the elements of its parameter");
+    }
+    let registers = kernel.registers.iter().map(|register| vec![0.0; register.groups * lanes + 1]).collect();
+    let mut machine = Machine {
+        kernel,
+        arguments,
+        lanes,
+        vars: vec![0.0; kernel.vars.len()],
+        registers,
+        counters: vec![0; kernel.loops],
+        lane: None,
+    };
+    machine.run(&kernel.body);
+}
+
+struct Machine<'a> {
+    kernel: &'a Kernel,
+    arguments: &'a mut [Vec<f64>],
+    lanes: usize,
+    vars: Vec<f64>,
+    /// One value for a single register, else `groups * lanes + 1`.
+    registers: Vec<Vec<f64>>,
+    counters: Vec<usize>,
+    /// Which value of a register with groups the iteration sees; `None` outside of lanes loops.
+    lane: Option<usize>,
+}
+
+impl Machine<'_> {
+    fn run(&mut self, statements: &[Statement]) {
+        for statement in statements {
+            match statement {
+                Statement::Loop { id, extent, kind, body } => {
+                    for iteration in 0..*extent {
+                        self.counters[id.0] = iteration;
+                        match kind {
+                            LoopKind::Serial => self.run(body),
+                            LoopKind::Lanes { groups } => {
+                                self.lane = Some(lane(iteration, *extent, *groups, self.lanes));
+                                self.run(body);
+                                self.lane = None;
+                            }
+                        }
+                    }
+                }
+                Statement::Let(var, expression) => {
+                    let value = self.value(expression);
+                    self.vars[var.0] = round(self.kernel.vars[var.0], value);
+                }
+                Statement::Assign(register, var) => {
+                    let value = self.vars[var.0];
+                    match self.lane_of(*register) {
+                        Some(lane) => self.registers[register.0][lane] = value,
+                        None => self.registers[register.0].fill(value),
+                    }
+                }
+                Statement::Store { parameter, index, value } => {
+                    let position = self.position(index);
+                    self.arguments[parameter.0][position] = self.vars[value.0];
+                }
+            }
+        }
+    }
+
+    /// Which value of the register is seen; `None` when all are.
+    fn lane_of(&self, register: Register) -> Option<usize> {
+        if self.kernel.registers[register.0].groups == 0 { Some(0) } else { self.lane }
+    }
+
+    fn value(&self, expression: &Expression) -> f64 {
+        match expression {
+            Expression::Constant(_, value) => *value,
+            Expression::Index(index) => self.position(index) as f64,
+            Expression::Load { parameter, index } => self.arguments[parameter.0][self.position(index)],
+            Expression::Register(register) => {
+                let lane = self.lane_of(*register).expect("a register with groups is read inside of lanes loops");
+                self.registers[register.0][lane]
+            }
+            Expression::Combine(register, reducer) => {
+                combine(self.kernel.registers[register.0].dtype, *reducer, &self.registers[register.0])
+            }
+            Expression::Apply(op, operands) => {
+                let dtype = self.kernel.vars[operands[0].0];
+                let operands: Vec<f64> = operands.iter().map(|operand| self.vars[operand.0]).collect();
+                apply(*op, dtype, &operands)
+            }
+        }
+    }
+
+    fn position(&self, index: &Index) -> usize {
+        let position = index.at(&self.counters, &|var| self.vars[Var(var).0] as i64);
+        usize::try_from(position).expect("verified positions are not negative")
+    }
+}
+
+/// Which value of a register with groups an iteration of a lanes loop sees.
+fn lane(iteration: usize, extent: usize, groups: usize, lanes: usize) -> usize {
+    let whole = extent - extent % (groups * lanes);
+    match iteration {
+        i if i < whole => i % (groups * lanes),
+        i if i < extent - extent % lanes => (i - whole) % lanes,
+        _ => groups * lanes,
+    }
+}
+
+/// All values of a register in one: halves onto each other until one is left, then the further value.
+fn combine(dtype: DType, reducer: Reducer, values: &[f64]) -> f64 {
+    let op = reducer.operation().expect("registers are combined by sum, maximum or minimum");
+    let fold = |a: f64, b: f64| round(dtype, apply(op, dtype, &[a, b]));
+    let (further, values) = values.split_last().expect("a register has at least one value");
+    let mut values = values.to_vec();
+    while values.len() > 1 {
+        let upper = values.split_off(values.len() / 2);
+        values.iter_mut().zip(upper).for_each(|(value, other)| *value = fold(*value, other));
+    }
+    fold(values[0], *further)
+}
+
+/// An operation as a machine does it: in f32 where operands are f32.
+fn apply(op: ScalarOp, dtype: DType, operands: &[f64]) -> f64 {
+    if dtype != DType::F32 {
+        return op.evaluate(dtype, operands);
+    }
+    let x = |at: usize| operands[at] as f32;
+    match op {
+        ScalarOp::Add => f64::from(x(0) + x(1)),
+        ScalarOp::Sub => f64::from(x(0) - x(1)),
+        ScalarOp::Mul => f64::from(x(0) * x(1)),
+        ScalarOp::Div => f64::from(x(0) / x(1)),
+        ScalarOp::Sqrt => f64::from(x(0).sqrt()),
+        ScalarOp::Fma => f64::from(x(0).mul_add(x(1), x(2))),
+        other => other.evaluate(dtype, operands),
+    }
+}
+
+fn round(dtype: DType, value: f64) -> f64 {
+    match dtype {
+        DType::F32 => f64::from(value as f32),
+        _ => value,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lanes_are_as_documented() {
+        // Extent 23 by 2 groups of 4: whole groups to 16, one group of 4 to 20, three single iterations.
+        let seen: Vec<usize> = (0..23).map(|iteration| lane(iteration, 23, 2, 4)).collect();
+        let expected: Vec<usize> = (0..8).chain(0..8).chain(0..4).chain([8; 3]).collect();
+        assert_eq!(seen, expected);
+    }
+
+    #[test]
+    fn combining_folds_halves_then_the_further_value() {
+        let tiny = f64::from(f32::EPSILON) / 2.0;
+        // In order, 1 + tiny + tiny is 1; with halves first, tiny + tiny is added to 1.
+        assert_eq!(combine(DType::F32, Reducer::Sum, &[1.0, tiny, 0.0, tiny, 0.0]), 1.0 + 2.0 * tiny);
+        assert_eq!(combine(DType::F32, Reducer::Sum, &[1.0, 0.0, tiny, 0.0, tiny]), 1.0);
+        assert!(combine(DType::F32, Reducer::Max, &[1.0, f64::NAN, 3.0, 0.0, 7.0]).is_nan());
+    }
+}

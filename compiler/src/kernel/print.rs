@@ -1,0 +1,74 @@
+//! Kernels as text, for listings and snapshots.
+
+use super::{Expression, Kernel, LoopId, LoopKind, ParameterId, Statement};
+use crate::nest::{Index, number, operation};
+use std::fmt;
+
+/// An index whose axes are loops and whose gathered atoms are variables.
+struct Position<'a>(&'a Index);
+
+impl fmt::Display for Position<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.write(f, "i", "v")
+    }
+}
+
+impl fmt::Display for Kernel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "kernel {}", self.name)?;
+        for (position, parameter) in self.parameters.iter().enumerate() {
+            let written = if parameter.written { " written" } else { "" };
+            writeln!(f, "    p{position}: {}[{}]{written}", parameter.dtype, parameter.elements)?;
+        }
+        for (position, register) in self.registers.iter().enumerate() {
+            match register.groups {
+                0 => writeln!(f, "    s{position}: {}", register.dtype)?,
+                groups => writeln!(f, "    s{position}: {} by {groups} lanes", register.dtype)?,
+            }
+        }
+        self.write_all(f, &self.body, 1)
+    }
+}
+
+impl Kernel {
+    fn write_all(&self, f: &mut fmt::Formatter<'_>, statements: &[Statement], depth: usize) -> fmt::Result {
+        statements.iter().try_for_each(|statement| self.write_one(f, statement, depth))
+    }
+
+    fn write_one(&self, f: &mut fmt::Formatter<'_>, statement: &Statement, depth: usize) -> fmt::Result {
+        let margin = "    ".repeat(depth);
+        match statement {
+            Statement::Loop { id: LoopId(id), extent, kind, body } => {
+                match kind {
+                    LoopKind::Serial => writeln!(f, "{margin}loop i{id} < {extent}")?,
+                    LoopKind::Lanes { groups } => writeln!(f, "{margin}lanes i{id} < {extent} by {groups}")?,
+                }
+                self.write_all(f, body, depth + 1)
+            }
+            Statement::Let(var, expression) => {
+                write!(f, "{margin}v{} = ", var.0)?;
+                self.write_expression(f, expression)?;
+                writeln!(f)
+            }
+            Statement::Assign(register, var) => writeln!(f, "{margin}s{} = v{}", register.0, var.0),
+            Statement::Store { parameter: ParameterId(parameter), index, value } => {
+                writeln!(f, "{margin}p{parameter}[{}] = v{}", Position(index), value.0)
+            }
+        }
+    }
+
+    fn write_expression(&self, f: &mut fmt::Formatter<'_>, expression: &Expression) -> fmt::Result {
+        match expression {
+            Expression::Constant(dtype, value) => write!(f, "{dtype} {}", number(*value)),
+            Expression::Index(index) => write!(f, "index {}", Position(index)),
+            Expression::Load { parameter, index } => write!(f, "p{}[{}]", parameter.0, Position(index)),
+            Expression::Register(register) => write!(f, "s{}", register.0),
+            Expression::Combine(register, reducer) => {
+                write!(f, "{} of s{}", format!("{reducer:?}").to_lowercase(), register.0)
+            }
+            Expression::Apply(op, operands) => {
+                f.write_str(&operation(*op, operands.iter().map(|operand| format!("v{}", operand.0))))
+            }
+        }
+    }
+}

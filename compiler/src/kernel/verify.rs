@@ -1,0 +1,461 @@
+//! The verifier of kernels: what every pass that makes a kernel is held to, and what back ends rely on.
+
+use super::writers::{Site, disjoint};
+use super::{Expression, Kernel, LoopId, LoopKind, ParameterId, Register, Statement, Var};
+use crate::dtype::DType;
+use crate::nest::{Atom, Index, Reducer};
+use crate::scalar::ScalarOp;
+use thiserror::Error;
+
+/// Why a kernel is none.
+#[derive(Clone, Debug, PartialEq, Error)]
+pub enum VerifyError {
+    /// A variable that is not declared.
+    #[error("v{} is not declared", .0.0)]
+    Undeclared(Var),
+    /// A variable that is defined twice.
+    #[error("v{} is defined twice", .0.0)]
+    Redefined(Var),
+    /// A variable that is used where it is not in scope.
+    #[error("v{} is used where it is not defined", .0.0)]
+    Undefined(Var),
+    /// A register that is not declared, or whose groups are no power of two.
+    #[error("s{} is not declared or has groups that are no power of two", .0.0)]
+    Register(Register),
+    /// A register that is read before it is set.
+    #[error("s{} is read before it is set", .0.0)]
+    Unset(Register),
+    /// A register that is used where it may not be.
+    #[error("s{}: {reason}", register.0)]
+    Lanes {
+        /// The register.
+        register: Register,
+        /// What is wrong.
+        reason: &'static str,
+    },
+    /// A loop that is not declared, entered twice, or a lanes loop where there may be none.
+    #[error("i{}: {reason}", id.0)]
+    Loop {
+        /// The loop.
+        id: LoopId,
+        /// What is wrong.
+        reason: &'static str,
+    },
+    /// A parameter that is not there, is loaded from though it is written, or is stored to though it is not.
+    #[error("p{}: {reason}", parameter.0)]
+    Parameter {
+        /// The parameter.
+        parameter: ParameterId,
+        /// What is wrong.
+        reason: &'static str,
+    },
+    /// An index that is no index here.
+    #[error("index {index}: {reason}")]
+    Index {
+        /// The index.
+        index: Index,
+        /// What is wrong.
+        reason: &'static str,
+    },
+    /// A load or store that may leave its array.
+    #[error("p{} reaches from {low} to {high} of {elements} elements", parameter.0)]
+    Bounds {
+        /// The array.
+        parameter: ParameterId,
+        /// The smallest position.
+        low: i64,
+        /// The largest position.
+        high: i64,
+        /// How many elements there are.
+        elements: usize,
+    },
+    /// Values of different types where there should be one.
+    #[error("{place} is {expected}, but gets {found}")]
+    Type {
+        /// Where.
+        place: String,
+        /// Its type.
+        expected: DType,
+        /// The type of the value.
+        found: DType,
+    },
+    /// An operation on types that it does not take.
+    #[error("v{}: {op} does not take {operands:?}", var.0)]
+    Operands {
+        /// The variable.
+        var: Var,
+        /// The operation.
+        op: ScalarOp,
+        /// What it got.
+        operands: Vec<DType>,
+    },
+    /// Elements that may be stored more than once.
+    #[error("the elements of p{} are not shown to be stored once each", .0.0)]
+    Writers(ParameterId),
+}
+
+/// Holds a kernel to its invariants.
+pub fn verify(kernel: &Kernel) -> Result<(), VerifyError> {
+    for (number, register) in kernel.registers.iter().enumerate() {
+        if register.groups != 0 && !register.groups.is_power_of_two() {
+            return Err(VerifyError::Register(Register(number)));
+        }
+    }
+    let mut walk = Walk {
+        kernel,
+        extents: vec![0; kernel.loops],
+        entered: vec![false; kernel.loops],
+        loops: Vec::new(),
+        groups: None,
+        live: true,
+        defined: vec![false; kernel.vars.len()],
+        in_scope: vec![false; kernel.vars.len()],
+        set: vec![false; kernel.registers.len()],
+        stores: vec![Vec::new(); kernel.parameters.len()],
+    };
+    walk.statements(&kernel.body)?;
+    match walk.stores.iter().position(|sites| !disjoint(sites)) {
+        Some(parameter) => Err(VerifyError::Writers(ParameterId(parameter))),
+        None => Ok(()),
+    }
+}
+
+struct Walk<'a> {
+    kernel: &'a Kernel,
+    extents: Vec<usize>,
+    entered: Vec<bool>,
+    /// The loops around this place, outermost first.
+    loops: Vec<(LoopId, usize)>,
+    /// The groups of the lanes loop around this place.
+    groups: Option<usize>,
+    /// Whether this place is ever reached: no loop around it is empty.
+    live: bool,
+    defined: Vec<bool>,
+    in_scope: Vec<bool>,
+    set: Vec<bool>,
+    stores: Vec<Vec<Site>>,
+}
+
+impl Walk<'_> {
+    fn statements(&mut self, statements: &[Statement]) -> Result<(), VerifyError> {
+        statements.iter().try_for_each(|statement| self.statement(statement))?;
+        for statement in statements {
+            if let Statement::Let(var, _) = statement {
+                self.in_scope[var.0] = false;
+            }
+        }
+        Ok(())
+    }
+
+    fn statement(&mut self, statement: &Statement) -> Result<(), VerifyError> {
+        match statement {
+            Statement::Loop { id, extent, kind, body } => self.enter(*id, *extent, *kind, body),
+            Statement::Let(var, expression) => self.define(*var, expression),
+            Statement::Assign(register, var) => self.assign(*register, *var),
+            Statement::Store { parameter, index, value } => self.store(*parameter, index, *value),
+        }
+    }
+
+    fn enter(&mut self, id: LoopId, extent: usize, kind: LoopKind, body: &[Statement]) -> Result<(), VerifyError> {
+        let error = |reason| Err(VerifyError::Loop { id, reason });
+        match self.entered.get(id.0) {
+            None => return error("is not declared"),
+            Some(true) => return error("is entered in two places"),
+            Some(false) => self.entered[id.0] = true,
+        }
+        let (outer_groups, outer_live, outer_set) = (self.groups, self.live, self.set.clone());
+        if let LoopKind::Lanes { groups } = kind {
+            if outer_groups.is_some() {
+                return error("is a lanes loop inside of a lanes loop");
+            }
+            if !groups.is_power_of_two() {
+                return error("has groups that are no power of two");
+            }
+            self.groups = Some(groups);
+        }
+        self.live &= extent > 0;
+        self.extents[id.0] = extent;
+        self.loops.push((id, extent));
+        self.statements(body)?;
+        self.loops.pop();
+        // What iterations of a lanes loop set for themselves is nothing that the outside knows.
+        if extent == 0 || self.groups != outer_groups {
+            self.set = outer_set;
+        }
+        (self.groups, self.live) = (outer_groups, outer_live);
+        Ok(())
+    }
+
+    fn define(&mut self, var: Var, expression: &Expression) -> Result<(), VerifyError> {
+        let Some(&declared) = self.kernel.vars.get(var.0) else { return Err(VerifyError::Undeclared(var)) };
+        if std::mem::replace(&mut self.defined[var.0], true) {
+            return Err(VerifyError::Redefined(var));
+        }
+        let found = match expression {
+            Expression::Constant(dtype, _) => *dtype,
+            Expression::Index(index) => {
+                self.index(index)?;
+                if self.live && index.range(&self.extents).0 < 0 {
+                    return Err(VerifyError::Index { index: index.clone(), reason: "may be negative" });
+                }
+                DType::U32
+            }
+            Expression::Load { parameter, index } => self.load(*parameter, index)?,
+            Expression::Register(register) => self.read(*register)?,
+            Expression::Combine(register, reducer) => self.combine(*register, *reducer)?,
+            Expression::Apply(op, operands) => {
+                let operands: Vec<DType> =
+                    operands.iter().map(|&operand| self.dtype(operand)).collect::<Result<_, _>>()?;
+                op.result(&operands).ok_or(VerifyError::Operands { var, op: *op, operands })?
+            }
+        };
+        self.in_scope[var.0] = true;
+        same(|| format!("v{}", var.0), declared, found)
+    }
+
+    fn load(&self, parameter: ParameterId, index: &Index) -> Result<DType, VerifyError> {
+        let declared = self.access(parameter, index)?;
+        match declared.written {
+            true => Err(VerifyError::Parameter { parameter, reason: "is written and so cannot be loaded from" }),
+            false => Ok(declared.dtype),
+        }
+    }
+
+    fn store(&mut self, parameter: ParameterId, index: &Index, value: Var) -> Result<(), VerifyError> {
+        let declared = self.access(parameter, index)?;
+        if !declared.written {
+            return Err(VerifyError::Parameter { parameter, reason: "is not written and so cannot be stored to" });
+        }
+        same(|| format!("p{}", parameter.0), declared.dtype, self.dtype(value)?)?;
+        if self.live {
+            self.stores[parameter.0].push(Site { index: index.clone(), loops: self.loops.clone() });
+        }
+        Ok(())
+    }
+
+    fn access(&self, parameter: ParameterId, index: &Index) -> Result<&super::Parameter, VerifyError> {
+        let Some(declared) = self.kernel.parameters.get(parameter.0) else {
+            return Err(VerifyError::Parameter { parameter, reason: "is not declared" });
+        };
+        self.index(index)?;
+        let (low, high) = index.range(&self.extents);
+        if self.live && (low < 0 || high >= declared.elements as i64) {
+            return Err(VerifyError::Bounds { parameter, low, high, elements: declared.elements });
+        }
+        Ok(declared)
+    }
+
+    /// An index may use loops around it, divide only what is never negative, and gather variables that are integers.
+    fn index(&self, index: &Index) -> Result<(), VerifyError> {
+        let error = |reason| Err(VerifyError::Index { index: index.clone(), reason });
+        for term in &index.terms {
+            match &term.atom {
+                Atom::Axis(axis) if !self.loops.iter().any(|(id, _)| id.0 == *axis) => {
+                    return error("uses a loop that is not around it");
+                }
+                Atom::Axis(_) => {}
+                Atom::Quotient(inner, by) | Atom::Remainder(inner, by) => {
+                    self.index(inner)?;
+                    if *by <= 0 || inner.range(&self.extents).0 < 0 {
+                        return error("divides by less than one or what may be negative");
+                    }
+                }
+                Atom::Gathered { read, .. } if !self.dtype(Var(*read))?.is_integer() => {
+                    return error("gathers what is no integer");
+                }
+                Atom::Gathered { .. } => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn dtype(&self, var: Var) -> Result<DType, VerifyError> {
+        match self.in_scope.get(var.0) {
+            Some(true) => Ok(self.kernel.vars[var.0]),
+            _ => Err(VerifyError::Undefined(var)),
+        }
+    }
+
+    fn assign(&mut self, register: Register, var: Var) -> Result<(), VerifyError> {
+        let declared = self.register(register)?;
+        let found = self.dtype(var)?;
+        self.fits(register, true)?;
+        self.set[register.0] = true;
+        same(|| format!("s{}", register.0), declared, found)
+    }
+
+    fn read(&self, register: Register) -> Result<DType, VerifyError> {
+        let declared = self.register(register)?;
+        self.fits(register, false)?;
+        if self.groups.is_none() && self.kernel.registers[register.0].groups != 0 {
+            return Err(VerifyError::Lanes { register, reason: "has groups and is read outside of lanes loops" });
+        }
+        if self.set[register.0] { Ok(declared) } else { Err(VerifyError::Unset(register)) }
+    }
+
+    fn combine(&self, register: Register, reducer: Reducer) -> Result<DType, VerifyError> {
+        let declared = self.register(register)?;
+        let error = |reason| Err(VerifyError::Lanes { register, reason });
+        match (self.kernel.registers[register.0].groups, self.groups, reducer.operation()) {
+            (0, _, _) => error("has no groups to combine"),
+            (_, Some(_), _) => error("is combined inside of a lanes loop"),
+            (_, _, None) => error("is combined by what is no operation"),
+            (_, _, Some(op)) if op.result(&[declared; 2]) != Some(declared) => {
+                error("is combined by what it does not take")
+            }
+            _ if !self.set[register.0] => Err(VerifyError::Unset(register)),
+            _ => Ok(declared),
+        }
+    }
+
+    fn register(&self, register: Register) -> Result<DType, VerifyError> {
+        self.kernel.registers.get(register.0).map(|declared| declared.dtype).ok_or(VerifyError::Register(register))
+    }
+
+    /// Inside of a lanes loop a register has the groups of the loop, or is one value and only read.
+    fn fits(&self, register: Register, assigned: bool) -> Result<(), VerifyError> {
+        match (self.groups, self.kernel.registers[register.0].groups) {
+            (Some(_), 0) if assigned => {
+                Err(VerifyError::Lanes { register, reason: "is one value and set inside of a lanes loop" })
+            }
+            (Some(groups), own) if own != 0 && own != groups => {
+                Err(VerifyError::Lanes { register, reason: "has other groups than the lanes loop" })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn same(place: impl Fn() -> String, expected: DType, found: DType) -> Result<(), VerifyError> {
+    match expected == found {
+        true => Ok(()),
+        false => Err(VerifyError::Type { place: place(), expected, found }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Parameter, RegisterDecl};
+    use super::*;
+
+    /// The maximum of each of 3 rows of 21 numbers.
+    fn row_maxima() -> Kernel {
+        let f32s = |elements, written| Parameter { dtype: DType::F32, elements, written };
+        let register = Register(0);
+        let load =
+            Expression::Load { parameter: ParameterId(0), index: Index::axis(0).times(21).plus(&Index::axis(1)) };
+        let row = Statement::Loop {
+            id: LoopId(1),
+            extent: 21,
+            kind: LoopKind::Lanes { groups: 2 },
+            body: vec![
+                Statement::Let(Var(1), load),
+                Statement::Let(Var(2), Expression::Register(register)),
+                Statement::Let(Var(3), Expression::Apply(ScalarOp::Max, vec![Var(2), Var(1)])),
+                Statement::Assign(register, Var(3)),
+            ],
+        };
+        let rows = Statement::Loop {
+            id: LoopId(0),
+            extent: 3,
+            kind: LoopKind::Serial,
+            body: vec![
+                Statement::Let(Var(0), Expression::Constant(DType::F32, f64::NEG_INFINITY)),
+                Statement::Assign(register, Var(0)),
+                row,
+                Statement::Let(Var(4), Expression::Combine(register, Reducer::Max)),
+                Statement::Store { parameter: ParameterId(1), index: Index::axis(0), value: Var(4) },
+            ],
+        };
+        Kernel {
+            name: "row_maxima".to_string(),
+            parameters: vec![f32s(63, false), f32s(3, true)],
+            vars: vec![DType::F32; 5],
+            registers: vec![RegisterDecl { dtype: DType::F32, groups: 2 }],
+            loops: 2,
+            body: vec![rows],
+        }
+    }
+
+    /// The statements of the loop over rows.
+    fn row(kernel: &mut Kernel) -> &mut Vec<Statement> {
+        match &mut kernel.body[0] {
+            Statement::Loop { body, .. } => body,
+            other => panic!("the kernel starts with a loop, not {other:?}"),
+        }
+    }
+
+    #[test]
+    fn prints_and_runs() {
+        let kernel = row_maxima();
+        assert_eq!(verify(&kernel), Ok(()));
+        insta::assert_snapshot!(kernel.to_string(), @r"
+        kernel row_maxima
+            p0: f32[63]
+            p1: f32[3] written
+            s0: f32 by 2 lanes
+            loop i0 < 3
+                v0 = f32 -inf
+                s0 = v0
+                lanes i1 < 21 by 2
+                    v1 = p0[21 * i0 + i1]
+                    v2 = s0
+                    v3 = max(v2, v1)
+                    s0 = v3
+                v4 = max of s0
+                p1[i0] = v4
+        ");
+        let numbers: Vec<f64> = (0..63).map(|i| f64::from(i * 37 % 64)).collect();
+        let expected: Vec<f64> = numbers.chunks(21).map(|row| row.iter().copied().fold(0.0, f64::max)).collect();
+        for lanes in [1, 4, 16] {
+            let mut arguments = [numbers.clone(), vec![0.0; 3]];
+            super::super::interpret(&kernel, &mut arguments, lanes);
+            assert_eq!(arguments[1], expected, "{lanes} lanes");
+        }
+    }
+
+    #[test]
+    fn positions_stay_in_their_arrays() {
+        let mut kernel = row_maxima();
+        kernel.parameters[0].elements = 62;
+        let bounds = VerifyError::Bounds { parameter: ParameterId(0), low: 0, high: 62, elements: 62 };
+        assert_eq!(verify(&kernel), Err(bounds));
+    }
+
+    #[test]
+    fn each_element_has_one_writer() {
+        let mut kernel = row_maxima();
+        let store = row(&mut kernel).pop().expect("the last statement is the store");
+        let Statement::Store { parameter, value, .. } = store else { panic!("the last statement is the store") };
+        row(&mut kernel).push(Statement::Store { parameter, index: Index::constant(2), value });
+        assert_eq!(verify(&kernel), Err(VerifyError::Writers(ParameterId(1))));
+    }
+
+    #[test]
+    fn variables_and_registers_come_before_their_use() {
+        let mut kernel = row_maxima();
+        row(&mut kernel).remove(1);
+        assert_eq!(verify(&kernel), Err(VerifyError::Unset(Register(0))));
+        let mut kernel = row_maxima();
+        row(&mut kernel).remove(0);
+        assert_eq!(verify(&kernel), Err(VerifyError::Undefined(Var(0))));
+        let mut kernel = row_maxima();
+        row(&mut kernel).push(Statement::Let(Var(4), Expression::Constant(DType::F32, 0.0)));
+        assert_eq!(verify(&kernel), Err(VerifyError::Redefined(Var(4))));
+    }
+
+    #[test]
+    fn lanes_keep_to_themselves() {
+        let mut kernel = row_maxima();
+        kernel.registers[0].groups = 4;
+        assert!(matches!(verify(&kernel), Err(VerifyError::Lanes { .. })));
+        kernel.registers[0].groups = 0;
+        assert!(matches!(verify(&kernel), Err(VerifyError::Lanes { .. })));
+        kernel.registers[0].groups = 3;
+        assert_eq!(verify(&kernel), Err(VerifyError::Register(Register(0))));
+        let mut kernel = row_maxima();
+        kernel.vars[4] = DType::I32;
+        let place = "v4".to_string();
+        assert_eq!(verify(&kernel), Err(VerifyError::Type { place, expected: DType::I32, found: DType::F32 }));
+    }
+}

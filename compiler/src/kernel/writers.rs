@@ -1,0 +1,135 @@
+//! The proof that a kernel stores each element at most once.
+//!
+//! Enters: the stores of one kernel with the loops around them. Two runs of stores meet where the difference of their
+//! positions is 0, so the proof is that a linear equation over bounded whole numbers has no solution. The search is exact and
+//! short for positions in an array: large coefficients leave few choices for the small ones. It gives up after a budget, and
+//! then the proof fails.
+
+use super::LoopId;
+use crate::nest::{Atom, Index};
+
+/// A store as the proof sees it.
+#[derive(Clone, Debug)]
+pub(super) struct Site {
+    /// The position.
+    pub index: Index,
+    /// The loops around the store with their extents, outermost first; none is empty.
+    pub loops: Vec<(LoopId, usize)>,
+}
+
+/// Whether no two runs of these stores, all into one array, are shown to meet nowhere.
+pub(super) fn disjoint(sites: &[Site]) -> bool {
+    let each = sites.iter().all(Site::injective);
+    each && sites.iter().enumerate().all(|(at, first)| sites[..at].iter().all(|second| first.apart(second)))
+}
+
+/// A summand `coefficient * x` where x is a whole number from `low` to `high`.
+#[derive(Clone, Copy, Debug)]
+struct Summand {
+    coefficient: i64,
+    low: i64,
+    high: i64,
+}
+
+impl Site {
+    /// The factor of each loop in the position; `None` when the position is more than a sum of loop counters.
+    fn coefficients(&self) -> Option<Vec<i64>> {
+        let plain = self.index.terms.iter().all(|term| matches!(term.atom, Atom::Axis(_)));
+        plain.then(|| self.loops.iter().filter_map(|(id, _)| self.index.stride(id.0)).collect())
+    }
+
+    /// Whether no two iterations of the loops around the store have the same position.
+    fn injective(&self) -> bool {
+        let Some(coefficients) = self.coefficients() else { return false };
+        (0..self.loops.len()).all(|differs| {
+            let summand = |(at, &(_, extent)): (usize, &(LoopId, usize))| {
+                let high = extent as i64 - 1;
+                Summand { coefficient: coefficients[at], low: if at == differs { 1 } else { -high }, high }
+            };
+            // Counters that come before `differs` are free as well: what matters is that this one differs.
+            self.loops[differs].1 < 2 || unsolvable(self.loops.iter().enumerate().map(summand).collect(), 0)
+        })
+    }
+
+    /// Whether no run of one store meets a run of the other.
+    fn apart(&self, other: &Site) -> bool {
+        let (Some(mine), Some(theirs)) = (self.coefficients(), other.coefficients()) else { return false };
+        let mut summands = Vec::new();
+        for (&(_, extent), coefficient) in self.loops.iter().zip(mine) {
+            summands.push(Summand { coefficient, low: 0, high: extent as i64 - 1 });
+        }
+        for (&(_, extent), coefficient) in other.loops.iter().zip(theirs) {
+            summands.push(Summand { coefficient, low: 1 - extent as i64, high: 0 });
+        }
+        unsolvable(summands, other.index.offset - self.index.offset)
+    }
+}
+
+/// Whether the summands never add up to the target.
+fn unsolvable(summands: Vec<Summand>, target: i64) -> bool {
+    let mut merged: Vec<Summand> = Vec::new();
+    for mut summand in summands {
+        if summand.coefficient < 0 {
+            summand = Summand { coefficient: -summand.coefficient, low: -summand.high, high: -summand.low };
+        }
+        match merged.iter_mut().find(|other| other.coefficient == summand.coefficient) {
+            Some(other) => {
+                other.low += summand.low;
+                other.high += summand.high;
+            }
+            None => merged.push(summand),
+        }
+    }
+    merged.retain(|summand| summand.coefficient != 0);
+    merged.sort_unstable_by_key(|summand| -summand.coefficient);
+    let mut budget = 10_000;
+    search(&merged, target, &mut budget) == Some(false)
+}
+
+/// Whether the summands, largest coefficient first, can add up to the target; `None` when the budget is spent.
+fn search(summands: &[Summand], target: i64, budget: &mut usize) -> Option<bool> {
+    let Some((first, rest)) = summands.split_first() else { return Some(target == 0) };
+    let low: i64 = rest.iter().map(|summand| summand.coefficient * summand.low).sum();
+    let high: i64 = rest.iter().map(|summand| summand.coefficient * summand.high).sum();
+    let divisor = first.coefficient;
+    let least = first.low.max((target - high + divisor - 1).div_euclid(divisor));
+    let most = first.high.min((target - low).div_euclid(divisor));
+    for choice in least..=most {
+        *budget = budget.checked_sub(1)?;
+        if search(rest, target - divisor * choice, budget)? {
+            return Some(true);
+        }
+    }
+    Some(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn site(terms: &[(i64, usize)], offset: i64) -> Site {
+        let mut index = Index::constant(offset);
+        for (id, &(coefficient, _)) in terms.iter().enumerate() {
+            index = index.plus(&Index::axis(id).times(coefficient));
+        }
+        Site { index, loops: terms.iter().enumerate().map(|(id, &(_, extent))| (LoopId(id), extent)).collect() }
+    }
+
+    #[test]
+    fn row_major_positions_are_distinct() {
+        assert!(disjoint(&[site(&[(12, 5), (4, 3), (1, 4)], 0)]));
+        assert!(!disjoint(&[site(&[(11, 5), (4, 3), (1, 4)], 0)]));
+        assert!(!disjoint(&[site(&[(4, 3), (0, 2)], 0)]));
+        assert!(disjoint(&[site(&[(4, 3), (0, 1)], 0)]));
+    }
+
+    #[test]
+    fn unrolled_copies_and_leftovers_are_apart() {
+        // Rows 2i, 2i + 1 and the last row of 7, with 5 columns.
+        let sites = [site(&[(10, 3), (1, 5)], 0), site(&[(10, 3), (1, 5)], 5), site(&[(0, 1), (1, 5)], 30)];
+        assert!(disjoint(&sites));
+        assert!(!disjoint(&[site(&[(10, 4), (1, 5)], 0), site(&[(0, 1), (1, 5)], 30)]));
+        assert!(!disjoint(&[site(&[(2, 3)], 0), site(&[(2, 3)], 2)]));
+        assert!(disjoint(&[site(&[(2, 3)], 0), site(&[(2, 3)], 1)]));
+    }
+}

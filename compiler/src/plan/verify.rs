@@ -1,0 +1,340 @@
+//! Verification of plans, by its own logic.
+//!
+//! Launches are simulated over ranges of bytes: each range remembers which value of the graph it holds. A read must find
+//! the value that the launch names, whole and where it was written, whatever else has been placed over it meanwhile. That
+//! covers live ranges, the old and the new half of state pairs, and the copies at the end. Whether the kernels compute what
+//! the values stand for is not a question of plans.
+
+use super::{ALIGNMENT, Buffer, BufferId, Launch, Place, Plan};
+use crate::graph::{Graph, Leaf, Role, ValueId};
+use crate::kernel::{Expression, Kernel, ParameterId, Statement};
+use crate::nest::{Atom, Index};
+use std::collections::BTreeMap;
+use std::ops::Range;
+use thiserror::Error;
+
+/// What is wrong with a plan.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum VerifyError {
+    /// The leaves are not those of the graph.
+    #[error("leaf {0} of the plan is not leaf {0} of the graph")]
+    Leaf(usize),
+    /// A buffer is not where it may be.
+    #[error("buffer {0} {1}")]
+    Buffer(usize, &'static str),
+    /// A launch does not fit its kernel.
+    #[error("launch {0}: argument {1} {2}")]
+    Argument(usize, usize, &'static str),
+    /// A launch names a kernel that is not there, or has too many or too few arguments.
+    #[error("launch {0} does not fit its kernel")]
+    Kernel(usize),
+    /// A read does not find what it wants.
+    #[error("launch {launch}: argument {argument} should hold value {wanted:?}, its memory holds {found:?}")]
+    Stale {
+        /// The launch.
+        launch: usize,
+        /// The argument.
+        argument: usize,
+        /// The value that the launch reads.
+        wanted: ValueId,
+        /// What was written there last, if it is one value.
+        found: Option<ValueId>,
+    },
+    /// A launch writes what it still reads.
+    #[error("launch {0}: arguments {1} and {2} share memory, and elements are written before they are read")]
+    Overlap(usize, usize, usize),
+    /// A launch writes a leaf that does not change, or something that is not its next value.
+    #[error("launch {launch} writes value {value:?} into leaf {leaf}")]
+    LeafWritten {
+        /// The launch.
+        launch: usize,
+        /// The leaf, by position.
+        leaf: usize,
+        /// The value.
+        value: ValueId,
+    },
+    /// After the last launch something is not there.
+    #[error("after the last launch {what} should hold value {wanted:?}, its memory holds {found:?}")]
+    Lost {
+        /// The result or leaf.
+        what: String,
+        /// The value that it should hold.
+        wanted: ValueId,
+        /// What it holds.
+        found: Option<ValueId>,
+    },
+}
+
+/// Proves that the plan computes what the graph means, if its kernels do.
+pub fn verify(plan: &Plan, graph: &Graph) -> Result<(), VerifyError> {
+    verify_leaves(plan, graph)?;
+    verify_buffers(plan)?;
+    let mut memory = Memory::default();
+    let leaves: Vec<ValueId> = graph.leaves().map(|(value, ..)| value).collect();
+    for (buffer, &value) in plan.buffers.iter().filter_map(|buffer| Some((buffer, leaves.get(leaf_of(buffer)?)?))) {
+        memory.write(buffer, value);
+    }
+    for at in 0..plan.launches.len() {
+        verify_arguments(plan, graph, at)?;
+        verify_reads(plan, at, &memory)?;
+        verify_writes(plan, graph, &leaves, at)?;
+        for (_, buffer, value) in written(plan, &plan.launches[at]) {
+            memory.write(buffer, value);
+        }
+    }
+    verify_end(plan, graph, &leaves, &memory)
+}
+
+fn verify_leaves(plan: &Plan, graph: &Graph) -> Result<(), VerifyError> {
+    let mut leaves = graph.leaves();
+    for (at, planned) in plan.leaves.iter().enumerate() {
+        let same = leaves.next().is_some_and(|(_, leaf, ty)| {
+            *leaf == planned.leaf && ty.dtype == planned.dtype && ty.known_shape() == planned.shape
+        });
+        if !same {
+            return Err(VerifyError::Leaf(at));
+        }
+    }
+    leaves.next().map_or(Ok(()), |_| Err(VerifyError::Leaf(plan.leaves.len())))
+}
+
+fn verify_buffers(plan: &Plan) -> Result<(), VerifyError> {
+    for (at, buffer) in plan.buffers.iter().enumerate() {
+        let wrong = |what| Err(VerifyError::Buffer(at, what));
+        match buffer.place {
+            Place::Leaf(leaf) => match plan.leaves.get(leaf) {
+                Some(leaf) if leaf.dtype != buffer.dtype => return wrong("is of another type than its leaf"),
+                Some(leaf) if leaf.shape.iter().product::<usize>() != buffer.elements => {
+                    return wrong("is of another size than its leaf");
+                }
+                Some(_) => {}
+                None => return wrong("names no leaf"),
+            },
+            Place::Workspace(offset) if offset % ALIGNMENT != 0 => return wrong("is not aligned"),
+            Place::Workspace(_) if bytes(buffer).end > plan.workspace_bytes => return wrong("leaves the workspace"),
+            Place::Workspace(_) => {}
+        }
+    }
+    Ok(())
+}
+
+fn leaf_of(buffer: &Buffer) -> Option<usize> {
+    match buffer.place {
+        Place::Leaf(leaf) => Some(leaf),
+        Place::Workspace(_) => None,
+    }
+}
+
+/// Which bytes of its space a buffer takes, with its padding.
+fn bytes(buffer: &Buffer) -> Range<usize> {
+    let start = match buffer.place {
+        Place::Leaf(_) => 0,
+        Place::Workspace(offset) => offset,
+    };
+    start..start + (buffer.elements * buffer.dtype.size()).next_multiple_of(ALIGNMENT)
+}
+
+fn overlap(a: &Range<usize>, b: &Range<usize>) -> bool {
+    a.start < b.end && b.start < a.end
+}
+
+/// What the bytes of each space hold: of the workspace (no number) and of each leaf.
+#[derive(Default)]
+struct Memory(BTreeMap<Option<usize>, Vec<(Range<usize>, ValueId)>>);
+
+impl Memory {
+    fn write(&mut self, buffer: &Buffer, value: ValueId) {
+        let range = bytes(buffer);
+        let held = self.0.entry(leaf_of(buffer)).or_default();
+        held.retain(|(other, _)| !overlap(other, &range));
+        held.push((range, value));
+    }
+
+    /// The value that was written exactly there and is still whole.
+    fn read(&self, buffer: &Buffer) -> Option<ValueId> {
+        let range = bytes(buffer);
+        self.0.get(&leaf_of(buffer))?.iter().find(|(other, _)| *other == range).map(|(_, value)| *value)
+    }
+
+    fn holds(&self, buffer: &Buffer, value: ValueId) -> bool {
+        buffer.elements == 0 || self.read(buffer) == Some(value)
+    }
+}
+
+/// The arguments of a launch: position, buffer, value, and whether the kernel writes it.
+fn arguments<'p>(plan: &'p Plan, launch: &'p Launch) -> impl Iterator<Item = (usize, &'p Buffer, ValueId, bool)> {
+    let parameters = plan.kernels[launch.kernel].parameters.iter();
+    let buffers = launch.arguments.iter().map(|&BufferId(buffer)| &plan.buffers[buffer]);
+    let arguments = buffers.zip(&launch.values).zip(parameters).enumerate();
+    arguments.map(|(at, ((buffer, &value), parameter))| (at, buffer, value, parameter.written))
+}
+
+fn written<'p>(plan: &'p Plan, launch: &'p Launch) -> impl Iterator<Item = (usize, &'p Buffer, ValueId)> {
+    arguments(plan, launch).filter(|(.., written)| *written).map(|(at, buffer, value, _)| (at, buffer, value))
+}
+
+fn verify_arguments(plan: &Plan, graph: &Graph, at: usize) -> Result<(), VerifyError> {
+    let launch = &plan.launches[at];
+    let count = plan.kernels.get(launch.kernel).map(|kernel| kernel.parameters.len());
+    let values = graph.values().len();
+    if count != Some(launch.arguments.len())
+        || count != Some(launch.values.len())
+        || launch.arguments.iter().any(|&BufferId(buffer)| buffer >= plan.buffers.len())
+        || launch.values.iter().any(|&ValueId(value)| value >= values)
+    {
+        return Err(VerifyError::Kernel(at));
+    }
+    let parameters = &plan.kernels[launch.kernel].parameters;
+    for (argument, buffer, value, _) in arguments(plan, launch) {
+        let wrong = |what| Err(VerifyError::Argument(at, argument, what));
+        let (parameter, ty) = (&parameters[argument], graph.ty(value));
+        if (parameter.dtype, parameter.elements) != (buffer.dtype, buffer.elements) {
+            return wrong("is another array than the kernel takes");
+        }
+        if (ty.dtype, ty.known_shape().iter().product()) != (buffer.dtype, buffer.elements) {
+            return wrong("is no array of the value's type");
+        }
+    }
+    Ok(())
+}
+
+fn verify_reads(plan: &Plan, at: usize, memory: &Memory) -> Result<(), VerifyError> {
+    for (argument, buffer, wanted, written) in arguments(plan, &plan.launches[at]) {
+        if !written && !memory.holds(buffer, wanted) {
+            let found = memory.read(buffer);
+            return Err(VerifyError::Stale { launch: at, argument, wanted, found });
+        }
+    }
+    Ok(())
+}
+
+fn verify_writes(plan: &Plan, graph: &Graph, leaves: &[ValueId], at: usize) -> Result<(), VerifyError> {
+    let launch = &plan.launches[at];
+    let kernel = &plan.kernels[launch.kernel];
+    for (output, buffer, value) in written(plan, launch) {
+        if let Some(leaf) = leaf_of(buffer) {
+            let pair = |role: &Role| *role == Role::Next(leaves[leaf]);
+            let user = matches!(plan.leaves[leaf].leaf, Leaf::User { .. });
+            if user || !graph.results.iter().any(|result| pair(&result.role) && result.value == value) {
+                return Err(VerifyError::LeafWritten { launch: at, leaf, value });
+            }
+        }
+        for (other, shared, _, _) in arguments(plan, launch) {
+            let meets = leaf_of(shared) == leaf_of(buffer) && overlap(&bytes(shared), &bytes(buffer));
+            let fits = shared.place == buffer.place
+                && shared.dtype == buffer.dtype
+                && reads_before_writes(kernel, ParameterId(other), ParameterId(output));
+            if other != output && meets && !fits {
+                return Err(VerifyError::Overlap(at, other, output));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn verify_end(plan: &Plan, graph: &Graph, leaves: &[ValueId], memory: &Memory) -> Result<(), VerifyError> {
+    let lost = |what: String, buffer: &Buffer, wanted| match memory.holds(buffer, wanted) {
+        true => Ok(()),
+        false => Err(VerifyError::Lost { what, wanted, found: memory.read(buffer) }),
+    };
+    for buffer in &plan.buffers {
+        let Some(leaf) = leaf_of(buffer) else { continue };
+        let next = graph.results.iter().find(|result| result.role == Role::Next(leaves[leaf]));
+        lost(format!("leaf {leaf}"), buffer, next.map_or(leaves[leaf], |result| result.value))?;
+    }
+    for result in graph.results.iter().filter(|result| !matches!(result.role, Role::Next(_))) {
+        let what = format!("{:?}", result.role);
+        let planned = plan.results.iter().find(|planned| planned.role == result.role);
+        match planned.and_then(|planned| plan.buffers.get(planned.buffer.0)) {
+            Some(buffer) => lost(what, buffer, result.value)?,
+            None => return Err(VerifyError::Lost { what, wanted: result.value, found: None }),
+        }
+    }
+    Ok(())
+}
+
+/// A load or store: the statement's position in each of the lists that it is nested in, the loops around it, and the index.
+struct Access {
+    path: Vec<usize>,
+    loops: Vec<usize>,
+    index: Index,
+}
+
+/// Whether one array may stand for both parameters: no element is loaded through the one after it was stored through the
+/// other. That holds for a load and a store that never meet, and for those of one iteration, the load first, if no other
+/// iteration stores that element.
+fn reads_before_writes(kernel: &Kernel, read: ParameterId, write: ParameterId) -> bool {
+    let mut extents = vec![0; kernel.loops];
+    let (mut loads, mut stores) = (Vec::new(), Vec::new());
+    let mut at = (Vec::new(), Vec::new());
+    collect(&kernel.body, &mut at, &mut |statement, (path, loops)| {
+        let access = |index: &Index| Access { path: path.clone(), loops: loops.clone(), index: index.clone() };
+        match statement {
+            Statement::Loop { id, extent, .. } => extents[id.0] = *extent,
+            Statement::Let(_, Expression::Load { parameter, index }) if *parameter == read => loads.push(access(index)),
+            Statement::Store { parameter, index, .. } if *parameter == write => stores.push(access(index)),
+            _ => {}
+        }
+    });
+    // A loop of one iteration is always at 0, whether an index mentions it or not.
+    let position = |(id, &extent): (usize, &usize)| if extent == 1 { Index::constant(0) } else { Index::axis(id) };
+    let positions: Vec<Index> = extents.iter().enumerate().map(position).collect();
+    for access in loads.iter_mut().chain(&mut stores) {
+        access.index = access.index.substitute(&positions, &extents, 0);
+    }
+    stores.iter().all(|store| {
+        loads.iter().all(|load| {
+            let (low, high) = load.index.range(&extents);
+            let (first, last) = store.index.range(&extents);
+            high < first || last < low || (precedes(load, store) && visits_once(store, &extents))
+        })
+    })
+}
+
+/// Visits all statements with their path and the loops around them.
+fn collect(
+    statements: &[Statement],
+    at: &mut (Vec<usize>, Vec<usize>),
+    visit: &mut impl FnMut(&Statement, &(Vec<usize>, Vec<usize>)),
+) {
+    for (position, statement) in statements.iter().enumerate() {
+        at.0.push(position);
+        visit(statement, at);
+        if let Statement::Loop { id, body, .. } = statement {
+            at.1.push(id.0);
+            collect(body, at, visit);
+            at.1.pop();
+        }
+        at.0.pop();
+    }
+}
+
+/// Whether the load stands before the store in all the loops of the store, and they name the same element there.
+fn precedes(load: &Access, store: &Access) -> bool {
+    let last = store.path.len() - 1;
+    load.index == store.index
+        && load.path.len() >= store.path.len()
+        && load.path[..last] == store.path[..last]
+        && load.path[last] < store.path[last]
+}
+
+/// Whether no two iterations of the loops around it name the same element: every loop counts, and further than all the
+/// finer ones together.
+fn visits_once(access: &Access, extents: &[usize]) -> bool {
+    let mut steps: Vec<(i64, usize)> = Vec::new();
+    for term in &access.index.terms {
+        match term.atom {
+            Atom::Axis(axis) => steps.push((term.coefficient.abs(), axis)),
+            _ => return false,
+        }
+    }
+    steps.sort();
+    let mut reach = 0;
+    for &(step, axis) in &steps {
+        if step <= reach {
+            return false;
+        }
+        reach += step * (extents[axis] as i64 - 1).max(0);
+    }
+    access.loops.iter().all(|&id| extents[id] <= 1 || steps.iter().any(|&(_, axis)| axis == id))
+}

@@ -1,0 +1,224 @@
+//! Applying a schedule: a flat nest and its loops enter, a kernel leaves.
+
+use super::choose::{Level, Schedule};
+use super::flat::Flat;
+use super::scope::Scope;
+use crate::dtype::DType;
+use crate::kernel::{Expression, Kernel, LoopKind, ParameterId, Register, Var};
+use crate::nest::{Atom, Index, Reducer, Scalar, ScalarId};
+use crate::scalar::ScalarOp;
+
+/// A point of the nest: one index over the kernel's loops per axis.
+type Point = Vec<Index>;
+
+/// The kernel that runs the nest as the schedule says.
+pub fn apply(flat: &Flat, schedule: &Schedule, name: &str) -> Kernel {
+    let mut writer = Writer { flat, schedule, scope: Scope::new(name, flat.parameters.clone()) };
+    if !flat.extents[..flat.outputs].contains(&0) {
+        let origin = vec![Index::default(); flat.extents.len()];
+        writer.loops(&schedule.outputs, vec![origin], &mut Writer::elements);
+    }
+    writer.scope.finish()
+}
+
+struct Writer<'a> {
+    flat: &'a Flat,
+    schedule: &'a Schedule,
+    scope: Scope,
+}
+
+impl Writer<'_> {
+    /// Runs the levels as loops, the first outermost, and `inner` at each of their points. Copies of an unrolled level stay
+    /// together: what is inside handles all of their points at once.
+    fn loops(&mut self, levels: &[Level], points: Vec<Point>, inner: &mut dyn FnMut(&mut Self, Vec<Point>)) {
+        let Some((level, rest)) = levels.split_first() else { return inner(self, points) };
+        let (whole, left) =
+            (self.flat.extents[level.axis] / level.unroll, self.flat.extents[level.axis] % level.unroll);
+        if whole == 1 && level.kind == LoopKind::Serial {
+            self.loops(rest, copies(&points, level.axis, &Index::default(), level.unroll), inner);
+        } else if whole > 0 {
+            let id = self.scope.open(whole, level.kind);
+            let first = Index::axis(id.0).times(level.unroll as i64);
+            self.loops(rest, copies(&points, level.axis, &first, level.unroll), inner);
+            self.scope.close();
+        }
+        if left > 0 {
+            let first = Index::constant((whole * level.unroll) as i64);
+            self.loops(rest, copies(&points, level.axis, &first, left), inner);
+        }
+    }
+
+    /// Computes and stores the output elements of these points.
+    fn elements(&mut self, points: Vec<Point>) {
+        let mut results = match self.flat.reducer {
+            None => last(self.evaluate(&self.flat.body.scalars, &points, &[])),
+            Some(Reducer::ArgMax) => self.positions(&points),
+            Some(reducer) => self.reduce(reducer, &points),
+        };
+        if let Some(epilogue) = &self.flat.epilogue {
+            results = last(self.evaluate(&epilogue.scalars, &points, &results));
+        }
+        let output = ParameterId(self.flat.parameters.len() - 1);
+        for (point, result) in points.iter().zip(results) {
+            let index = self.flat.write.substitute(point, self.scope.extents(), 0);
+            self.scope.store(output, index, result);
+        }
+    }
+
+    /// What the points along the reduction axes sum up to, or their maximum or minimum.
+    fn reduce(&mut self, reducer: Reducer, points: &[Point]) -> Vec<Var> {
+        let dtype = self.flat.body.dtype(&|read| self.flat.reads[read].dtype);
+        let registers = self.registers(points.len(), dtype, reducer.identity(dtype));
+        let op = reducer.operation().expect("positions of maxima are reduced elsewhere");
+        let product = self.product(op, dtype);
+        self.reductions(points, &mut |writer, points| match product {
+            Some((left, right)) => {
+                let scalars = &writer.flat.body.scalars;
+                let values = writer.evaluate(&scalars[..scalars.len() - 1], &points, &[]);
+                for (register, values) in registers.iter().zip(values) {
+                    let old = writer.scope.read(Expression::Register(*register));
+                    let sum = writer.scope.apply(ScalarOp::Fma, &[values[left.0], values[right.0], old]);
+                    writer.scope.assign(*register, sum);
+                }
+            }
+            None => {
+                let values = last(writer.evaluate(&writer.flat.body.scalars, &points, &[]));
+                for (register, value) in registers.iter().zip(values) {
+                    let old = writer.scope.read(Expression::Register(*register));
+                    let new = writer.scope.apply(op, &[old, value]);
+                    writer.scope.assign(*register, new);
+                }
+            }
+        });
+        let combined = self.schedule.reduces_in_lanes();
+        let read = |&register: &Register| match combined {
+            true => Expression::Combine(register, reducer),
+            false => Expression::Register(register),
+        };
+        registers.iter().map(|register| self.scope.read(read(register))).collect()
+    }
+
+    /// The operands of the float product that the body ends with, if products are what is summed up.
+    fn product(&self, op: ScalarOp, dtype: DType) -> Option<(ScalarId, ScalarId)> {
+        match self.flat.body.scalars.last() {
+            Some(Scalar::Apply(ScalarOp::Mul, operands)) if op == ScalarOp::Add && dtype.is_float() => {
+                Some((operands[0], operands[1]))
+            }
+            _ => None,
+        }
+    }
+
+    /// The positions of the first maxima along the one reduction axis; a NaN is above everything.
+    fn positions(&mut self, points: &[Point]) -> Vec<Var> {
+        let dtype = self.flat.body.dtype(&|read| self.flat.reads[read].dtype);
+        let best = self.registers(points.len(), dtype, Reducer::Max.identity(dtype));
+        let positions = self.registers(points.len(), DType::U32, 0.0);
+        self.reductions(points, &mut |writer, points| {
+            let values = last(writer.evaluate(&writer.flat.body.scalars, &points, &[]));
+            for (copy, value) in values.into_iter().enumerate() {
+                let index = writer.flat.argument.substitute(&points[copy], writer.scope.extents(), 0);
+                let here = writer.scope.define(Expression::Index(index), DType::U32);
+                let old = writer.scope.read(Expression::Register(best[copy]));
+                let position = writer.scope.read(Expression::Register(positions[copy]));
+                let better = writer.better(old, value, dtype);
+                let value = writer.scope.apply(ScalarOp::Select, &[better, value, old]);
+                let position = writer.scope.apply(ScalarOp::Select, &[better, here, position]);
+                writer.scope.assign(best[copy], value);
+                writer.scope.assign(positions[copy], position);
+            }
+        });
+        positions.iter().map(|&register| self.scope.read(Expression::Register(register))).collect()
+    }
+
+    /// Whether a value comes before the best so far.
+    fn better(&mut self, best: Var, value: Var, dtype: DType) -> Var {
+        let above = self.scope.apply(ScalarOp::Lt, &[best, value]);
+        if !dtype.is_float() {
+            return above;
+        }
+        let nan = self.scope.apply(ScalarOp::Ne, &[value, value]);
+        let none_yet = self.scope.apply(ScalarOp::Eq, &[best, best]);
+        let first_nan = self.scope.apply(ScalarOp::And, &[nan, none_yet]);
+        self.scope.apply(ScalarOp::Or, &[above, first_nan])
+    }
+
+    /// One register per copy, set to a number.
+    fn registers(&mut self, copies: usize, dtype: DType, start: f64) -> Vec<Register> {
+        let groups = self.schedule.groups();
+        let start = self.scope.constant(dtype, start);
+        let registers: Vec<Register> = (0..copies).map(|_| self.scope.register(dtype, groups)).collect();
+        registers.iter().for_each(|&register| self.scope.assign(register, start));
+        registers
+    }
+
+    /// Runs `inner` at every point of the reduction axes.
+    fn reductions(&mut self, points: &[Point], inner: &mut dyn FnMut(&mut Self, Vec<Point>)) {
+        if !self.flat.extents.contains(&0) {
+            self.loops(&self.schedule.reductions, points.to_vec(), inner);
+        }
+    }
+
+    /// All scalars at all points, by point; the same scalar of all points comes together, so that chains of operations that
+    /// wait for each other interleave.
+    fn evaluate(&mut self, scalars: &[Scalar], points: &[Point], reduced: &[Var]) -> Vec<Vec<Var>> {
+        let mut values: Vec<Vec<Var>> = vec![Vec::with_capacity(scalars.len()); points.len()];
+        for scalar in scalars {
+            for (copy, point) in points.iter().enumerate() {
+                let var = match scalar {
+                    Scalar::Read(read) => self.read(*read, point),
+                    Scalar::Constant(dtype, value) => self.scope.constant(*dtype, *value),
+                    Scalar::Index(index) => {
+                        let index = self.position(index, point);
+                        self.scope.define(Expression::Index(index), DType::U32)
+                    }
+                    Scalar::Reduced => reduced[copy],
+                    Scalar::Apply(op, operands) => {
+                        let operands: Vec<Var> = operands.iter().map(|operand| values[copy][operand.0]).collect();
+                        self.scope.apply(*op, &operands)
+                    }
+                };
+                values[copy].push(var);
+            }
+        }
+        values
+    }
+
+    fn read(&mut self, number: usize, point: &Point) -> Var {
+        let read = &self.flat.reads[number];
+        let index = self.position(&read.position, point);
+        self.scope.define(Expression::Load { parameter: ParameterId(read.operand), index }, read.dtype)
+    }
+
+    /// The index over loops and variables that an index over axes and reads is at a point.
+    fn position(&mut self, index: &Index, point: &Point) -> Index {
+        let index = index.substitute(point, self.scope.extents(), 0);
+        let mut gathered = Vec::new();
+        index.any(&mut |atom| {
+            gathered.extend(match atom {
+                Atom::Gathered { read, .. } => Some(*read),
+                _ => None,
+            });
+            false
+        });
+        let vars: Vec<(usize, Var)> = gathered.into_iter().map(|number| (number, self.read(number, point))).collect();
+        index.renumbered(&|read| vars.iter().find(|(number, _)| *number == read).expect("each is read above").1.0)
+    }
+}
+
+/// Each point this many times, with neighbouring positions on an axis from the first one on.
+fn copies(points: &[Point], axis: usize, first: &Index, count: usize) -> Vec<Point> {
+    let mut copies = Vec::with_capacity(points.len() * count);
+    for point in points {
+        for copy in 0..count {
+            let mut point = point.clone();
+            point[axis] = first.clone().plus(&Index::constant(copy as i64));
+            copies.push(point);
+        }
+    }
+    copies
+}
+
+/// The last scalar of each copy.
+fn last(values: Vec<Vec<Var>>) -> Vec<Var> {
+    values.iter().map(|values| *values.last().expect("a verified body is not empty")).collect()
+}

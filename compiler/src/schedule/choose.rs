@@ -1,0 +1,266 @@
+//! Choosing a schedule: a flat nest enters, plain data about its loops leaves.
+//!
+//! One axis may run in lanes: the last output axis, whose elements are written side by side, or a reduction axis along which
+//! operands are read side by side. A simple cost of a point decides. Nests that reduce are unrolled over output axes that
+//! share an operand, so that what is loaded once is used several times and sums do not wait for each other.
+
+use super::flat::Flat;
+use crate::dtype::DType;
+use crate::kernel::LoopKind;
+use crate::nest::{Atom, Body, Index, Reducer, Scalar};
+use crate::scalar::ScalarOp;
+
+/// The number of lanes that costs are estimated for.
+const LANES: usize = 4;
+
+/// How many accumulators fit the registers of a machine beside what they are fed with.
+const ACCUMULATORS: usize = 8;
+
+/// How a nest runs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Schedule {
+    /// The loops over output axes, outermost first; each axis once.
+    pub outputs: Vec<Level>,
+    /// The loops over reduction axes, inside of those.
+    pub reductions: Vec<Level>,
+}
+
+/// One loop of a schedule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Level {
+    /// The axis that it runs over.
+    pub axis: usize,
+    /// How its iterations run.
+    pub kind: LoopKind,
+    /// How many neighbouring positions an iteration handles; more than 1 only for serial loops over output axes.
+    pub unroll: usize,
+}
+
+impl Level {
+    fn serial(axis: usize) -> Level {
+        Level { axis, kind: LoopKind::Serial, unroll: 1 }
+    }
+
+    fn lanes(axis: usize, groups: usize) -> Level {
+        Level { axis, kind: LoopKind::Lanes { groups }, unroll: 1 }
+    }
+}
+
+impl Schedule {
+    /// The groups of the lanes loop; 0 if there is none.
+    pub fn groups(&self) -> usize {
+        let groups = |level: &Level| match level.kind {
+            LoopKind::Lanes { groups } => Some(groups),
+            LoopKind::Serial => None,
+        };
+        self.outputs.iter().chain(&self.reductions).find_map(groups).unwrap_or(0)
+    }
+
+    /// Whether a reduction axis runs in lanes.
+    pub fn reduces_in_lanes(&self) -> bool {
+        self.reductions.iter().any(|level| level.kind != LoopKind::Serial)
+    }
+}
+
+/// Which axis runs in lanes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lanes {
+    None,
+    Output(usize),
+    Reduction(usize),
+}
+
+/// The schedule of a nest.
+pub fn choose(flat: &Flat) -> Schedule {
+    let lanes = choose_lanes(flat);
+    let mut schedule = Schedule {
+        outputs: flat.output_axes().map(Level::serial).collect(),
+        reductions: flat.reduction_axes().map(Level::serial).collect(),
+    };
+    let unrolled = unrolled_axes(flat, lanes);
+    match lanes {
+        Lanes::None => return schedule,
+        Lanes::Output(axis) => {
+            let copies = unroll(flat, &mut schedule, unrolled.last().copied(), 4);
+            let groups = if flat.reducer.is_some() { ACCUMULATORS / copies } else { 4 };
+            schedule.outputs[axis] = Level::lanes(axis, groups_for(flat, axis, groups));
+        }
+        Lanes::Reduction(axis) => {
+            let mut copies = 1;
+            for &axis in unrolled.iter().rev().take(2) {
+                copies *= unroll(flat, &mut schedule, Some(axis), if copies == 1 { 4 } else { ACCUMULATORS / copies });
+            }
+            let level = schedule.reductions.iter().position(|level| level.axis == axis).expect("each axis has a level");
+            schedule.reductions.remove(level);
+            schedule.reductions.push(Level::lanes(axis, groups_for(flat, axis, ACCUMULATORS / 2 / copies)));
+        }
+    }
+    order(flat, &mut schedule);
+    schedule
+}
+
+/// Handles neighbours on an axis together, at most this many, and says how many.
+fn unroll(flat: &Flat, schedule: &mut Schedule, axis: Option<usize>, most: usize) -> usize {
+    let Some(axis) = axis else { return 1 };
+    let extent = flat.extents[axis];
+    let even = (2..=most).rev().find(|&copies| extent.is_multiple_of(copies));
+    let copies = if extent < most { extent } else { even.filter(|&copies| copies * 2 > most).unwrap_or(most) };
+    schedule.outputs[axis].unroll = copies.max(1);
+    copies.max(1)
+}
+
+/// How many groups of lanes at once, at most the wanted number: as many as the axis fills, and few where each takes many
+/// registers.
+fn groups_for(flat: &Flat, axis: usize, wanted: usize) -> usize {
+    let most = if bodies(flat).any(is_heavy) { 2 } else { 4 };
+    let filled = (flat.extents[axis] / LANES).max(1);
+    let groups = wanted.min(most).min(filled).max(1);
+    // The largest power of two that is not above.
+    1 << groups.ilog2()
+}
+
+/// Output axes that a reducing nest gains from unrolling: some operand does not depend on them and is used again.
+fn unrolled_axes(flat: &Flat, lanes: Lanes) -> Vec<usize> {
+    if flat.reducer.is_none() || flat.reducer == Some(Reducer::ArgMax) {
+        return Vec::new();
+    }
+    let again = |axis: usize| {
+        let read =
+            |scalar: &Scalar| matches!(scalar, Scalar::Read(read) if !depends(flat, &flat.reads[*read].position, axis));
+        flat.extents[axis] > 1 && lanes != Lanes::Output(axis) && flat.body.scalars.iter().any(read)
+    };
+    flat.output_axes().filter(|&axis| again(axis)).collect()
+}
+
+/// Puts the loop along which the larger operand changes outside, so that the smaller one is what is read again and again.
+/// Only the last two output loops that share operands take part; a kernel that does not reduce is read once anyway.
+fn order(flat: &Flat, schedule: &mut Schedule) {
+    let blocked = |level: &Level| level.unroll > 1 || level.kind != LoopKind::Serial;
+    let levels: Vec<usize> = (0..schedule.outputs.len()).filter(|&at| blocked(&schedule.outputs[at])).collect();
+    let (Some(_), [.., first, second]) = (flat.reducer, levels.as_slice()) else { return };
+    let (outer, inner) = (schedule.outputs[*first].axis, schedule.outputs[*second].axis);
+    if weight(flat, inner) > weight(flat, outer) {
+        schedule.outputs.swap(*first, *second);
+    }
+}
+
+/// How many elements the reads visit that depend on an axis.
+fn weight(flat: &Flat, axis: usize) -> usize {
+    let visited = |index: &Index| -> usize {
+        (0..flat.extents.len()).filter(|&other| depends(flat, index, other)).map(|other| flat.extents[other]).product()
+    };
+    let reads = flat.reads.iter().filter(|read| depends(flat, &read.position, axis));
+    reads.map(|read| visited(&read.position)).max().unwrap_or(0)
+}
+
+fn choose_lanes(flat: &Flat) -> Lanes {
+    let reads = flat.reads.iter().map(|read| read.dtype);
+    let words = reads.chain(constants(flat)).chain([flat.dtype]).all(is_lane_type);
+    if !words || flat.extents.contains(&0) {
+        return Lanes::None;
+    }
+    let reduced: f64 = flat.reduction_axes().map(|axis| flat.extents[axis] as f64).product();
+    let mut best = (scalar_cost(flat) * reduced, Lanes::None);
+    if let Some(axis) = flat.output_axes().last() {
+        let cost = lanes_cost(flat, axis) * reduced;
+        if cost < best.0 {
+            best = (cost, Lanes::Output(axis));
+        }
+    }
+    if flat.reducer.is_some_and(|reducer| reducer.operation().is_some()) {
+        for axis in flat.reduction_axes() {
+            let cost = lanes_cost(flat, axis) * reduced + COMBINE;
+            if cost < best.0 {
+                best = (cost, Lanes::Reduction(axis));
+            }
+        }
+    }
+    best.1
+}
+
+/// The cost of folding the values of a register, in operations.
+const COMBINE: f64 = 10.0;
+
+/// The cost of a point when points run one by one.
+fn scalar_cost(flat: &Flat) -> f64 {
+    // A sum waits for its last addition.
+    let wait = if flat.reducer.is_some() { 3.0 } else { 0.0 };
+    flat.body.scalars.iter().map(scalar_operation_cost).sum::<f64>() + wait
+}
+
+/// The cost of a point when points along this axis run in lanes and what is left over one by one.
+fn lanes_cost(flat: &Flat, axis: usize) -> f64 {
+    let group: f64 = flat.body.scalars.iter().map(|scalar| group_cost(flat, scalar, axis)).sum();
+    let (groups, left) = (flat.extents[axis] / LANES, flat.extents[axis] % LANES);
+    (groups as f64 * group + left as f64 * scalar_cost(flat)) / flat.extents[axis] as f64
+}
+
+fn scalar_operation_cost(scalar: &Scalar) -> f64 {
+    match scalar {
+        Scalar::Read(_) => 1.0,
+        Scalar::Apply(op, _) => operation_cost(*op),
+        Scalar::Index(_) => 1.0,
+        Scalar::Constant(..) | Scalar::Reduced => 0.0,
+    }
+}
+
+/// The cost of a scalar for a whole group of lanes.
+fn group_cost(flat: &Flat, scalar: &Scalar, axis: usize) -> f64 {
+    let gathered = |index: &Index| {
+        index.any(
+            &mut |atom| matches!(atom, Atom::Gathered { read, .. } if depends(flat, &flat.reads[*read].position, axis)),
+        )
+    };
+    match scalar {
+        Scalar::Read(read) => match &flat.reads[*read].position {
+            position if gathered(position) => 12.0,
+            position => match position.stride(axis) {
+                Some(0 | 1) => 1.0,
+                Some(_) => 6.0,
+                None => 16.0,
+            },
+        },
+        Scalar::Index(index) if index.stride(axis).is_none() || gathered(index) => 16.0,
+        other => scalar_operation_cost(other),
+    }
+}
+
+fn operation_cost(op: ScalarOp) -> f64 {
+    match op {
+        ScalarOp::Exp | ScalarOp::Log | ScalarOp::Tanh => 20.0,
+        ScalarOp::Div | ScalarOp::Sqrt => 4.0,
+        ScalarOp::Max | ScalarOp::Min => 3.0,
+        _ => 1.0,
+    }
+}
+
+fn is_heavy(body: &Body) -> bool {
+    let heavy = |scalar: &Scalar| matches!(scalar, Scalar::Apply(ScalarOp::Exp | ScalarOp::Log | ScalarOp::Tanh, _));
+    body.scalars.iter().any(heavy)
+}
+
+fn bodies(flat: &Flat) -> impl Iterator<Item = &Body> {
+    [Some(&flat.body), flat.epilogue.as_ref()].into_iter().flatten()
+}
+
+/// The types of the constants and of what casts give.
+fn constants(flat: &Flat) -> impl Iterator<Item = DType> {
+    bodies(flat).flat_map(|body| &body.scalars).filter_map(|scalar| match scalar {
+        Scalar::Constant(dtype, _) | Scalar::Apply(ScalarOp::Cast(dtype), _) => Some(*dtype),
+        _ => None,
+    })
+}
+
+/// Types whose values fill a lane each.
+fn is_lane_type(dtype: DType) -> bool {
+    matches!(dtype, DType::F32 | DType::I32 | DType::U32 | DType::Bool)
+}
+
+/// Whether an index changes along an axis, by itself or by what it gathers.
+fn depends(flat: &Flat, index: &Index, axis: usize) -> bool {
+    index.any(&mut |atom| match atom {
+        Atom::Axis(other) => *other == axis,
+        Atom::Gathered { read, .. } => depends(flat, &flat.reads[*read].position, axis),
+        Atom::Quotient(..) | Atom::Remainder(..) => false,
+    })
+}

@@ -1,0 +1,26 @@
+//! Schedules: from what a kernel computes to how.
+//!
+//! A nest becomes a kernel in three steps. [`Flat::new`] sees each operand as one row of elements, and splits and joins axes
+//! until positions hold as few divisions as possible. [`choose`] makes a [`Schedule`], plain data: which loops there are and
+//! in which order, which of them runs in lanes, which are unrolled. [`apply`] writes the kernel that the schedule says.
+
+mod apply;
+mod choose;
+mod flat;
+mod scope;
+
+pub use apply::apply;
+pub use choose::{Level, Schedule, choose};
+pub use flat::{Flat, FlatRead};
+
+use crate::kernel::Kernel;
+use crate::nest::Nest;
+
+/// The kernel of a nest: one parameter per operand in order, then the output.
+///
+/// Sums of f32 products accumulate with [`crate::scalar::ScalarOp::Fma`]. The nest must be verified against these shapes.
+pub fn kernel(nest: &Nest, operand_shapes: &[Vec<usize>], name: &str) -> Kernel {
+    let flat = Flat::new(nest, operand_shapes);
+    let schedule = choose(&flat);
+    apply(&flat, &schedule, name)
+}

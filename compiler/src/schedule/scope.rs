@@ -1,0 +1,171 @@
+//! Writing kernels: statements into nested loops, each expression as far outside as it can stand, and each once.
+
+use crate::dtype::DType;
+use crate::kernel::{
+    Expression, Kernel, LoopId, LoopKind, Parameter, ParameterId, Register, RegisterDecl, Statement, Var,
+};
+use crate::nest::{Atom, Index};
+
+/// A kernel while it is written: a stack of open loops over one statement list each.
+pub(super) struct Scope {
+    kernel: Kernel,
+    frames: Vec<Frame>,
+    /// The frame that defines each variable.
+    var_frames: Vec<usize>,
+    /// The frame that each loop opens.
+    loop_frames: Vec<usize>,
+    /// The extent of each loop.
+    extents: Vec<usize>,
+}
+
+#[derive(Default)]
+struct Frame {
+    /// The loop; `None` for the kernel itself.
+    head: Option<(LoopId, usize, LoopKind)>,
+    statements: Vec<Statement>,
+    /// What variables of this frame are defined as.
+    known: Vec<(Expression, Var)>,
+}
+
+impl Scope {
+    /// An empty kernel.
+    pub(super) fn new(name: &str, parameters: Vec<Parameter>) -> Scope {
+        let name = name.to_string();
+        let kernel = Kernel { name, parameters, vars: Vec::new(), registers: Vec::new(), loops: 0, body: Vec::new() };
+        Scope {
+            kernel,
+            frames: vec![Frame::default()],
+            var_frames: Vec::new(),
+            loop_frames: Vec::new(),
+            extents: Vec::new(),
+        }
+    }
+
+    /// The kernel; every loop must be closed.
+    pub(super) fn finish(mut self) -> Kernel {
+        let frame = self.frames.pop().expect("the frame of the kernel is never closed");
+        assert!(frame.head.is_none(), "every loop is closed before the kernel is");
+        self.kernel.body = frame.statements;
+        self.kernel
+    }
+
+    /// The extents of all loops so far.
+    pub(super) fn extents(&self) -> &[usize] {
+        &self.extents
+    }
+
+    /// Opens a loop; what follows is its body.
+    pub(super) fn open(&mut self, extent: usize, kind: LoopKind) -> LoopId {
+        let id = LoopId(self.kernel.loops);
+        self.kernel.loops += 1;
+        self.extents.push(extent);
+        self.loop_frames.push(self.frames.len());
+        self.frames.push(Frame { head: Some((id, extent, kind)), ..Frame::default() });
+        id
+    }
+
+    /// Closes the innermost loop.
+    pub(super) fn close(&mut self) {
+        let frame = self.frames.pop().expect("a loop is open");
+        let (id, extent, kind) = frame.head.expect("the innermost frame is a loop");
+        self.emit(Statement::Loop { id, extent, kind, body: frame.statements });
+    }
+
+    /// A new register.
+    pub(super) fn register(&mut self, dtype: DType, groups: usize) -> Register {
+        self.kernel.registers.push(RegisterDecl { dtype, groups });
+        Register(self.kernel.registers.len() - 1)
+    }
+
+    /// The type of a variable.
+    pub(super) fn dtype(&self, var: Var) -> DType {
+        self.kernel.vars[var.0]
+    }
+
+    /// A number.
+    pub(super) fn constant(&mut self, dtype: DType, value: f64) -> Var {
+        self.define(Expression::Constant(dtype, value), dtype)
+    }
+
+    /// An operation; its types must fit.
+    pub(super) fn apply(&mut self, op: crate::scalar::ScalarOp, operands: &[Var]) -> Var {
+        let dtypes: Vec<DType> = operands.iter().map(|&operand| self.dtype(operand)).collect();
+        let dtype = op.result(&dtypes).expect("a verified nest has operations on the types that they take");
+        self.define(Expression::Apply(op, operands.to_vec()), dtype)
+    }
+
+    /// The variable that is this expression: the one that is there, or a new one in the outermost loop that has all it needs.
+    ///
+    /// What a kernel loads from is not written by it, so a load may stand anywhere.
+    pub(super) fn define(&mut self, expression: Expression, dtype: DType) -> Var {
+        let at = match &expression {
+            Expression::Constant(..) => 0,
+            Expression::Index(index) | Expression::Load { index, .. } => self.frame_of(index),
+            Expression::Apply(_, operands) => operands.iter().map(|var| self.var_frames[var.0]).max().unwrap_or(0),
+            Expression::Register(_) | Expression::Combine(..) => {
+                unreachable!("what registers hold changes, so reading them is no definition to share")
+            }
+        };
+        if let Some((_, var)) = self.frames[at].known.iter().find(|(other, _)| same(other, &expression)) {
+            return *var;
+        }
+        let var = self.push(at, expression.clone(), dtype);
+        self.frames[at].known.push((expression, var));
+        var
+    }
+
+    /// What a register holds now.
+    pub(super) fn read(&mut self, expression: Expression) -> Var {
+        let dtype = match &expression {
+            Expression::Register(register) | Expression::Combine(register, _) => {
+                self.kernel.registers[register.0].dtype
+            }
+            _ => unreachable!("only registers are read"),
+        };
+        self.push(self.frames.len() - 1, expression, dtype)
+    }
+
+    /// Sets a register here.
+    pub(super) fn assign(&mut self, register: Register, var: Var) {
+        self.emit(Statement::Assign(register, var));
+    }
+
+    /// Stores an element here.
+    pub(super) fn store(&mut self, parameter: ParameterId, index: Index, value: Var) {
+        self.emit(Statement::Store { parameter, index, value });
+    }
+
+    fn emit(&mut self, statement: Statement) {
+        self.frames.last_mut().expect("the frame of the kernel is never closed").statements.push(statement);
+    }
+
+    fn push(&mut self, frame: usize, expression: Expression, dtype: DType) -> Var {
+        let var = Var(self.kernel.vars.len());
+        self.kernel.vars.push(dtype);
+        self.var_frames.push(frame);
+        self.frames[frame].statements.push(Statement::Let(var, expression));
+        var
+    }
+
+    /// The innermost frame that an index needs.
+    fn frame_of(&self, index: &Index) -> usize {
+        let mut innermost = 0;
+        index.any(&mut |atom| {
+            innermost = innermost.max(match atom {
+                Atom::Axis(id) => self.loop_frames[*id],
+                Atom::Gathered { read, .. } => self.var_frames[*read],
+                Atom::Quotient(..) | Atom::Remainder(..) => 0,
+            });
+            false
+        });
+        innermost
+    }
+}
+
+/// Whether two expressions are the same; 0.0 and -0.0 are not.
+fn same(one: &Expression, other: &Expression) -> bool {
+    match (one, other) {
+        (Expression::Constant(a, x), Expression::Constant(b, y)) => a == b && x.to_bits() == y.to_bits(),
+        _ => one == other,
+    }
+}

@@ -1,0 +1,143 @@
+//! Whole programs of the language: those that this version covers give the keys and shapes written in their headers; of
+//! every other one each diagnostic says what is not supported yet, and nothing else is wrong with it.
+
+use proc_macro2::{TokenStream, TokenTree};
+use std::path::Path;
+use tapeless_compiler::graph::{Leaf, Role};
+use tapeless_compiler::syntax::diagnostic::Diagnostic;
+use tapeless_compiler::syntax::{self, output::Program};
+
+/// The contents of the last `model! { … }` of a program.
+fn compiled(program: &str) -> (Program, Vec<Diagnostic>) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/programs").join(format!("{program}.rs"));
+    let source = std::fs::read_to_string(path).expect("the program is in the repository");
+    compiled_text(&source)
+}
+
+fn compiled_text(source: &str) -> (Program, Vec<Diagnostic>) {
+    let tokens: Vec<TokenTree> = source.parse::<TokenStream>().expect("it is Rust").into_iter().collect();
+    let body = tokens.windows(3).rev().find_map(|window| match window {
+        [TokenTree::Ident(name), TokenTree::Punct(_), TokenTree::Group(body)] if name == "model" => Some(body.stream()),
+        _ => None,
+    });
+    syntax::compile(body.expect("the program has a model"))
+}
+
+fn messages(diagnostics: &[Diagnostic]) -> Vec<String> {
+    diagnostics.iter().map(Diagnostic::message).collect()
+}
+
+/// `key shape` of every tensor of the first model.
+fn tensors(program: &Program) -> Vec<String> {
+    let tensors = &program.models[0].description.tensors;
+    tensors.iter().map(|tensor| format!("{} {:?}", tensor.key, tensor.ty.known_shape())).collect()
+}
+
+#[test]
+fn covered_programs_have_the_keys_and_shapes_of_their_headers() {
+    let layers = ["0.weight [20, 10]", "0.bias [20]", "2.weight [1, 20]", "2.bias [1]"];
+    let digits = ["0.weight [32, 64]", "0.bias [32]", "2.weight [10, 32]", "2.bias [10]"];
+    for (name, expected) in [
+        ("scalar_line", &["w []", "b []"][..]),
+        ("fan_out", &["w []", "b []"]),
+        ("net", &layers),
+        ("softmax_mlp", &digits),
+    ] {
+        let (program, diagnostics) = compiled(name);
+        assert_eq!(messages(&diagnostics), Vec::<String>::new(), "{name}");
+        assert_eq!(tensors(&program), expected, "{name}");
+    }
+}
+
+#[test]
+fn every_other_program_is_refused_for_what_is_not_supported_yet_and_for_nothing_else() {
+    for name in [
+        "custom_block",
+        "dropout_mlp",
+        "gan",
+        "gpt",
+        "lenet",
+        "lstm_classifier",
+        "mixed_steps",
+        "mobilenetv2",
+        "resnet18",
+        "transfer",
+        "unet",
+    ] {
+        let (_, diagnostics) = compiled(name);
+        let others: Vec<String> =
+            messages(&diagnostics).into_iter().filter(|message| !message.ends_with("is not supported yet")).collect();
+        assert!(!diagnostics.is_empty(), "{name} is covered: list it above");
+        assert_eq!(others, Vec::<String>::new(), "{name}");
+    }
+}
+
+#[test]
+fn a_step_has_a_state_pair_and_a_gradient_for_each_parameter_it_trains() {
+    let (program, _) = compiled("softmax_mlp");
+    let step = program.steps.iter().find(|step| step.name.name == "TrainMlp").expect("it is a step of the program");
+    let graph = &step.graph;
+    let gradients: Vec<&str> = graph
+        .results
+        .iter()
+        .filter_map(|result| match &result.role {
+            Role::Gradient { key, .. } => Some(key.as_str()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(gradients, ["0.weight", "0.bias", "2.weight", "2.bias"]);
+    let next = graph.results.iter().filter_map(|result| match result.role {
+        Role::Next(leaf) => graph.as_leaf(leaf),
+        _ => None,
+    });
+    let (parameters, slots): (Vec<&Leaf>, Vec<&Leaf>) = next.partition(|leaf| matches!(leaf, Leaf::Parameter { .. }));
+    assert_eq!(parameters.len(), 4);
+    // Two moments per parameter and the two bias corrections.
+    assert_eq!(slots.len(), 10);
+    assert!(step.stores[0].mutable);
+}
+
+#[test]
+fn blocks_loops_and_conditions_are_gone_after_elaboration() {
+    let source = "model! {
+        block Residual<const WIDTH: usize, const NORM: bool = false>(x: f32<N, D>) -> f32<N, D> {
+            let up = Linear(WIDTH, bias = !NORM);
+            let down = Linear(D);
+            let y = x.up().tanh().down();
+            if WIDTH > D { x + y } else { y }
+        }
+
+        pub model Tower<const DEPTH: usize = 3>(x: f32<N, 8>) -> f32<N, 2> {
+            const WIDTH: usize = 1 << 4;
+            let mut y = x;
+            for i in 0..DEPTH {
+                #[name(\"floor.{i}\")]
+                let floor = Residual(WIDTH + i, NORM = i == 1);
+                y = floor(y);
+            }
+            let blocks = [Residual(4); 2];
+            for block in blocks {
+                y = block(y);
+            }
+            let head = Seq(Relu(), if DEPTH > 9 { Linear(99) }, Linear(2));
+            head(y)
+        }
+
+        pub model Low = Tower(1);
+
+        pub step Apply(x: f32<dyn B, 8>) -> f32<B, 2> {
+            let net = Low();
+            net(x)
+        }
+    }";
+    let (program, diagnostics) = compiled_text(source);
+    assert_eq!(messages(&diagnostics), Vec::<String>::new());
+    let keys: Vec<&str> = program.models[1].description.tensors.iter().map(|tensor| tensor.key.as_str()).collect();
+    let expected = "floor.0.up.weight floor.0.up.bias floor.0.down.weight floor.0.down.bias \
+        blocks.0.up.weight blocks.0.up.bias blocks.0.down.weight blocks.0.down.bias \
+        blocks.1.up.weight blocks.1.up.bias blocks.1.down.weight blocks.1.down.bias head.1.weight head.1.bias";
+    assert_eq!(keys.join(" "), expected.split_whitespace().collect::<Vec<_>>().join(" "));
+    assert!(tensors(&program).contains(&"floor.1.up.weight [17, 8]".to_string()));
+    assert!(!tensors(&program).iter().any(|tensor| tensor.starts_with("floor.1.up.bias")));
+    assert!(!program.steps[0].stores[0].mutable);
+}

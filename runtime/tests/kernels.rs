@@ -1,0 +1,137 @@
+//! Machine code computes what the interpreter computes, bit by bit.
+
+#[path = "../../compiler/tests/corpus/mod.rs"]
+mod corpus;
+
+use corpus::{Case, cases, layer};
+use cranelift_codegen::isa::OwnedTargetIsa;
+use cranelift_codegen::settings::{self, Configurable};
+use cranelift_jit::{JITBuilder, JITModule};
+use cranelift_module::{Linkage, Module, default_libcall_names};
+use std::time::Instant;
+use tapeless_compiler::backend::cranelift::{LANES, emit, lower};
+use tapeless_compiler::dtype::DType;
+use tapeless_compiler::kernel::{Kernel, interpret};
+use tapeless_compiler::schedule;
+
+/// The machine that the test runs on.
+fn isa() -> OwnedTargetIsa {
+    let mut flags = settings::builder();
+    flags.set("opt_level", "none").expect("the setting exists");
+    flags.set("enable_probestack", "false").expect("the setting exists");
+    let builder = cranelift_native::builder().expect("the host has a back end");
+    builder.finish(settings::Flags::new(flags)).expect("the settings fit together")
+}
+
+/// A kernel in executable memory.
+struct Function {
+    entry: extern "sysv64" fn(*const *mut u8),
+    module: Option<JITModule>,
+}
+
+impl Function {
+    fn new(kernel: &Kernel) -> Function {
+        let code = emit(kernel, &*isa()).unwrap_or_else(|error| panic!("{error}\n{kernel}"));
+        let mut module = JITModule::new(JITBuilder::with_isa(isa(), default_libcall_names()));
+        let mut signature = module.make_signature();
+        signature.params.push(cranelift_codegen::ir::AbiParam::new(cranelift_codegen::ir::types::I64));
+        let id = module.declare_function("kernel", Linkage::Export, &signature).expect("the name is free");
+        module.define_function_bytes(id, code.alignment, &code.bytes, &[]).expect("there is memory");
+        module.finalize_definitions().expect("memory can be made executable");
+        let address = module.get_finalized_function(id);
+        // SAFETY: the bytes at the address are a whole function with this signature, and they stay until the module is freed,
+        // which only drop does.
+        let entry = unsafe { std::mem::transmute::<*const u8, extern "sysv64" fn(*const *mut u8)>(address) };
+        Function { entry, module: Some(module) }
+    }
+
+    /// Runs the kernel on these arrays: one per parameter, at least as long as the kernel says.
+    fn run(&self, arguments: &mut [Vec<u8>]) {
+        let pointers: Vec<*mut u8> = arguments.iter_mut().map(|argument| argument.as_mut_ptr()).collect();
+        (self.entry)(pointers.as_ptr());
+    }
+}
+
+impl Drop for Function {
+    fn drop(&mut self) {
+        let module = self.module.take().expect("only drop takes the module");
+        // SAFETY: the entry is private and is not called after this.
+        unsafe { module.free_memory() };
+    }
+}
+
+fn encode(dtype: DType, elements: &[f64]) -> Vec<u8> {
+    let bytes = |&element: &f64| match dtype {
+        DType::F32 => (element as f32).to_ne_bytes(),
+        DType::I32 => (element as i32).to_ne_bytes(),
+        _ => (element as u32).to_ne_bytes(),
+    };
+    elements.iter().flat_map(bytes).collect()
+}
+
+fn decode(dtype: DType, bytes: &[u8]) -> Vec<f64> {
+    let element = |word: &[u8]| {
+        let word = word.try_into().expect("elements are four bytes");
+        match dtype {
+            DType::F32 => f64::from(f32::from_ne_bytes(word)),
+            DType::I32 => f64::from(i32::from_ne_bytes(word)),
+            _ => f64::from(u32::from_ne_bytes(word)),
+        }
+    };
+    bytes.chunks(4).map(element).collect()
+}
+
+/// The arrays of a case as bytes, the output last and full of a pattern, each with a guard after its end.
+fn arguments(case: &Case, kernel: &Kernel) -> Vec<Vec<u8>> {
+    let mut arguments: Vec<Vec<u8>> =
+        kernel.parameters.iter().zip(&case.operands).map(|(p, elements)| encode(p.dtype, elements)).collect();
+    let output = kernel.parameters.last().expect("a kernel has an output");
+    arguments.push(vec![0xa5; output.elements * 4]);
+    arguments.iter_mut().for_each(|argument| argument.extend([0xa5; 4]));
+    arguments
+}
+
+/// What the interpreter says the machine computes.
+fn predicted(case: &Case, kernel: &Kernel) -> Vec<f64> {
+    let mut arrays = case.operands.clone();
+    arrays.push(vec![f64::NAN; kernel.parameters.last().expect("a kernel has an output").elements]);
+    interpret(&lower(kernel, &*isa()), &mut arrays, LANES);
+    arrays.pop().expect("the output was pushed")
+}
+
+#[test]
+fn machines_agree_with_the_interpreter() {
+    for case in cases() {
+        let kernel = schedule::kernel(&case.nest, &case.shapes, "kernel");
+        let expected = predicted(&case, &kernel);
+        let mut arguments = arguments(&case, &kernel);
+        Function::new(&kernel).run(&mut arguments);
+        let output = arguments.pop().expect("the output was pushed");
+        let (output, guard) = output.split_at(output.len() - 4);
+        assert_eq!(guard, [0xa5; 4], "{} wrote beyond its output", case.name);
+        let found = decode(kernel.parameters[arguments.len()].dtype, output);
+        for (position, (found, expected)) in found.iter().zip(&expected).enumerate() {
+            let same = found == expected || (found.is_nan() && expected.is_nan());
+            assert!(same, "{}: {found} and not {expected} at {position}\n{kernel}", case.name);
+        }
+    }
+}
+
+#[test]
+#[ignore = "a measurement, for release builds"]
+fn speed_of_contractions() {
+    for equation in ["ik,jk->ij", "ik,kj->ij", "ij,ik->jk", "ij,jk->ik"] {
+        let case = layer(equation);
+        let kernel = schedule::kernel(&case.nest, &case.shapes, "kernel");
+        let mut arguments = arguments(&case, &kernel);
+        let function = Function::new(&kernel);
+        let seconds = (0..40).map(|_| {
+            let start = Instant::now();
+            function.run(&mut arguments);
+            start.elapsed().as_secs_f64()
+        });
+        let best = seconds.fold(f64::INFINITY, f64::min);
+        let operations = 2.0 * case.nest.extents.iter().product::<usize>() as f64;
+        println!("{equation}: {:.0} us, {:.1} GFLOP/s", best * 1e6, operations / best / 1e9);
+    }
+}
