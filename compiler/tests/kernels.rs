@@ -82,53 +82,37 @@ fn gradients_of_weights_run_in_lanes_along_the_output() {
         p0: f32[91]
         p1: f32[252]
         p2: f32[468] written
-        s0: f32 by 2 lanes
-        s1: f32 by 2 lanes
-        s2: f32 by 2 lanes
-        s3: f32 by 2 lanes
-        s4: f32 by 2 lanes
+        s0: f32 by 4 lanes
+        s1: f32 by 4 lanes
+        s2: f32 by 4 lanes
         v0 = f32 0.0
-        lanes i0 < 36 by 2
-            loop i1 < 3
+        lanes i0 < 36 by 4
+            loop i1 < 6
                 s0 = v0
                 s1 = v0
-                s2 = v0
-                s3 = v0
                 loop i2 < 7
-                    v1 = p0[4 * i1 + 13 * i2]
-                    v2 = p0[4 * i1 + 13 * i2 + 1]
-                    v3 = p0[4 * i1 + 13 * i2 + 2]
-                    v4 = p0[4 * i1 + 13 * i2 + 3]
-                    v5 = p1[i0 + 36 * i2]
-                    v6 = s0
-                    v7 = fma(v1, v5, v6)
-                    s0 = v7
-                    v8 = s1
-                    v9 = fma(v2, v5, v8)
-                    s1 = v9
-                    v10 = s2
-                    v11 = fma(v3, v5, v10)
-                    s2 = v11
-                    v12 = s3
-                    v13 = fma(v4, v5, v12)
-                    s3 = v13
-                v14 = s0
-                v15 = s1
-                v16 = s2
-                v17 = s3
-                p2[i0 + 144 * i1] = v14
-                p2[i0 + 144 * i1 + 36] = v15
-                p2[i0 + 144 * i1 + 72] = v16
-                p2[i0 + 144 * i1 + 108] = v17
-            s4 = v0
+                    v1 = p0[2 * i1 + 13 * i2]
+                    v2 = p1[i0 + 36 * i2]
+                    v3 = s0
+                    v4 = fma(v1, v2, v3)
+                    s0 = v4
+                    v5 = p0[2 * i1 + 13 * i2 + 1]
+                    v6 = s1
+                    v7 = fma(v5, v2, v6)
+                    s1 = v7
+                v8 = s0
+                v9 = s1
+                p2[i0 + 72 * i1] = v8
+                p2[i0 + 72 * i1 + 36] = v9
+            s2 = v0
             loop i3 < 7
-                v18 = p0[13 * i3 + 12]
-                v19 = p1[i0 + 36 * i3]
-                v20 = s4
-                v21 = fma(v18, v19, v20)
-                s4 = v21
-            v22 = s4
-            p2[i0 + 432] = v22
+                v10 = p0[13 * i3 + 12]
+                v11 = p1[i0 + 36 * i3]
+                v12 = s2
+                v13 = fma(v10, v11, v12)
+                s2 = v13
+            v14 = s2
+            p2[i0 + 432] = v14
     ");
 }
 
@@ -159,27 +143,27 @@ fn products_with_transposed_weights_run_in_lanes_along_the_reduction() {
                 s5 = v0
                 lanes i2 < 70 by 1
                     v1 = p0[140 * i0 + i2]
-                    v2 = p0[140 * i0 + i2 + 70]
-                    v3 = p1[210 * i1 + i2]
-                    v4 = p1[210 * i1 + i2 + 70]
-                    v5 = p1[210 * i1 + i2 + 140]
-                    v6 = s0
-                    v7 = fma(v1, v3, v6)
-                    s0 = v7
-                    v8 = s1
-                    v9 = fma(v1, v4, v8)
-                    s1 = v9
-                    v10 = s2
-                    v11 = fma(v1, v5, v10)
-                    s2 = v11
+                    v2 = p1[210 * i1 + i2]
+                    v3 = s0
+                    v4 = fma(v1, v2, v3)
+                    s0 = v4
+                    v5 = p1[210 * i1 + i2 + 70]
+                    v6 = s1
+                    v7 = fma(v1, v5, v6)
+                    s1 = v7
+                    v8 = p1[210 * i1 + i2 + 140]
+                    v9 = s2
+                    v10 = fma(v1, v8, v9)
+                    s2 = v10
+                    v11 = p0[140 * i0 + i2 + 70]
                     v12 = s3
-                    v13 = fma(v2, v3, v12)
+                    v13 = fma(v11, v2, v12)
                     s3 = v13
                     v14 = s4
-                    v15 = fma(v2, v4, v14)
+                    v15 = fma(v11, v5, v14)
                     s4 = v15
                     v16 = s5
-                    v17 = fma(v2, v5, v16)
+                    v17 = fma(v11, v8, v16)
                     s5 = v17
                 v18 = sum of s0
                 v19 = sum of s1
@@ -200,16 +184,16 @@ fn products_with_transposed_weights_run_in_lanes_along_the_reduction() {
             lanes i4 < 70 by 1
                 v24 = p0[i4 + 560]
                 v25 = p1[210 * i3 + i4]
-                v26 = p1[210 * i3 + i4 + 70]
-                v27 = p1[210 * i3 + i4 + 140]
-                v28 = s6
-                v29 = fma(v24, v25, v28)
-                s6 = v29
-                v30 = s7
-                v31 = fma(v24, v26, v30)
-                s7 = v31
+                v26 = s6
+                v27 = fma(v24, v25, v26)
+                s6 = v27
+                v28 = p1[210 * i3 + i4 + 70]
+                v29 = s7
+                v30 = fma(v24, v28, v29)
+                s7 = v30
+                v31 = p1[210 * i3 + i4 + 140]
                 v32 = s8
-                v33 = fma(v24, v27, v32)
+                v33 = fma(v24, v31, v32)
                 s8 = v33
             v34 = sum of s6
             v35 = sum of s7

@@ -74,10 +74,11 @@ impl Writer<'_> {
         self.reductions(points, &mut |writer, points| match product {
             Some((left, right)) => {
                 let scalars = &writer.flat.body.scalars;
-                let values = writer.evaluate(&scalars[..scalars.len() - 1], &points, &[]);
-                for (register, values) in registers.iter().zip(values) {
+                // Copy after copy, so that few operands wait in registers: the sums do not wait for each other anyway.
+                for (register, point) in registers.iter().zip(&points) {
+                    let values = writer.evaluate(&scalars[..scalars.len() - 1], std::slice::from_ref(point), &[]);
                     let old = writer.scope.read(Expression::Register(*register));
-                    let sum = writer.scope.apply(ScalarOp::Fma, &[values[left.0], values[right.0], old]);
+                    let sum = writer.scope.apply(ScalarOp::Fma, &[values[0][left.0], values[0][right.0], old]);
                     writer.scope.assign(*register, sum);
                 }
             }

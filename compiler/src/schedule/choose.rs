@@ -81,7 +81,7 @@ pub fn choose(flat: &Flat) -> Schedule {
     match lanes {
         Lanes::None => return schedule,
         Lanes::Output(axis) => {
-            let copies = unroll(flat, &mut schedule, unrolled.last().copied(), 4);
+            let copies = unroll(flat, &mut schedule, unrolled.last().copied(), 2);
             let groups = if flat.reducer.is_some() { ACCUMULATORS / copies } else { 4 };
             schedule.outputs[axis] = Level::lanes(axis, groups_for(flat, axis, groups));
         }

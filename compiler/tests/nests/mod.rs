@@ -272,7 +272,8 @@ fn doubles(extent: usize) -> Case {
     case(format!("doubles [3, {extent}]"), nest, &[&[3, extent]])
 }
 
-fn reduce(reducer: Reducer, shape: [usize; 3], axis: usize) -> Case {
+/// A reduction over one of three axes, with an offset for each element unless it finds positions.
+pub fn reduce(reducer: Reducer, shape: [usize; 3], axis: usize) -> Case {
     let mut index = axes(&[0, 1]);
     index.insert(axis, Index::axis(2));
     let mut extents = shape.to_vec();

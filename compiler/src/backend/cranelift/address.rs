@@ -25,6 +25,8 @@ pub(super) struct Frame {
     atoms: HashMap<(Atom, usize), Value>,
     /// Single values in all lanes.
     pub(super) splats: HashMap<Var, Value>,
+    /// The number that was in all lanes last: comparing with it and choosing it is then one instruction.
+    pub(super) last_constant: Option<(Var, Value)>,
 }
 
 impl Frame {
@@ -38,8 +40,13 @@ impl Frame {
 pub(super) enum Counter {
     /// In its only iteration.
     Fixed(i64),
-    /// Anywhere: its position times each of some strides.
-    Running(Vec<(i64, Value)>),
+    /// Anywhere.
+    Running {
+        /// The position of the first of the iterations that run together, times each of some strides.
+        counters: Vec<(i64, Value)>,
+        /// How far this iteration is behind the first.
+        offset: i64,
+    },
 }
 
 /// An access to an array.
@@ -53,7 +60,7 @@ impl Emitter<'_, '_> {
         let mut displacement = index.offset;
         for term in &index.terms {
             if let Atom::Axis(id) = term.atom {
-                displacement += term.coefficient * (self.fixed(id).unwrap_or(0) + self.lane_offset(id, lane));
+                displacement += term.coefficient * (self.known_part(id) + self.lane_offset(id, lane));
             }
         }
         let terms = self.running_terms(index, size);
@@ -145,7 +152,7 @@ impl Emitter<'_, '_> {
     /// The loops of a position that run and are entered, outermost first, with strides in bytes.
     fn running_terms(&self, index: &Index, size: i64) -> Vec<(usize, i64)> {
         let entered = self.frames.iter().filter_map(|frame| match &frame.counter {
-            Some((id, Counter::Running(_))) => Some(*id),
+            Some((id, Counter::Running { .. })) => Some(*id),
             _ => None,
         });
         let coefficient = |id: usize| index.terms.iter().find(|term| term.atom == Atom::Axis(id));
@@ -169,17 +176,27 @@ impl Emitter<'_, '_> {
     /// The position of a running loop times a stride.
     fn counter(&self, id: usize, stride: i64) -> Value {
         let found = self.frames.iter().find_map(|frame| match &frame.counter {
-            Some((other, Counter::Running(counters))) if *other == id => counters.iter().find(|(s, _)| *s == stride),
+            Some((other, Counter::Running { counters, .. })) if *other == id => {
+                counters.iter().find(|(other, _)| *other == stride)
+            }
             _ => None,
         });
         found.expect("a loop carries a counter for each stride in its body").1
     }
 
-    fn fixed(&self, id: usize) -> Option<i64> {
-        self.frames.iter().find_map(|frame| match &frame.counter {
+    /// What is known of the position of a loop: all of it, or how far this iteration is behind the first.
+    fn known_part(&self, id: usize) -> i64 {
+        let part = self.frames.iter().find_map(|frame| match &frame.counter {
             Some((other, Counter::Fixed(position))) if *other == id => Some(*position),
+            Some((other, Counter::Running { offset, .. })) if *other == id => Some(*offset),
             _ => None,
-        })
+        });
+        part.expect("positions use loops around them")
+    }
+
+    fn runs(&self, id: usize) -> bool {
+        let running = |frame: &Frame| matches!(&frame.counter, Some((other, Counter::Running { .. })) if *other == id);
+        self.frames.iter().any(running)
     }
 
     fn lane_offset(&self, id: usize, lane: usize) -> i64 {
@@ -207,16 +224,17 @@ impl Emitter<'_, '_> {
             return *value;
         }
         let value = match atom {
-            Atom::Axis(id) => match self.fixed(*id) {
-                Some(position) => {
-                    let position = position + self.lane_offset(*id, lane);
-                    self.builder.ins().iconst(types::I64, position)
+            Atom::Axis(id) => {
+                let known = self.known_part(*id) + self.lane_offset(*id, lane);
+                match (self.runs(*id), known) {
+                    (false, position) => self.builder.ins().iconst(types::I64, position),
+                    (true, 0) => self.counter(*id, 1),
+                    (true, offset) => {
+                        let counter = self.counter(*id, 1);
+                        self.builder.ins().iadd_imm_s(counter, offset)
+                    }
                 }
-                None => {
-                    let (counter, offset) = (self.counter(*id, 1), self.lane_offset(*id, lane));
-                    if offset == 0 { counter } else { self.builder.ins().iadd_imm_s(counter, offset) }
-                }
-            },
+            }
             Atom::Quotient(inner, by) => self.quotient(inner, *by, lane),
             Atom::Remainder(inner, by) => self.remainder(inner, *by, lane),
             Atom::Gathered { read, bound } => self.gathered(Var(*read), *bound, lane),

@@ -13,6 +13,10 @@ use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{BlockArg, Endianness, InstBuilder, MemFlagsData, Value, types};
 use cranelift_codegen::isa::TargetFrontendConfig;
 use cranelift_frontend::{FunctionBuilder, Variable};
+use std::ops::Range;
+
+/// The most statements, counted once per group of lanes, that unrolling may make of a loop body.
+const UNROLLED_STATEMENTS: usize = 256;
 
 /// What a variable of the kernel is here.
 #[derive(Clone, Debug)]
@@ -138,7 +142,7 @@ impl<'a, 'f> Emitter<'a, 'f> {
     fn lanes(&mut self, id: LoopId, extent: usize, groups: usize, body: &[Statement]) -> Result<(), EmitError> {
         let (whole, filled) = (extent - extent % (groups * LANES), extent - extent % LANES);
         self.phase = Phase::Lanes { id: id.0, groups };
-        self.mark_varying(id, body);
+        self.mark_varying(body);
         self.run(id, 0..whole, groups * LANES, body)?;
         self.phase = Phase::Lanes { id: id.0, groups: 1 };
         self.run(id, whole..filled, LANES, body)?;
@@ -148,46 +152,76 @@ impl<'a, 'f> Emitter<'a, 'f> {
         Ok(())
     }
 
-    /// Runs a body at some positions of a loop.
-    fn run(
+    /// Runs a body at some positions of a loop, several at a time where that pays.
+    fn run(&mut self, id: LoopId, at: Range<usize>, step: usize, body: &[Statement]) -> Result<(), EmitError> {
+        let unroll = self.unroll(body, at.len() / step);
+        let rest = at.end - at.len() % (step * unroll);
+        self.run_by(id, at.start..rest, step, unroll, body)?;
+        self.run_by(id, rest..at.end, step, 1, body)
+    }
+
+    /// How many iterations to run together: the values of registers move less where an iteration follows another in a row.
+    fn unroll(&self, body: &[Statement], iterations: usize) -> usize {
+        let groups = if let Phase::Lanes { groups, .. } = self.phase { groups } else { 1 };
+        let innermost = !body.iter().any(|statement| matches!(statement, Statement::Loop { .. }));
+        let sums = body.iter().any(|statement| matches!(statement, Statement::Assign(..)));
+        let fits = |unroll: &usize| iterations >= 2 * unroll && body.len() * groups * unroll <= UNROLLED_STATEMENTS;
+        if innermost && sums { [4, 2].into_iter().find(fits).unwrap_or(1) } else { 1 }
+    }
+
+    fn run_by(
         &mut self,
         id: LoopId,
-        at: std::ops::Range<usize>,
+        at: Range<usize>,
         step: usize,
+        unroll: usize,
         body: &[Statement],
     ) -> Result<(), EmitError> {
-        match at.len() / step {
+        match at.len() / (step * unroll) {
             0 => Ok(()),
-            1 => {
-                self.frames.push(Frame::new(id.0, Counter::Fixed(at.start as i64)));
-                self.statements(body)?;
-                self.frames.pop();
-                Ok(())
-            }
-            _ => self.repeat(id, at.start as i64..at.end as i64, step as i64, body),
+            1 => at.step_by(step).try_for_each(|position| self.iteration(id, Counter::Fixed(position as i64), body)),
+            _ => self.repeat(id, at, step, unroll, body),
         }
     }
 
-    fn repeat(&mut self, id: LoopId, at: std::ops::Range<i64>, step: i64, body: &[Statement]) -> Result<(), EmitError> {
+    fn iteration(&mut self, id: LoopId, counter: Counter, body: &[Statement]) -> Result<(), EmitError> {
+        self.frames.push(Frame::new(id.0, counter));
+        self.statements(body)?;
+        self.frames.pop();
+        Ok(())
+    }
+
+    fn repeat(
+        &mut self,
+        id: LoopId,
+        at: Range<usize>,
+        step: usize,
+        unroll: usize,
+        body: &[Statement],
+    ) -> Result<(), EmitError> {
         self.prepare(body);
         self.prepare_splats(body)?;
         let mut strides = self.strides(id.0, body);
         if strides.is_empty() {
             strides.push(1);
         }
-        let start: Vec<BlockArg> =
-            strides.iter().map(|stride| self.builder.ins().iconst(types::I64, stride * at.start).into()).collect();
+        let start: Vec<BlockArg> = strides
+            .iter()
+            .map(|stride| self.builder.ins().iconst(types::I64, stride * at.start as i64).into())
+            .collect();
         let (header, exit) = (self.builder.create_block(), self.builder.create_block());
         self.builder.ins().jump(header, &start);
         let counters: Vec<(i64, Value)> =
             strides.iter().map(|&stride| (stride, self.builder.append_block_param(header, types::I64))).collect();
         self.builder.switch_to_block(header);
-        self.frames.push(Frame::new(id.0, Counter::Running(counters.clone())));
-        self.statements(body)?;
-        self.frames.pop();
+        for copy in 0..unroll {
+            let offset = (copy * step) as i64;
+            self.iteration(id, Counter::Running { counters: counters.clone(), offset }, body)?;
+        }
+        let whole = (step * unroll) as i64;
         let next: Vec<Value> =
-            counters.iter().map(|&(stride, counter)| self.builder.ins().iadd_imm_s(counter, stride * step)).collect();
-        let more = self.builder.ins().icmp_imm_s(IntCC::NotEqual, next[0], strides[0] * at.end);
+            counters.iter().map(|&(stride, counter)| self.builder.ins().iadd_imm_s(counter, stride * whole)).collect();
+        let more = self.builder.ins().icmp_imm_s(IntCC::NotEqual, next[0], strides[0] * at.end as i64);
         let next: Vec<BlockArg> = next.into_iter().map(BlockArg::from).collect();
         self.builder.ins().brif(more, header, &next, exit, &[]);
         self.builder.seal_block(header);
@@ -208,7 +242,14 @@ impl<'a, 'f> Emitter<'a, 'f> {
                 Ok(Held::Single(self.builder.ins().ireduce(types::I32, number)))
             }
             (Expression::Index(index), Some(groups)) => self.index_lanes(index, groups).map(Held::Lanes),
-            (Expression::Load { parameter, index }, None) => self.load(*parameter, index).map(Held::Single),
+            (Expression::Load { parameter, index }, None) => {
+                let value = self.load(*parameter, index)?;
+                if self.width() == Width::Lanes {
+                    // Right after it, a load into all lanes is one instruction; unused, it is none.
+                    self.splat(var, value)?;
+                }
+                Ok(Held::Single(value))
+            }
             (Expression::Load { parameter, index }, Some(groups)) => (0..groups)
                 .map(|group| self.load_lanes(*parameter, index, group))
                 .collect::<Result<_, _>>()
@@ -260,12 +301,21 @@ impl<'a, 'f> Emitter<'a, 'f> {
         let Phase::Lanes { groups, .. } = self.phase else { unreachable!("only lanes loops have vectors") };
         match self.held[var.0].clone() {
             Some(Held::Lanes(vectors)) => Ok(vectors),
-            Some(Held::Constant(dtype, value)) => {
-                Ok(vec![self.operations(Width::Lanes).constant(dtype, value)?; groups])
-            }
+            Some(Held::Constant(dtype, value)) => Ok(vec![self.constant_lanes(var, dtype, value)?; groups]),
             Some(Held::Single(value)) => Ok(vec![self.splat(var, value)?; groups]),
             None => panic!("v{} is defined before it is used", var.0),
         }
+    }
+
+    fn constant_lanes(&mut self, var: Var, dtype: DType, number: f64) -> Result<Value, EmitError> {
+        if let Some((last, vector)) = self.frame().last_constant
+            && last == var
+        {
+            return Ok(vector);
+        }
+        let vector = self.operations(Width::Lanes).constant(dtype, number)?;
+        self.frame().last_constant = Some((var, vector));
+        Ok(vector)
     }
 
     fn splat(&mut self, var: Var, value: Value) -> Result<Value, EmitError> {
@@ -463,10 +513,10 @@ impl<'a, 'f> Emitter<'a, 'f> {
     }
 
     /// Finds out which variables in a lanes loop differ between its iterations.
-    fn mark_varying(&mut self, id: LoopId, statements: &[Statement]) {
+    fn mark_varying(&mut self, statements: &[Statement]) {
         for statement in statements {
             match statement {
-                Statement::Loop { body, .. } => self.mark_varying(id, body),
+                Statement::Loop { body, .. } => self.mark_varying(body),
                 Statement::Let(var, expression) => {
                     self.varying[var.0] = match expression {
                         Expression::Constant(..) | Expression::Combine(..) => false,
