@@ -5,7 +5,7 @@
 //! are left open, fuses the graph into kernels and makes machine code of them; `run` calls that code. Nothing is recorded,
 //! nothing is interpreted, and after the first run nothing is allocated.
 //!
-//! ```text
+//! ```
 //! use tapeless::{model, Device, Error, Options, Seed};
 //!
 //! model! {
@@ -53,4 +53,5 @@ pub use step::Step;
 pub use store::{Parameter, Seed, Store};
 pub use tapeless_compiler::dtype::DType;
 pub use tapeless_compiler::pipeline::{Fusion, Options};
+pub use tapeless_macros::model;
 pub use tensor::{Tensor, View};

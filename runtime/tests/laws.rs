@@ -53,30 +53,39 @@ fn leaves(graph: &Graph, sample: &Sample) -> Vec<Array> {
 /// The elements of an array as a program holds them.
 enum Operand {
     F32(Vec<f32>),
+    F64(Vec<f64>),
     U32(Vec<u32>),
     I32(Vec<i32>),
+    I64(Vec<i64>),
+    U8(Vec<u8>),
     Bool(Vec<bool>),
 }
 
 impl Operand {
-    /// `None` if the array is of a type that is no input.
+    /// `None` if the array is of a type that programs do not hold.
     fn new(array: &Array) -> Option<Operand> {
         let elements = array.elements.iter();
         Some(match array.dtype {
             DType::F32 => Operand::F32(elements.map(|&x| x as f32).collect()),
+            DType::F64 => Operand::F64(array.elements.clone()),
             DType::U32 => Operand::U32(elements.map(|&x| x as u32).collect()),
             DType::I32 => Operand::I32(elements.map(|&x| x as i32).collect()),
+            DType::I64 => Operand::I64(elements.map(|&x| x as i64).collect()),
+            DType::U8 => Operand::U8(elements.map(|&x| x as u8).collect()),
             DType::Bool => Operand::Bool(elements.map(|&x| x != 0.0).collect()),
-            _ => return None,
+            DType::F16 | DType::Bf16 => return None,
         })
     }
 
     fn elements(&self) -> Elements<'_> {
         match self {
-            Operand::F32(elements) => Elements::F32(elements),
-            Operand::U32(elements) => Elements::U32(elements),
-            Operand::I32(elements) => Elements::I32(elements),
-            Operand::Bool(elements) => Elements::Bool(elements),
+            Operand::F32(elements) => elements.into(),
+            Operand::F64(elements) => elements.into(),
+            Operand::U32(elements) => elements.into(),
+            Operand::I32(elements) => elements.into(),
+            Operand::I64(elements) => elements.into(),
+            Operand::U8(elements) => elements.into(),
+            Operand::Bool(elements) => elements.into(),
         }
     }
 }
@@ -84,11 +93,14 @@ impl Operand {
 /// A result of a step as numbers.
 fn result(step: &Step, position: usize, dtype: DType) -> Vec<f64> {
     match dtype {
-        DType::F32 => step.view::<f32>(position).iter().map(|&x| f64::from(x)).collect(),
-        DType::U32 => step.view::<u32>(position).iter().map(|&x| f64::from(x)).collect(),
-        DType::I32 => step.view::<i32>(position).iter().map(|&x| f64::from(x)).collect(),
-        DType::Bool => step.view::<bool>(position).iter().map(|&x| f64::from(u8::from(x))).collect(),
-        other => panic!("no law has results of {other}"),
+        DType::F32 => step.view::<f32>(position).iter().map(|&x| x.into()).collect(),
+        DType::F64 => step.view::<f64>(position).to_vec(),
+        DType::U32 => step.view::<u32>(position).iter().map(|&x| x.into()).collect(),
+        DType::I32 => step.view::<i32>(position).iter().map(|&x| x.into()).collect(),
+        DType::I64 => step.view::<i64>(position).iter().map(|&x| x as f64).collect(),
+        DType::U8 => step.view::<u8>(position).iter().map(|&x| x.into()).collect(),
+        DType::Bool => step.view::<bool>(position).iter().map(|&x| u8::from(x).into()).collect(),
+        DType::F16 | DType::Bf16 => panic!("steps refuse results of {dtype}"),
     }
 }
 
