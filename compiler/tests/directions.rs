@@ -28,13 +28,6 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("plan", &["dtype", "shape", "scalar", "nest", "graph", "fuse", "kernel", "schedule"]),
     ("backend", &["dtype", "scalar", "nest", "kernel"]),
     (
-        "pipeline",
-        &[
-            "dtype", "shape", "text", "scalar", "nest", "graph", "ops", "expand", "simplify", "fuse", "kernel",
-            "schedule", "plan", "backend",
-        ],
-    ),
-    (
         "syntax",
         &[
             "dtype",
@@ -49,7 +42,13 @@ const ROOMS: &[(&str, &[&str])] = &[
             "simplify",
             "description",
             "prelude",
-            "pipeline",
+        ],
+    ),
+    (
+        "pipeline",
+        &[
+            "dtype", "shape", "text", "scalar", "nest", "graph", "ops", "expand", "simplify", "syntax", "fuse",
+            "kernel", "schedule", "plan", "backend",
         ],
     ),
 ];
