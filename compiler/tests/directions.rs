@@ -14,8 +14,6 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("scalar", &["dtype"]),
     ("nest", &["dtype", "scalar"]),
     ("description", &["dtype", "text", "shape"]),
-    ("random", &[]),
-    ("prelude", &[]),
     ("graph", &["dtype", "text", "shape", "scalar", "nest"]),
     ("ops", &["dtype", "shape", "scalar", "nest", "graph"]),
     ("expand", &["dtype", "shape", "scalar", "nest", "graph", "ops"]),
