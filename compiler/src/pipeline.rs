@@ -19,9 +19,13 @@ use crate::plan::bounds::{bounds, insert};
 use crate::plan::{self, Bound, Plan};
 use crate::shape::{Bindings, Extent, Symbol};
 use crate::simplify::simplify;
+#[cfg(feature = "language")]
+use crate::syntax::{self, diagnostic::Diagnostic, output};
 use crate::text::ParseError;
 #[cfg(feature = "cranelift")]
 use cranelift_codegen::isa::TargetIsa;
+#[cfg(feature = "language")]
+use proc_macro2::TokenStream;
 use thiserror::Error;
 
 pub use crate::fuse::Fusion;
@@ -109,6 +113,20 @@ pub struct Stage {
 
 /// Who wants to see the program after each pass: gets the pass, and the text if asked for.
 type Trace<'a> = &'a mut dyn FnMut(&'static str, &dyn Fn() -> String);
+
+/// The macro half: what the contents of a `model! { … }` become, and all mistakes in them. A step with a mistake has an
+/// empty graph.
+#[cfg(feature = "language")]
+pub fn derive(tokens: TokenStream) -> (output::Program, Vec<Diagnostic>) {
+    let (mut program, mut diagnostics) = syntax::compile(tokens);
+    for step in &mut program.steps {
+        match finish(&step.graph) {
+            Ok(graph) => step.graph = graph,
+            Err(error) => diagnostics.push(Diagnostic::new(step.name.span, format!("{}: {error}", step.name.name))),
+        }
+    }
+    (program, diagnostics)
+}
 
 /// The last passes of the macro half: no composite op is left, and nothing that is not needed.
 pub fn finish(graph: &Graph) -> Result<Graph, CompileError> {

@@ -31,9 +31,10 @@ pub fn docs(written: &[String], otherwise: String) -> TokenStream {
     quote! { #(#[doc = #lines])* }
 }
 
+/// The user's own span, not one of the call's: rustc then shows the tokens without a word on macros.
 fn error(diagnostic: &Diagnostic) -> TokenStream {
     let message = diagnostic.message();
-    quote_spanned! { names::here(diagnostic.span) => ::core::compile_error! { #message } }
+    quote_spanned! { diagnostic.span => ::core::compile_error! { #message } }
 }
 
 fn model(model: &Model) -> TokenStream {

@@ -15,6 +15,6 @@ use proc_macro::TokenStream;
 /// of their `let`, then the inputs, and returns a field per metric, with the value of the body in `output`.
 #[proc_macro]
 pub fn model(tokens: TokenStream) -> TokenStream {
-    let (program, diagnostics) = tapeless_compiler::syntax::compile(tokens.into());
+    let (program, diagnostics) = tapeless_compiler::pipeline::derive(tokens.into());
     generate::generate(program, diagnostics).into()
 }

@@ -16,7 +16,7 @@ const KEYWORDS: [&str; 48] = [
 
 /// The place of a token of the user's, seen from where the macro is called. Names meant for the user's program have it, and
 /// what the compiler says about generated code shows their token.
-pub fn here(span: Span) -> Span {
+fn here(span: Span) -> Span {
     span.resolved_at(Span::call_site())
 }
 

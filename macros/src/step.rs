@@ -17,11 +17,9 @@ pub fn step(step: &Step) -> TokenStream {
 fn program(step: &Step) -> TokenStream {
     let visibility = &step.visibility;
     let docs = docs(&step.docs, format!(" The step `{}`, compiled for a device.", step.name.name));
-    let (name, dims) = (names::of(&step.name), names::derived(&step.name, "Dims"));
+    let name = names::of(&step.name);
     let (text, debug) = (graph::print(&step.graph), debug(&step.name.name, &name));
-    let symbols = step.dims.iter().map(|dim| &dim.name);
-    let fields: Vec<Ident> = step.dims.iter().map(names::dim).collect();
-    let run = run(step);
+    let (compile, run) = (compile(step), run(step));
     quote! {
         #docs
         #visibility struct #name {
@@ -31,22 +29,7 @@ fn program(step: &Step) -> TokenStream {
         impl #name {
             const GRAPH: &'static str = #text;
 
-            /// The extents that the step is compiled for, none of them set.
-            pub fn dims() -> #dims {
-                <#dims as ::core::default::Default>::default()
-            }
-
-            /// Compiles the step for these extents.
-            pub fn compile(
-                device: &::tapeless::Device,
-                dims: #dims,
-                options: &::tapeless::Options,
-            ) -> ::core::result::Result<Self, ::tapeless::Error> {
-                let #dims { #(#fields),* } = dims;
-                ::tapeless::Step::compile(Self::GRAPH, device, &[#((#symbols, #fields)),*], options)
-                    .map(|step| Self { step })
-            }
-
+            #compile
             #run
         }
 
@@ -59,6 +42,30 @@ fn program(step: &Step) -> TokenStream {
         }
 
         #debug
+    }
+}
+
+/// The functions that give the open extents and take them back.
+fn compile(step: &Step) -> TokenStream {
+    let dims = names::derived(&step.name, "Dims");
+    let symbols = step.dims.iter().map(|dim| &dim.name);
+    let fields: Vec<Ident> = step.dims.iter().map(names::dim).collect();
+    quote! {
+        /// The extents that the step is compiled for, none of them set.
+        pub fn dims() -> #dims {
+            <#dims as ::core::default::Default>::default()
+        }
+
+        /// Compiles the step for these extents.
+        pub fn compile(
+            device: &::tapeless::Device,
+            dims: #dims,
+            options: &::tapeless::Options,
+        ) -> ::core::result::Result<Self, ::tapeless::Error> {
+            let #dims { #(#fields),* } = dims;
+            ::tapeless::Step::compile(Self::GRAPH, device, &[#((#symbols, #fields)),*], options)
+                .map(|step| Self { step })
+        }
     }
 }
 

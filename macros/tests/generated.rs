@@ -95,7 +95,8 @@ fn arguments_and_results_stand_in_order() -> Result<(), Error> {
     let device = Device;
     let (mut line, other) = (Line::new(&device, Seed(0))?, Line::new(&device, Seed(0))?);
     let mut train = TrainLine::compile(&device, TrainLine::dims().b(2).r#type(3), &Options)?;
-    let out = train.run(&mut line, &other, &[1.0, 2.0], &vec![3], &[true], &[0.5], 0.1, -1)?;
+    let label = vec![3];
+    let out = train.run(&mut line, &other, &[1.0, 2.0], &label, &[true], &[0.5], 0.1, -1)?;
     assert_eq!((out.loss, out.each.0, out.output.0.0, out.output.1), (0.0, &[1][..], &[2][..], (3.0,)));
     assert_eq!(format!("{out:?}").split(' ').next(), Some("TrainLineOutput"));
     let log = train.log.take();

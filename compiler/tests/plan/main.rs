@@ -6,3 +6,4 @@ mod pipeline;
 mod plans;
 mod runs;
 mod steps;
+mod training;

@@ -140,3 +140,17 @@ fn a_wrong_pass_is_named() {
         error.to_string().starts_with("a mistake of tapeless: after pass `fuse`, the nest of group `relu` is wrong")
     );
 }
+
+#[cfg(feature = "cranelift")]
+#[test]
+fn every_kernel_gets_code() {
+    use tapeless_compiler::pipeline::emit;
+    let flags = cranelift_codegen::settings::Flags::new(cranelift_codegen::settings::builder());
+    let host =
+        cranelift_codegen::isa::lookup(target_lexicon::Triple::host()).expect("the tests run on a known machine");
+    let isa = host.finish(flags).expect("the default settings are consistent");
+    let plan = pipeline::plan(&descent(), &[], &Options::default()).expect("the step compiles");
+    let program = emit(plan, &*isa).expect("every kernel can be emitted");
+    assert_eq!(program.code.len(), program.plan.kernels.len());
+    assert!(program.code.iter().all(|code| !code.bytes.is_empty()));
+}

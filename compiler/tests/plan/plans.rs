@@ -1,6 +1,6 @@
 //! Plans: what they compute, where things lie, what is updated in place.
 
-use crate::runs::{assert_runs, planned};
+use crate::runs::{assert_runs, leaf_copies, planned};
 use crate::steps::{descent, input, metric, parameter, state};
 use tapeless_compiler::dtype::DType;
 use tapeless_compiler::fuse::Fusion;
@@ -9,11 +9,6 @@ use tapeless_compiler::ops::*;
 use tapeless_compiler::plan::verify::{VerifyError, verify};
 use tapeless_compiler::plan::{self, Buffer, BufferId, Place, Plan};
 use tapeless_compiler::shape::Shape;
-
-fn leaf_copies(plan: &Plan) -> usize {
-    let into_leaf = |buffer: BufferId| matches!(plan.buffers[buffer.0].place, Place::Leaf(_));
-    plan.launches.iter().filter(|launch| launch.label == "copy" && into_leaf(launch.arguments[1])).count()
-}
 
 #[test]
 fn a_step_of_descent_updates_in_place() {

@@ -4,7 +4,7 @@ use crate::steps::arrays;
 use tapeless_compiler::fuse::{Fusion, fuse};
 use tapeless_compiler::graph::{Array, Graph, Role, ValueId, evaluate};
 use tapeless_compiler::plan::verify::verify;
-use tapeless_compiler::plan::{self, Interpreted, Plan, plan};
+use tapeless_compiler::plan::{self, BufferId, Interpreted, Place, Plan, plan};
 
 /// The plan of a graph, verified.
 pub fn planned(graph: &Graph, fusion: Fusion) -> Plan {
@@ -38,4 +38,10 @@ fn assert_close(found: &Array, expected: &Array, what: &str) {
     for (a, b) in found.elements.iter().zip(&expected.elements) {
         assert!((a - b).abs() <= 1e-5 * (1.0 + b.abs()), "{what}: {a} instead of {b}");
     }
+}
+
+/// How many launches copy a next value into its leaf at the end.
+pub fn leaf_copies(plan: &Plan) -> usize {
+    let into_leaf = |buffer: BufferId| matches!(plan.buffers[buffer.0].place, Place::Leaf(_));
+    plan.launches.iter().filter(|launch| launch.label == "copy" && into_leaf(launch.arguments[1])).count()
 }

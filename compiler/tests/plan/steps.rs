@@ -35,21 +35,22 @@ pub fn metric(graph: &mut Graph, name: &str, value: ValueId) {
     graph.result(Role::Metric(name.to_string()), value);
 }
 
-/// One array per leaf: small numbers, none of them twice in a row.
+/// One array per leaf: small numbers, none negative in slots, where optimizers keep squares.
 pub fn arrays(graph: &Graph, seed: u64) -> Vec<Array> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let mut draw = || {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (state >> 40) as f64 / (1u64 << 24) as f64
     };
-    let array = |dtype: DType, shape: &[usize], draw: &mut dyn FnMut() -> f64| {
-        Array::build(dtype, shape, |_| match dtype.is_integer() {
-            true => (draw() * 4.0).floor(),
+    let array = |(_, leaf, ty): (ValueId, &Leaf, &Type)| {
+        Array::build(ty.dtype, &ty.known_shape(), |_| match leaf {
+            _ if ty.dtype.is_integer() => (draw() * 4.0).floor(),
             // Exact in f32, so that rounding on the way in is no difference.
-            false => f64::from((draw() * 4.0 - 2.0) as f32),
+            Leaf::Slot { .. } => f64::from(draw() as f32),
+            _ => f64::from((draw() * 4.0 - 2.0) as f32),
         })
     };
-    graph.leaves().map(|(_, _, ty)| array(ty.dtype, &ty.known_shape(), &mut draw)).collect()
+    graph.leaves().map(array).collect()
 }
 
 /// One step of stochastic gradient descent on `mean((relu(x w^T + b) - y)^2)`, its gradients written by hand.

@@ -51,12 +51,9 @@ impl Reader<'_> {
             return;
         };
         let headline = format!("{} begins no item", quoted(first));
-        let note = match first {
-            TokenTree::Ident(word) => match nearest(&word.to_string(), WORDS.into_iter()).first() {
-                Some(meant) => format!("the nearest: {meant}"),
-                None => "items are `block`, `model`, `step` and `use`, each followed by a name".to_string(),
-            },
-            _ => "items are `block`, `model`, `step` and `use`, each followed by a name".to_string(),
+        let note = match nearest(&first.to_string(), WORDS.into_iter()).first() {
+            Some(meant) => format!("the nearest: {meant}"),
+            None => "items are `block`, `model`, `step` and `use`, each followed by a name".to_string(),
         };
         self.report_with(first.span(), headline, note);
     }
@@ -351,7 +348,7 @@ fn skip_until(input: ParseStream<'_>, found: impl Fn(ParseStream<'_>) -> bool) {
 /// Skips to the comma that ends an input; commas between extents do not.
 fn skip_argument(input: ParseStream<'_>) {
     let mut depth = 0;
-    while !input.is_empty() && !(depth <= 0 && input.peek(Token![,])) {
+    while depth > 0 || !input.peek(Token![,]) {
         match input.parse() {
             Ok(TokenTree::Punct(punct)) if punct.as_char() == '<' => depth += 1,
             Ok(TokenTree::Punct(punct)) if punct.as_char() == '>' => depth -= 1,

@@ -3,7 +3,7 @@
 use super::expr::at;
 use super::ty::Place;
 use super::{Reader, drain, ident};
-use crate::syntax::ast::{Attribute, AttributeKind, Body, Expr, ExprKind, Pattern, Statement};
+use crate::syntax::ast::{Attribute, AttributeKind, Body, Expr, ExprKind, Pattern, Statement, Template};
 use crate::syntax::nearest::nearest;
 use proc_macro2::{Delimiter, Span, TokenTree};
 use syn::Token;
@@ -180,37 +180,44 @@ impl Reader<'_> {
         let span = attribute.path().span();
         let word = attribute.path().get_ident().map(ToString::to_string).unwrap_or_default();
         let kind = match (word.as_str(), &attribute.meta) {
-            ("name", syn::Meta::List(_)) => match attribute.parse_args::<syn::LitStr>() {
-                Ok(text) => AttributeKind::Name(self.template(&text)),
-                Err(error) => {
-                    self.error_with(error, "a key is a text: #[name(\"layer{i}\")]");
-                    return None;
-                }
-            },
+            ("name", syn::Meta::List(_)) => AttributeKind::Name(self.key(attribute)?),
             ("param", syn::Meta::Path(_)) => AttributeKind::Param,
             ("state", syn::Meta::Path(_)) => AttributeKind::State,
             ("train", syn::Meta::Path(_)) => AttributeKind::Train,
             ("eval", syn::Meta::Path(_)) => AttributeKind::Eval,
             ("remat", syn::Meta::Path(_)) => AttributeKind::Remat,
-            ("name", _) => {
-                self.report_with(span, "`name` needs a text", "like #[name(\"layer{i}\")]");
-                return None;
-            }
-            (known, _) if ATTRIBUTES.contains(&known) => {
-                self.report(span, format!("`#[{known}]` takes no arguments"));
-                return None;
-            }
-            (unknown, _) => {
-                let names = nearest(unknown, ATTRIBUTES.into_iter());
-                let note = match names.is_empty() {
-                    true => format!("the attributes: {}", ATTRIBUTES.join(", ")),
-                    false => format!("the nearest: {}", names.join(", ")),
-                };
-                self.report_with(span, format!("no attribute `{unknown}`"), note);
+            _ => {
+                self.refuse_attribute(&word, span);
                 return None;
             }
         };
         Some(Attribute { kind, span })
+    }
+
+    /// The text in `#[name("…")]`.
+    fn key(self, attribute: &syn::Attribute) -> Option<Template> {
+        match attribute.parse_args::<syn::LitStr>() {
+            Ok(text) => Some(self.template(&text)),
+            Err(error) => {
+                self.error_with(error, "a key is a text: #[name(\"layer{i}\")]");
+                None
+            }
+        }
+    }
+
+    fn refuse_attribute(self, word: &str, span: Span) {
+        if word == "name" {
+            return self.report_with(span, "`name` needs a text", "like #[name(\"layer{i}\")]");
+        }
+        if ATTRIBUTES.contains(&word) {
+            return self.report(span, format!("`#[{word}]` takes no arguments"));
+        }
+        let names = nearest(word, ATTRIBUTES.into_iter());
+        let note = match names.is_empty() {
+            true => format!("the attributes: {}", ATTRIBUTES.join(", ")),
+            false => format!("the nearest: {}", names.join(", ")),
+        };
+        self.report_with(span, format!("no attribute `{word}`"), note);
     }
 
     /// Attributes stand before `let` and `for`; `syn` keeps those of another statement at its leftmost expression.
