@@ -1,44 +1,9 @@
-//! The corpus of the language: whole programs of users, and wrong ones with the messages that they must give.
-
-use proc_macro2::TokenStream;
-use std::fs;
-use std::path::{Path, PathBuf};
-
-/// The paths of all programs in `tests/programs`, or in the folder `wrong` of it, sorted.
-pub fn paths(wrong: bool) -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/programs").join(if wrong { "wrong" } else { "." });
-    let entries = fs::read_dir(folder).expect("the corpus is part of the repository");
-    let paths = entries.map(|entry| entry.expect("the folder can be listed").path());
-    let mut paths: Vec<PathBuf> = paths.filter(|path| path.extension().is_some_and(|end| end == "rs")).collect();
-    paths.sort();
-    paths
-}
-
-/// The text of a program.
-pub fn text(path: &Path) -> String {
-    fs::read_to_string(path).expect("programs are readable")
-}
-
-/// The tokens of every `model! { … }` in a program. Their places are those in the program.
-pub fn models(text: &str) -> Vec<TokenStream> {
-    let file = syn::parse_file(text).expect("programs are Rust");
-    let mut found = Vec::new();
-    collect(&file.items, &mut found);
-    found
-}
-
-fn collect(items: &[syn::Item], found: &mut Vec<TokenStream>) {
-    for item in items {
-        match item {
-            syn::Item::Macro(call) if call.mac.path.is_ident("model") => found.push(call.mac.tokens.clone()),
-            syn::Item::Mod(module) => collect(module.content.as_ref().map_or(&[], |(_, items)| items), found),
-            _ => {}
-        }
-    }
 //! Nests of every kind that lowering makes, for tests that run kernels.
+
 use tapeless_compiler::dtype::DType;
 use tapeless_compiler::nest::{Atom, Body, Index, Nest, Read, Reducer, Scalar, ScalarId, flatten, unflatten};
 use tapeless_compiler::scalar::ScalarOp;
+
 /// A nest with its operands.
 pub struct Case {
     /// What it is.
@@ -49,8 +14,11 @@ pub struct Case {
     pub shapes: Vec<Vec<usize>>,
     /// The elements of the operands.
     pub operands: Vec<Vec<f64>>,
+}
+
 /// Extents around the sizes of vectors and groups.
 const EXTENTS: [usize; 8] = [0, 1, 3, 5, 8, 17, 64, 65];
+
 /// All cases.
 pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
@@ -63,15 +31,22 @@ pub fn cases() -> Vec<Case> {
                 cases.push(reduce(reducer, [3, extent, 9], axis));
                 cases.push(reduce(reducer, [2, 5, extent], axis));
             }
+        }
         cases.push(reduce_all(extent));
         for equation in ["ik,jk->ij", "ik,kj->ij", "ij,ik->jk", "ij,jk->ik", "bik,bjk->bij", "ij,ij->"] {
             cases.push(contract(equation, [6, extent, 10]));
             cases.push(contract(equation, [extent, 11, 21]));
+        }
+    }
     cases.extend([contract("ij,ik->jk", [7, 13, 36]), contract("ik,jk->ij", [9, 6, 70]), scalar_update(), patches()]);
     cases
+}
+
 /// Contractions of the size of a layer, for measurements.
 pub fn layer(equation: &str) -> Case {
     contract(equation, [64, 512, 784])
+}
+
 fn case(name: String, nest: Nest, shapes: &[&[usize]]) -> Case {
     let mut seed = 1;
     let dtype = |operand: usize| nest.reads.iter().find(|read| read.operand == operand).map(|read| read.dtype);
@@ -81,6 +56,8 @@ fn case(name: String, nest: Nest, shapes: &[&[usize]]) -> Case {
     };
     let operands = shapes.iter().enumerate().map(fill).collect();
     Case { name, nest, shapes: shapes.iter().map(|shape| shape.to_vec()).collect(), operands }
+}
+
 /// A pseudo-random element that its type holds exactly.
 fn element(dtype: DType, seed: &mut u64) -> f64 {
     *seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -90,10 +67,17 @@ fn element(dtype: DType, seed: &mut u64) -> f64 {
         DType::U32 => f64::from(bits % 12),
         DType::I32 => f64::from(bits % 23) - 11.0,
         _ => f64::from(bits) / f64::from(1 << 22) - 2.0,
+    }
+}
+
 fn read(operand: usize, dtype: DType, index: Vec<Index>) -> Read {
     Read { operand, dtype, index }
+}
+
 fn axes(axes: &[usize]) -> Vec<Index> {
     axes.iter().map(|&axis| Index::axis(axis)).collect()
+}
+
 /// A body with the reads as its first scalars.
 fn reading(reads: usize) -> Body {
     let mut body = Body::default();
@@ -101,8 +85,12 @@ fn reading(reads: usize) -> Body {
         body.push(Scalar::Read(read));
     });
     body
+}
+
 fn elementwise(extents: &[usize], reads: Vec<Read>, body: Body, dtype: DType) -> Nest {
     Nest { extents: extents.to_vec(), outputs: extents.len(), reads, body, reducer: None, epilogue: None, dtype }
+}
+
 /// (a - b) * a / (|b| + 1), then the square root of its absolute value.
 fn chain(extent: usize) -> Case {
     let mut body = reading(2);
@@ -118,6 +106,8 @@ fn chain(extent: usize) -> Case {
     let reads = vec![read(0, DType::F32, axes(&[0, 1])), read(1, DType::F32, axes(&[0, 1]))];
     let nest = elementwise(&[3, extent], reads, body, DType::F32);
     case(format!("chain [3, {extent}]"), nest, &[&[3, extent], &[3, extent]])
+}
+
 /// The larger of 0 and a row plus a bias, times a scalar.
 fn row_bias(rows: usize, columns: usize) -> Case {
     let mut body = reading(3);
@@ -129,6 +119,8 @@ fn row_bias(rows: usize, columns: usize) -> Case {
         vec![read(0, DType::F32, axes(&[0, 1])), read(1, DType::F32, axes(&[1])), read(2, DType::F32, Vec::new())];
     let nest = elementwise(&[rows, columns], reads, body, DType::F32);
     case(format!("row_bias [{rows}, {columns}]"), nest, &[&[rows, columns], &[columns], &[]])
+}
+
 /// a + transpose(b) * a.
 fn transposed(rows: usize, columns: usize) -> Case {
     let mut body = reading(2);
@@ -137,6 +129,8 @@ fn transposed(rows: usize, columns: usize) -> Case {
     let reads = vec![read(0, DType::F32, axes(&[0, 1])), read(1, DType::F32, axes(&[1, 0]))];
     let nest = elementwise(&[rows, columns], reads, body, DType::F32);
     case(format!("transposed [{rows}, {columns}]"), nest, &[&[rows, columns], &[columns, rows]])
+}
+
 /// Rows of a table of 7 rows, with indices some of which are beyond it, and elements along the last axis.
 fn gather(count: usize, columns: usize) -> Case {
     let mut body = reading(4);
@@ -151,6 +145,8 @@ fn gather(count: usize, columns: usize) -> Case {
     ];
     let nest = elementwise(&[count, columns], reads, body, DType::F32);
     case(format!("gather [{count}, {columns}]"), nest, &[&[count], &[7, columns], &[count, columns]])
+}
+
 /// Whether the class of a row is this column, as a float.
 fn one_hot(rows: usize, classes: usize) -> Case {
     let mut body = reading(1);
@@ -159,6 +155,8 @@ fn one_hot(rows: usize, classes: usize) -> Case {
     body.apply(ScalarOp::Cast(DType::F32), &[equal]);
     let nest = elementwise(&[rows, classes], vec![read(0, DType::U32, axes(&[0]))], body, DType::F32);
     case(format!("one_hot [{rows}, {classes}]"), nest, &[&[rows]])
+}
+
 /// Through every pair of element types, summed up.
 fn casts(extent: usize) -> Case {
     let mut body = reading(4);
@@ -169,10 +167,14 @@ fn casts(extent: usize) -> Case {
             let there = body.apply(ScalarOp::Cast(to), &[ScalarId(from)]);
             let back = body.apply(ScalarOp::Cast(DType::F32), &[there]);
             sum = body.apply(ScalarOp::Add, &[sum, back]);
+        }
+    }
     let floor = body.apply(ScalarOp::Floor, &[ScalarId(0)]);
     body.apply(ScalarOp::Add, &[sum, floor]);
     let reads = types.iter().enumerate().map(|(operand, &dtype)| read(operand, dtype, axes(&[0]))).collect();
     case(format!("casts [{extent}]"), elementwise(&[extent], reads, body, DType::F32), &[&[extent] as &[usize]; 4])
+}
+
 /// Bools from comparisons, their operations, and a bool result.
 fn bools(extent: usize) -> Case {
     let mut body = reading(3);
@@ -188,6 +190,8 @@ fn bools(extent: usize) -> Case {
     let reads =
         vec![read(0, DType::F32, axes(&[0])), read(1, DType::F32, axes(&[0])), read(2, DType::Bool, axes(&[0]))];
     case(format!("bools [{extent}]"), elementwise(&[extent], reads, body, DType::Bool), &[&[extent] as &[usize]; 3])
+}
+
 /// Integer arithmetic that wraps, comparisons of both kinds, and a choice.
 fn integers(extent: usize) -> Case {
     let mut body = reading(2);
@@ -208,6 +212,8 @@ fn integers(extent: usize) -> Case {
     body.apply(ScalarOp::Sub, &[chosen, a]);
     let reads = vec![read(0, DType::I32, axes(&[0])), read(1, DType::I32, axes(&[0]))];
     case(format!("integers [{extent}]"), elementwise(&[extent], reads, body, DType::I32), &[&[extent] as &[usize]; 2])
+}
+
 /// An operand of [5, 2n] seen as [2n, 5] elements in order, with a joined axis that no loop can read straight.
 fn shuffled(extent: usize) -> Case {
     let extents = [3, 2 * extent];
@@ -221,6 +227,8 @@ fn shuffled(extent: usize) -> Case {
     let rotated = flatten(&swapped, &[3, 2 * extent]).plus(&Index::axis(1)).modulo(6 * extent.max(1) as i64, &extents);
     let nest = elementwise(&extents, vec![read(0, DType::F32, vec![rotated])], body, DType::F32);
     case(format!("shuffled [3, {}]", 2 * extent), nest, &[&[6 * extent]])
+}
+
 /// exp(a) + log(|a|) * tanh(a).
 fn transcendental(extent: usize) -> Case {
     let mut body = reading(1);
@@ -232,6 +240,8 @@ fn transcendental(extent: usize) -> Case {
     body.apply(ScalarOp::Add, &[exp, product]);
     let nest = elementwise(&[extent], vec![read(0, DType::F32, axes(&[0]))], body, DType::F32);
     case(format!("transcendental [{extent}]"), nest, &[&[extent]])
+}
+
 /// Sums of squares in double precision.
 fn doubles(extent: usize) -> Case {
     let mut body = reading(1);
@@ -251,6 +261,8 @@ fn doubles(extent: usize) -> Case {
         dtype: DType::F32,
     };
     case(format!("doubles [3, {extent}]"), nest, &[&[3, extent]])
+}
+
 fn reduce(reducer: Reducer, shape: [usize; 3], axis: usize) -> Case {
     let mut index = axes(&[0, 1]);
     index.insert(axis, Index::axis(2));
@@ -272,6 +284,8 @@ fn reduce(reducer: Reducer, shape: [usize; 3], axis: usize) -> Case {
     let nest = Nest { extents, outputs: 2, reads, body: reading(1), reducer: Some(reducer), epilogue, dtype };
     let shapes: &[&[usize]] = if reducer == Reducer::ArgMax { &[&shape] } else { &[&shape, &[other]] };
     case(format!("{reducer:?} of {shape:?} over {axis}"), nest, shapes)
+}
+
 fn reduce_all(extent: usize) -> Case {
     let nest = Nest {
         extents: vec![3, extent],
@@ -283,6 +297,8 @@ fn reduce_all(extent: usize) -> Case {
         dtype: DType::F32,
     };
     case(format!("Sum of [3, {extent}]"), nest, &[&[3, extent]])
+}
+
 /// The contraction of an equation whose labels b, i, j, k have the extents 2 and these.
 fn contract(equation: &str, extents: [usize; 3]) -> Case {
     let (operands, result) = equation.split_once("->").expect("an equation has a result");
@@ -297,6 +313,8 @@ fn contract(equation: &str, extents: [usize; 3]) -> Case {
     for label in left.chars() {
         if !labels.contains(&label) {
             labels.push(label);
+        }
+    }
     let axis = |label: char| labels.iter().position(|&other| other == label).expect("each label is in the nest");
     let index = |operand: &str| operand.chars().map(|label| Index::axis(axis(label))).collect();
     let shape = |operand: &str| operand.chars().map(extent).collect::<Vec<_>>();
@@ -312,6 +330,8 @@ fn contract(equation: &str, extents: [usize; 3]) -> Case {
         dtype: DType::F32,
     };
     case(format!("{equation} {extents:?}"), nest, &[&shape(left), &shape(right)])
+}
+
 /// w - 0.1 * (w + 1), of a single number.
 fn scalar_update() -> Case {
     let mut body = reading(1);
@@ -320,6 +340,8 @@ fn scalar_update() -> Case {
     let rate = body.constant(DType::F32, -0.1);
     body.apply(ScalarOp::Fma, &[rate, sum, ScalarId(0)]);
     case("scalar_update".to_string(), elementwise(&[], vec![read(0, DType::F32, Vec::new())], body, DType::F32), &[&[]])
+}
+
 /// A convolution of [2, 8, 9] with three 2 x 3 kernels, read as windows.
 fn patches() -> Case {
     let mut body = reading(2);
