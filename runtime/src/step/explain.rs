@@ -1,7 +1,6 @@
 //! The report of a compiled step.
 
 use std::collections::BTreeSet;
-use std::fmt::Write;
 use tapeless_compiler::graph::Graph;
 use tapeless_compiler::plan::{Launch, Place, Plan};
 
@@ -21,10 +20,23 @@ pub(super) fn explain(graph: &Graph, plan: &Plan) -> String {
         text.push_str(line.trim_end());
         text.push('\n');
     }
-    for reason in &plan.unfused {
-        writeln!(text, "not fused: {reason}").expect("writing to a string cannot fail");
+    for (reason, times) in counted(&plan.unfused) {
+        let times = if times == 1 { String::new() } else { format!(" ({times} times)") };
+        text.push_str(&format!("not fused: {reason}{times}\n"));
     }
     text
+}
+
+/// Each line once, in order of its first appearance, with how often it is there.
+fn counted(lines: &[String]) -> Vec<(&str, usize)> {
+    let mut counted: Vec<(&str, usize)> = Vec::new();
+    for line in lines {
+        match counted.iter_mut().find(|(known, _)| known == line) {
+            Some((_, times)) => *times += 1,
+            None => counted.push((line, 1)),
+        }
+    }
+    counted
 }
 
 /// The columns of a launch: its ops, what it reads and writes, where it was written.

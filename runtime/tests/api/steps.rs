@@ -2,7 +2,7 @@
 
 use crate::programs::{Writer, batched, descend, f32s, line, model, run_line, text, train_line};
 use tapeless::generated::{Elements, StoreArgument};
-use tapeless::{DType, Device, Error, Options, Seed, Step, Store};
+use tapeless::{DType, Device, Error, Fusion, Options, Seed, Step, Store};
 use tapeless_compiler::description::Initial;
 use tapeless_compiler::ops;
 use tapeless_compiler::shape::{Shape, Type};
@@ -45,6 +45,25 @@ fn a_line_learns_as_pytorch_says() {
         assert!(difference(loss, 0.5 * f64::from(pred - 4.0).powi(2)) < 1e-6);
         let gradient = f64::from(step.gradient("w").expect("kept")[0]);
         assert!(difference(store.get("w").expect("a parameter")[0], w - 0.1 * gradient) < 1e-6);
+    }
+}
+
+#[test]
+fn fused_and_unfused_agree() {
+    let device = Device::cpu();
+    let unfused = Options { fusion: Fusion::none(), ..keep_gradients() };
+    let run = |options: &Options| {
+        let mut store = line(&device).expect("a store");
+        let mut step = train_line(&device, options).expect("the step compiles");
+        (0..10).for_each(|_| run_line(&mut step, &mut store, 1.5, -2.0, 0.05).expect("the inputs fit"));
+        let value = |key: &str| store.get(key).expect("a parameter")[0];
+        (step.explain().matches(": reads ").count(), [step.scalar(0), step.scalar(1), value("w"), value("b")])
+    };
+    let ((fused_launches, fused), (launches, unfused)) = (run(&keep_gradients()), run(&unfused));
+    assert!(fused_launches < launches, "{fused_launches} launches fused, {launches} unfused");
+    for (fused, unfused) in fused.into_iter().zip(unfused) {
+        // Ten updates of some five operations each, and one rounding less for each multiplication that is fused.
+        assert!(difference(fused, f64::from(unfused)) < 1e-5, "{fused} is not {unfused}");
     }
 }
 

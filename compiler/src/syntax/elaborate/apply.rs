@@ -72,10 +72,7 @@ impl Elaborator<'_> {
         let mut given = Vec::new();
         for (parameter, argument) in item.consts.iter().zip(matched) {
             let value = argument.map(|argument| (self.evaluate(argument.expr), argument.expr.start));
-            let value = match value {
-                Some((value, place)) => Some(self.const_of_type(item, parameter, value, place)),
-                None => None,
-            };
+            let value = value.map(|(value, place)| self.const_of_type(item, parameter, value, place));
             given.push(value);
         }
         // Defaults may name the consts before them.

@@ -142,11 +142,10 @@ impl Elaborator<'_> {
     }
 
     fn call(&mut self, expr: &Expr, function: &Expr, arguments: &[Argument]) -> Value {
-        if let ExprKind::Name(name) = &function.kind {
-            if self.frame().find(name).is_none() {
+        if let ExprKind::Name(name) = &function.kind
+            && self.frame().find(name).is_none() {
                 return self.call_by_name(expr, function, name, arguments);
             }
-        }
         match self.evaluate(function) {
             Value::Poison => self.evaluate_all(arguments),
             Value::Layer(layer) => {
@@ -194,11 +193,10 @@ impl Elaborator<'_> {
             return self.push(receiver, name, arguments);
         }
         let value = self.evaluate(receiver);
-        if let Value::List(values) | Value::Tuple(values) = &value {
-            if name.name == "len" && arguments.is_empty() {
+        if let Value::List(values) | Value::Tuple(values) = &value
+            && name.name == "len" && arguments.is_empty() {
                 return Value::Int(Extent::from(values.len()));
             }
-        }
         let given = Given { expr: receiver, value: Some(value) };
         match self.frame().find(&name.name).map(|binding| binding.value.clone()) {
             Some(Value::Layer(layer)) => {

@@ -11,12 +11,14 @@ use cranelift_codegen::settings::{self, Configurable};
 /// How Cranelift compiles kernels.
 ///
 /// Kernels come with their schedule made: the optimiser would only sink loads and break up interleaved chains, so it stays
-/// off. Cranelift's own verifier runs where the user's program is a debug build.
-const SETTINGS: [(&str, &str); 5] = [
+/// off. Frames larger than a page are probed in place, so that no kernel can jump over the end of the stack. Cranelift's own verifier runs where the user's program is a debug build.
+const SETTINGS: [(&str, &str); 7] = [
     ("opt_level", "none"),
     ("regalloc_algorithm", "backtracking"),
     ("is_pic", "false"),
     ("unwind_info", "false"),
+    ("enable_probestack", "true"),
+    ("probestack_strategy", "inline"),
     ("enable_verifier", if cfg!(debug_assertions) { "true" } else { "false" }),
 ];
 

@@ -52,8 +52,8 @@ pub static FUNCTIONS: &[Function] = &[
 
 /// Consts are numbers, not tensors: functions of one number work on both.
 fn apply_unary(e: &mut Elaborator<'_>, arguments: &Arguments<'_>) -> Option<Value> {
-    if let Some((_, value)) = e.value_argument(arguments, 0) {
-        if let Some(number) = value.number() {
+    if let Some((_, value)) = e.value_argument(arguments, 0)
+        && let Some(number) = value.number() {
             return Some(Value::Float(match arguments.function.name {
                 "abs" => number.abs(),
                 "exp" => number.exp(),
@@ -65,7 +65,6 @@ fn apply_unary(e: &mut Elaborator<'_>, arguments: &Arguments<'_>) -> Option<Valu
                 _ => number.tanh(),
             }));
         }
-    }
     renamed_unary(e, arguments, arguments.function.name)
 }
 
@@ -113,11 +112,10 @@ fn select(e: &mut Elaborator<'_>, arguments: &Arguments<'_>) -> Option<Value> {
 }
 
 fn pow(e: &mut Elaborator<'_>, arguments: &Arguments<'_>) -> Option<Value> {
-    if let Some((_, base)) = e.value_argument(arguments, 0) {
-        if let (Some(base), Some((_, exponent))) = (base.number(), e.value_argument(arguments, 1)) {
+    if let Some((_, base)) = e.value_argument(arguments, 0)
+        && let (Some(base), Some((_, exponent))) = (base.number(), e.value_argument(arguments, 1)) {
             return exponent.number().map(|exponent| Value::Float(base.powf(exponent)));
         }
-    }
     let input = e.described_argument(arguments, 0)?;
     if let Some((expr, Value::Tensor(_))) = e.value_argument(arguments, 1) {
         e.unsupported(expr.start, "an exponent that is a tensor");
