@@ -176,7 +176,7 @@ fn planned(graph: &Graph, dims: &[(&str, usize)], options: &Options, trace: Trac
     verify_groups(&graph, &groups)?;
     trace("fuse", &|| fuse::print(&groups));
     let mut plan = plan::plan(&graph, groups);
-    plan.unfused = refusals.iter().map(|refusal| explained(&graph, refusal)).collect();
+    plan.unfused = unfused(&graph, &refusals);
     add_bounds(&mut plan, indices);
     verify_kernels(&plan)?;
     trace("schedule", &|| plan.kernels.iter().map(|kernel| format!("{kernel}\n")).collect());
@@ -232,9 +232,18 @@ fn broken(pass: &'static str, error: Broken) -> CompileError {
     CompileError::Verify { pass, error: Box::new(error) }
 }
 
-/// `contract at src/main.rs:3:9 is not part of relu: the producer reduces`
-fn explained(graph: &Graph, refusal: &Refusal) -> String {
-    let [producer, consumer] = [refusal.producer, refusal.consumer].map(|node| graph.node(node));
+/// A line per producer that stays a kernel: `tanh at src/main.rs:3:9 is not part of mul, contract: the value is read 2 times`.
+fn unfused(graph: &Graph, refusals: &[Refusal]) -> Vec<String> {
+    let same = |a: &Refusal, b: &Refusal| (a.producer, &a.reason) == (b.producer, &b.reason);
+    refusals.chunk_by(same).map(|refusals| explained(graph, refusals)).collect()
+}
+
+fn explained(graph: &Graph, refusals: &[Refusal]) -> String {
+    let Refusal { producer, reason, .. } = &refusals[0];
+    let producer = graph.node(*producer);
     let place = graph.position(producer.origin).map(|position| format!(" at {position}")).unwrap_or_default();
-    format!("{}{place} is not part of {}: {}", producer.op.name(), consumer.op.name(), refusal.reason)
+    let mut consumers: Vec<&str> = refusals.iter().map(|refusal| graph.node(refusal.consumer).op.name()).collect();
+    consumers.sort();
+    consumers.dedup();
+    format!("{}{place} is not part of {}: {reason}", producer.op.name(), consumers.join(", "))
 }

@@ -14,8 +14,6 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("scalar", &["dtype"]),
     ("nest", &["dtype", "scalar"]),
     ("description", &["dtype", "text", "shape"]),
-    ("random", &[]),
-    ("prelude", &[]),
     ("graph", &["dtype", "text", "shape", "scalar", "nest"]),
     ("ops", &["dtype", "shape", "scalar", "nest", "graph"]),
     ("expand", &["dtype", "shape", "scalar", "nest", "graph", "ops"]),
@@ -27,13 +25,6 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("schedule", &["dtype", "scalar", "nest", "kernel"]),
     ("plan", &["dtype", "shape", "scalar", "nest", "graph", "fuse", "kernel", "schedule"]),
     ("backend", &["dtype", "scalar", "nest", "kernel"]),
-    (
-        "pipeline",
-        &[
-            "dtype", "shape", "text", "scalar", "nest", "graph", "ops", "expand", "simplify", "fuse", "kernel",
-            "schedule", "plan", "backend",
-        ],
-    ),
     (
         "syntax",
         &[
@@ -49,7 +40,13 @@ const ROOMS: &[(&str, &[&str])] = &[
             "simplify",
             "description",
             "prelude",
-            "pipeline",
+        ],
+    ),
+    (
+        "pipeline",
+        &[
+            "dtype", "shape", "text", "scalar", "nest", "graph", "ops", "expand", "simplify", "syntax", "fuse",
+            "kernel", "schedule", "plan", "backend",
         ],
     ),
 ];

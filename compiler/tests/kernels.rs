@@ -1,8 +1,8 @@
 //! Nests become kernels that mean the same: interpreted after every pass, for several numbers of lanes.
 
-mod corpus;
+mod nests;
 
-use corpus::{Case, cases};
+use nests::{Case, cases, layer};
 use tapeless_compiler::dtype::DType;
 use tapeless_compiler::kernel::{self, Kernel, approximate, interpret, split_fma};
 use tapeless_compiler::nest;
@@ -96,14 +96,137 @@ fn gradients_of_weights_run_in_lanes_along_the_output() {
                 s3 = v0
                 loop i2 < 7
                     v1 = p0[4 * i1 + 13 * i2]
-                    v2 = p1[i0 + 36 * i2]
-                    v3 = p0[4 * i1 + 13 * i2 + 1]
-                    v4 = p0[4 * i1 + 13 * i2 + 2]
-                    v5 = p0[4 * i1 + 13 * i2 + 3]
+                    v2 = p0[4 * i1 + 13 * i2 + 1]
+                    v3 = p0[4 * i1 + 13 * i2 + 2]
+                    v4 = p0[4 * i1 + 13 * i2 + 3]
+                    v5 = p1[i0 + 36 * i2]
+                    v6 = s0
+                    v7 = fma(v1, v5, v6)
+                    s0 = v7
+                    v8 = s1
+                    v9 = fma(v2, v5, v8)
+                    s1 = v9
+                    v10 = s2
+                    v11 = fma(v3, v5, v10)
+                    s2 = v11
+                    v12 = s3
+                    v13 = fma(v4, v5, v12)
+                    s3 = v13
+                v14 = s0
+                v15 = s1
+                v16 = s2
+                v17 = s3
+                p2[i0 + 144 * i1] = v14
+                p2[i0 + 144 * i1 + 36] = v15
+                p2[i0 + 144 * i1 + 72] = v16
+                p2[i0 + 144 * i1 + 108] = v17
+            s4 = v0
+            loop i3 < 7
+                v18 = p0[13 * i3 + 12]
+                v19 = p1[i0 + 36 * i3]
+                v20 = s4
+                v21 = fma(v18, v19, v20)
+                s4 = v21
+            v22 = s4
+            p2[i0 + 432] = v22
     ");
 }
 
 #[test]
 fn products_with_transposed_weights_run_in_lanes_along_the_reduction() {
-    insta::assert_snapshot!(text("ik,jk->ij [9, 6, 70]"), @"");
+    insta::assert_snapshot!(text("ik,jk->ij [9, 6, 70]"), @r"
+    kernel kernel
+        p0: f32[630]
+        p1: f32[420]
+        p2: f32[54] written
+        s0: f32 by 1 lanes
+        s1: f32 by 1 lanes
+        s2: f32 by 1 lanes
+        s3: f32 by 1 lanes
+        s4: f32 by 1 lanes
+        s5: f32 by 1 lanes
+        s6: f32 by 1 lanes
+        s7: f32 by 1 lanes
+        s8: f32 by 1 lanes
+        v0 = f32 0.0
+        loop i0 < 4
+            loop i1 < 2
+                s0 = v0
+                s1 = v0
+                s2 = v0
+                s3 = v0
+                s4 = v0
+                s5 = v0
+                lanes i2 < 70 by 1
+                    v1 = p0[140 * i0 + i2]
+                    v2 = p0[140 * i0 + i2 + 70]
+                    v3 = p1[210 * i1 + i2]
+                    v4 = p1[210 * i1 + i2 + 70]
+                    v5 = p1[210 * i1 + i2 + 140]
+                    v6 = s0
+                    v7 = fma(v1, v3, v6)
+                    s0 = v7
+                    v8 = s1
+                    v9 = fma(v1, v4, v8)
+                    s1 = v9
+                    v10 = s2
+                    v11 = fma(v1, v5, v10)
+                    s2 = v11
+                    v12 = s3
+                    v13 = fma(v2, v3, v12)
+                    s3 = v13
+                    v14 = s4
+                    v15 = fma(v2, v4, v14)
+                    s4 = v15
+                    v16 = s5
+                    v17 = fma(v2, v5, v16)
+                    s5 = v17
+                v18 = sum of s0
+                v19 = sum of s1
+                v20 = sum of s2
+                v21 = sum of s3
+                v22 = sum of s4
+                v23 = sum of s5
+                p2[12 * i0 + 3 * i1] = v18
+                p2[12 * i0 + 3 * i1 + 1] = v19
+                p2[12 * i0 + 3 * i1 + 2] = v20
+                p2[12 * i0 + 3 * i1 + 6] = v21
+                p2[12 * i0 + 3 * i1 + 7] = v22
+                p2[12 * i0 + 3 * i1 + 8] = v23
+        loop i3 < 2
+            s6 = v0
+            s7 = v0
+            s8 = v0
+            lanes i4 < 70 by 1
+                v24 = p0[i4 + 560]
+                v25 = p1[210 * i3 + i4]
+                v26 = p1[210 * i3 + i4 + 70]
+                v27 = p1[210 * i3 + i4 + 140]
+                v28 = s6
+                v29 = fma(v24, v25, v28)
+                s6 = v29
+                v30 = s7
+                v31 = fma(v24, v26, v30)
+                s7 = v31
+                v32 = s8
+                v33 = fma(v24, v27, v32)
+                s8 = v33
+            v34 = sum of s6
+            v35 = sum of s7
+            v36 = sum of s8
+            p2[3 * i3 + 48] = v34
+            p2[3 * i3 + 49] = v35
+            p2[3 * i3 + 50] = v36
+    ");
+}
+
+#[test]
+fn contractions_of_layers_run_in_lanes_with_eight_sums_at_once() {
+    for equation in ["ik,jk->ij", "ik,kj->ij", "ij,ik->jk", "ij,jk->ik"] {
+        let case = layer(equation);
+        let kernel = schedule::kernel(&case.nest, &case.shapes, "kernel");
+        assert_eq!(kernel::verify(&kernel), Ok(()), "{equation}");
+        let sums: usize = kernel.registers.iter().map(|register| register.groups).sum();
+        assert_eq!(sums, 8, "{equation}\n{kernel}");
+    }
 }

@@ -1,6 +1,6 @@
 //! The parser against the corpus: whole programs, wrong ones, and programs with tokens lost or doubled.
 
-mod corpus;
+mod programs;
 
 use proc_macro2::{Group, Span, TokenStream, TokenTree};
 use proptest::prelude::*;
@@ -32,8 +32,8 @@ fn listed(diagnostics: &[Diagnostic]) -> Vec<String> {
 #[test]
 fn every_program_of_the_corpus_is_read() {
     let mut items = 0;
-    for path in corpus::paths(false) {
-        for tokens in corpus::models(&corpus::text(&path)) {
+    for path in programs::paths(false) {
+        for tokens in programs::models(&programs::text(&path)) {
             let (file, diagnostics) = read(tokens);
             assert_eq!(listed(&diagnostics), Vec::<String>::new(), "{}", path.display());
             items += file.items.len();
@@ -129,24 +129,34 @@ fn in_expr(expr: &Expr, at: (usize, usize), found: &mut Vec<String>) {
     }
 }
 
-/// Every place that the expected messages of the wrong programs name, with what the tree has there.
+/// Places that messages about the wrong programs name, and what the tree has there.
+const PLACES: [(&str, (usize, usize), &str); 17] = [
+    ("assigned_parameter.rs", (8, 13), "binding gain"),
+    ("assigned_parameter.rs", (9, 9), "start gain = 0.9 * gain | gain"),
+    ("assigned_shape.rs", (10, 14), "mean = 0.9 * mean + 0.1 * x"),
+    ("axis_out_of_range.rs", (9, 19), "2"),
+    ("dyn_in_model.rs", (6, 26), "axis N"),
+    ("dyn_never_broadcasts.rs", (13, 16), "net(x) + y"),
+    ("equal_keys.rs", (9, 17), "binding fc"),
+    ("extents_differ.rs", (6, 33), "axis 3"),
+    ("if_on_a_value.rs", (7, 12), "start x.sum() > 0.0 | start x.sum() | x"),
+    ("linear_inputs.rs", (8, 19), "fc(b)"),
+    ("missing_argument.rs", (7, 20), "start Conv2d(8) | Conv2d"),
+    ("several_at_once.rs", (7, 29), "argument biass"),
+    ("types_differ.rs", (11, 39), "input y"),
+    ("unknown_function.rs", (8, 16), "x.fc().rellu()"),
+    ("unknown_path.rs", (15, 35), "net.fc3"),
+    ("wrong_return_type.rs", (6, 44), "axis 11"),
+    ("wrong_return_type.rs", (8, 9), "start x.fc() | x"),
+];
+
 #[test]
 fn the_tree_has_a_node_wherever_a_message_points() {
-    let mut listing = String::new();
-    for path in corpus::paths(true) {
-        let text = corpus::text(&path);
-        let name = path.file_name().expect("a file").to_string_lossy().into_owned();
-        let (file, _) = read(corpus::models(&text).remove(0));
-        let expected = text.lines().filter(|line| line.starts_with("//") && !line.starts_with("//!"));
-        for word in expected.flat_map(str::split_whitespace) {
-            let Some(at) = word.strip_prefix(&format!("wrong/{name}:")) else { continue };
-            let mut numbers = at.split(':').map(|n| n.trim_end_matches([';', ',', ')']).parse().expect("a number"));
-            let at = (numbers.next().expect("a line"), numbers.next().expect("a column"));
-            let found = called(&file, at);
-            listing.push_str(&format!("{name}:{}:{} {}\n", at.0, at.1, found.join(" | ")));
-        }
+    for (name, at, expected) in PLACES {
+        let path = programs::paths(true).into_iter().find(|path| path.ends_with(name)).expect("it is in the corpus");
+        let (file, _) = read(programs::models(&programs::text(&path)).remove(0));
+        assert_eq!(called(&file, at).join(" | "), expected, "{name}:{}:{}", at.0, at.1);
     }
-    insta::assert_snapshot!(listing);
 }
 
 /// The mistakes in a text, one line each, its further lines behind bars.
@@ -225,8 +235,8 @@ fn a_mistake_hides_nothing_else() {
 /// What makes the language Rust's grammar: `syn` reads a file once the words are `fn`, and `const X: _` for aliases.
 #[test]
 fn the_corpus_is_rust_once_the_words_are() {
-    for path in corpus::paths(false).iter().chain(&corpus::paths(true)) {
-        for tokens in corpus::models(&corpus::text(path)) {
+    for path in programs::paths(false).iter().chain(&programs::paths(true)) {
+        for tokens in programs::models(&programs::text(path)) {
             let rust = with_words_of_rust(tokens);
             syn::parse2::<syn::File>(rust).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         }
@@ -256,17 +266,20 @@ fn with_words_of_rust(tokens: TokenStream) -> TokenStream {
 }
 
 #[test]
-fn what_parsing_cannot_decide_it_does_not_report() {
-    for path in corpus::paths(true).iter().filter(|path| !path.ends_with("dyn_in_model.rs")) {
-        let (_, diagnostics) = read(corpus::models(&corpus::text(path)).remove(0));
-        assert_eq!(listed(&diagnostics), Vec::<String>::new(), "{}", path.display());
+fn of_the_wrong_programs_only_expected_mistakes_are_reported() {
+    for path in programs::paths(true) {
+        let text = programs::text(&path);
+        for diagnostic in programs::models(&text).into_iter().flat_map(|tokens| read(tokens).1) {
+            let expected = format!("// error: {}", diagnostic.headline);
+            assert!(text.lines().any(|line| line == expected), "{}: {expected}", path.display());
+        }
     }
 }
 
 #[test]
 fn a_dyn_outside_of_a_step_is_refused_with_the_type_that_is_meant() {
-    for path in corpus::paths(true).iter().filter(|path| path.ends_with("dyn_in_model.rs")) {
-        let (file, diagnostics) = read(corpus::models(&corpus::text(path)).remove(0));
+    for path in programs::paths(true).iter().filter(|path| path.ends_with("dyn_in_model.rs")) {
+        let (file, diagnostics) = read(programs::models(&programs::text(path)).remove(0));
         let message = "6:26 `dyn` stands in the inputs of steps only\n  a bare capital takes whatever extent comes: x: f32<N, 16>";
         assert_eq!(listed(&diagnostics), [message]);
         assert_eq!(file.items.len(), 1);
@@ -353,8 +366,8 @@ proptest! {
         program in any::<prop::sample::Index>(),
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<bool>()), 1..4),
     ) {
-        let paths = corpus::paths(false);
-        let mut tokens = corpus::models(&corpus::text(&paths[program.index(paths.len())])).pop().expect("a program has a model");
+        let paths = programs::paths(false);
+        let mut tokens = programs::models(&programs::text(&paths[program.index(paths.len())])).pop().expect("a program has a model");
         for (at, doubled) in changes {
             let at = at.index(positions(&tokens));
             tokens = mutated(tokens, &mut Some(at), doubled);

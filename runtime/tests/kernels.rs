@@ -1,17 +1,18 @@
 //! Machine code computes what the interpreter computes, bit by bit.
 
-#[path = "../../compiler/tests/corpus/mod.rs"]
-mod corpus;
+#[path = "../../compiler/tests/nests/mod.rs"]
+mod nests;
 
-use corpus::{Case, cases, layer};
 use cranelift_codegen::isa::OwnedTargetIsa;
 use cranelift_codegen::settings::{self, Configurable};
 use cranelift_jit::{JITBuilder, JITModule};
 use cranelift_module::{Linkage, Module, default_libcall_names};
+use nests::{Case, cases, layer, unary};
 use std::time::Instant;
 use tapeless_compiler::backend::cranelift::{LANES, emit, lower};
 use tapeless_compiler::dtype::DType;
 use tapeless_compiler::kernel::{Kernel, interpret};
+use tapeless_compiler::scalar::ScalarOp;
 use tapeless_compiler::schedule;
 
 /// The machine that the test runs on.
@@ -115,6 +116,35 @@ fn machines_agree_with_the_interpreter() {
             assert!(same, "{}: {found} and not {expected} at {position}\n{kernel}", case.name);
         }
     }
+}
+
+/// The approximations within their tolerance on the machine itself, over many more numbers than the interpreter has time for.
+#[test]
+fn transcendental_operations_are_within_their_ulps() {
+    let numbers: Vec<f64> = (0..=u32::MAX).step_by(6_007).map(|bits| f64::from(f32::from_bits(bits))).collect();
+    for op in [ScalarOp::Exp, ScalarOp::Log, ScalarOp::Tanh] {
+        let case = unary(op, numbers.clone());
+        let kernel = schedule::kernel(&case.nest, &case.shapes, "kernel");
+        let mut arguments = arguments(&case, &kernel);
+        Function::new(&kernel).run(&mut arguments);
+        let found = decode(DType::F32, &arguments[1][..4 * numbers.len()]);
+        let distance = |(&x, &y): (&f64, &f64)| (ulps(y, op.evaluate(DType::F32, &[x])), x);
+        let worst =
+            numbers.iter().zip(&found).map(distance).max_by(|a, b| a.0.total_cmp(&b.0)).expect("there are numbers");
+        println!("{op}: at most {:.2} ulps, at {}", worst.0, worst.1);
+        assert!(worst.0 <= op.ulps(), "{op}: {} ulps at {}", worst.0, worst.1);
+    }
+}
+
+/// The distance of an f32 from an exact value in units in the last place of the f32 next to that value.
+fn ulps(value: f64, exact: f64) -> f64 {
+    let nearest = f64::from(exact as f32);
+    if value == nearest || (value.is_nan() && nearest.is_nan()) {
+        return 0.0;
+    }
+    let binade = exact.abs().max(f64::from(f32::MIN_POSITIVE)).log2().floor() as i32;
+    let distance = (value - exact).abs() / 2f64.powi(binade - 23);
+    if distance.is_nan() { f64::INFINITY } else { distance }
 }
 
 #[test]
