@@ -21,7 +21,7 @@ pub(super) fn explain(graph: &Graph, plan: &Plan) -> String {
         text.push('\n');
     }
     for (reason, times) in counted(&plan.unfused) {
-        let times = if times == 1 { String::new() } else { format!(" ({times} times)") };
+        let times = if times == 1 { String::new() } else { format!(" ({times} such values)") };
         text.push_str(&format!("not fused: {reason}{times}\n"));
     }
     text
