@@ -20,6 +20,7 @@ pub mod expand;
 pub mod fuse;
 pub mod graph;
 pub mod kernel;
+pub mod nearest;
 pub mod nest;
 pub mod ops;
 pub mod optim;

@@ -42,7 +42,6 @@ mod error;
 #[doc(hidden)]
 pub mod generated;
 mod memory;
-mod nearest;
 mod step;
 mod store;
 mod tensor;

@@ -108,7 +108,7 @@ model! {
 /// Gradients kept; everything fused, or nothing.
 fn all_options() -> [Options; 2] {
     let fused = Options { keep_gradients: true, ..Options::default() };
-    let unfused = Options { fusion: Fusion::none(), ..fused.clone() };
+    let unfused = Options { fusion: Fusion::none(), ..fused };
     [fused, unfused]
 }
 

@@ -7,7 +7,6 @@ pub mod ast;
 pub mod diagnostic;
 mod display;
 mod elaborate;
-pub mod nearest;
 pub mod output;
 pub mod parse;
 

@@ -16,7 +16,6 @@ use crate::device::cpu::Code;
 use crate::elements::{Element, Elements};
 use crate::error::Error;
 use crate::memory::Memory;
-use crate::nearest::nearest;
 use crate::tensor::View;
 use arguments::{Arguments, written_leaves};
 use inputs::Inputs;
@@ -24,6 +23,7 @@ use results::StepResult;
 use std::fmt;
 use stores::StoreUse;
 use tapeless_compiler::graph::{Graph, Role};
+use tapeless_compiler::nearest::nearest;
 use tapeless_compiler::pipeline::{self, Options};
 use tapeless_compiler::plan::Plan;
 
@@ -132,6 +132,7 @@ impl Step {
             None => {
                 let names: Vec<String> = gradients().map(|(name, _)| name).collect();
                 let nearest = nearest(key, names.iter().map(String::as_str));
+                let nearest = nearest.into_iter().map(str::to_string).collect();
                 Err(Error::UnknownGradient { step: step(), key: key.to_string(), nearest })
             }
         }

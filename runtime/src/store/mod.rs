@@ -11,13 +11,13 @@ pub(crate) use slots::{SlotDecl, Slots, ty};
 use crate::device::Device;
 use crate::error::Error;
 use crate::memory::Memory;
-use crate::nearest::nearest;
 use crate::tensor::View;
 use layout::Layout;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tapeless_compiler::description::ModelDescription;
 use tapeless_compiler::dtype::DType;
+use tapeless_compiler::nearest::nearest;
 use tapeless_compiler::random::Key;
 
 /// Where the random initial values of a model come from: equal seeds give equal models, on every machine.
@@ -134,7 +134,10 @@ impl Store {
             None => Err(Error::UnknownKey {
                 model: self.model().to_string(),
                 key: key.to_string(),
-                nearest: nearest(key, tensors.iter().map(|tensor| tensor.key.as_str())),
+                nearest: nearest(key, tensors.iter().map(|tensor| tensor.key.as_str()))
+                    .into_iter()
+                    .map(str::to_string)
+                    .collect(),
             }),
         }
     }

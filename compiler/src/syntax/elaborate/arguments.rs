@@ -3,8 +3,8 @@
 use super::Elaborator;
 use super::report::Problem;
 use super::value::Value;
+use crate::nearest::nearest;
 use crate::syntax::ast::{Argument, Expr};
-use crate::syntax::nearest::nearest;
 use proc_macro2::Span;
 
 /// An argument: an expression that is still to be evaluated, or the receiver of a method, which is.

@@ -78,7 +78,7 @@ impl Elaborator<'_> {
 
     fn unknown_name(&self, expr: &Expr, name: &str) -> Value {
         let found: Vec<String> = self.frame().names().map(str::to_string).collect();
-        let found = crate::syntax::nearest::nearest(name, found.iter().map(String::as_str));
+        let found = crate::nearest::nearest(name, found.iter().map(String::as_str));
         self.report(Problem::new(expr.span, format!("no binding `{name}`")).nearest("", &found))
     }
 
@@ -143,9 +143,10 @@ impl Elaborator<'_> {
 
     fn call(&mut self, expr: &Expr, function: &Expr, arguments: &[Argument]) -> Value {
         if let ExprKind::Name(name) = &function.kind
-            && self.frame().find(name).is_none() {
-                return self.call_by_name(expr, function, name, arguments);
-            }
+            && self.frame().find(name).is_none()
+        {
+            return self.call_by_name(expr, function, name, arguments);
+        }
         match self.evaluate(function) {
             Value::Poison => self.evaluate_all(arguments),
             Value::Layer(layer) => {
@@ -194,9 +195,11 @@ impl Elaborator<'_> {
         }
         let value = self.evaluate(receiver);
         if let Value::List(values) | Value::Tuple(values) = &value
-            && name.name == "len" && arguments.is_empty() {
-                return Value::Int(Extent::from(values.len()));
-            }
+            && name.name == "len"
+            && arguments.is_empty()
+        {
+            return Value::Int(Extent::from(values.len()));
+        }
         let given = Given { expr: receiver, value: Some(value) };
         match self.frame().find(&name.name).map(|binding| binding.value.clone()) {
             Some(Value::Layer(layer)) => {

@@ -5,9 +5,9 @@ use super::arguments::Callee;
 use super::report::Problem;
 use super::value::Value;
 use crate::description::Initial;
+use crate::nearest::nearest;
 use crate::shape::Type;
 use crate::syntax::ast::{Expr, ExprKind};
-use crate::syntax::nearest::nearest;
 
 /// An initialiser: its name, the names of its arguments with their defaults, and what it means for a shape.
 struct Initialiser {

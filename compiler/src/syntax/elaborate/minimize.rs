@@ -8,10 +8,10 @@ use super::value::Value;
 use crate::autodiff;
 use crate::dtype::DType;
 use crate::graph::{Builder, Leaf, Role, ValueId};
+use crate::nearest::nearest;
 use crate::optim::{self, Optimizer, Slots, Update};
 use crate::syntax::ast::{Argument, Expr, ExprKind};
 use crate::syntax::diagnostic::position;
-use crate::syntax::nearest::nearest;
 use proc_macro2::Span;
 use std::collections::BTreeMap;
 

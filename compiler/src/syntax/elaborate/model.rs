@@ -91,7 +91,7 @@ fn alias_type(item: usize, alias: &Alias, broken: bool, items: &Items, diagnosti
     let Some(found) = items.find(&alias.target.name).filter(|found| found.block.is_model) else {
         let known = items.blocks.values().filter(|block| block.block.is_model);
         let names: Vec<&str> = known.map(|block| block.block.name.name.as_str()).collect();
-        let nearest = crate::syntax::nearest::nearest(&alias.target.name, names.iter().copied());
+        let nearest = crate::nearest::nearest(&alias.target.name, names.iter().copied());
         let problem = Problem::new(alias.target.span, format!("no model `{}`", alias.target.name));
         elaborator.report(problem.nearest("", &nearest));
         return empty(true);

@@ -4,9 +4,9 @@ use super::Elaborator;
 use super::scope::Frame;
 use super::value::Value;
 use crate::graph::ValueId;
+use crate::nearest::nearest;
 use crate::syntax::ast::{Expr, ExprKind, Ident};
 use crate::syntax::diagnostic::{Diagnostic, Diagnostics, position};
-use crate::syntax::nearest::nearest;
 use proc_macro2::Span;
 
 /// A mistake while it is put together: headline, lines about the expression, lines about other places.

@@ -66,17 +66,19 @@ impl Elaborator<'_> {
         let axes = || step.inputs.iter().flat_map(|input| &input.ty.axes);
         for axis in axes() {
             if let AxisKind::Dyn(name) = &axis.kind
-                && !dims.iter().any(|dim| dim.name == *name) {
-                    dims.push(Ident { name: name.clone(), span: axis.span });
-                }
+                && !dims.iter().any(|dim| dim.name == *name)
+            {
+                dims.push(Ident { name: name.clone(), span: axis.span });
+            }
         }
         for axis in axes() {
             if let AxisKind::Name(name) = &axis.kind
-                && !dims.iter().any(|dim| dim.name == *name) {
-                    let problem = Problem::new(axis.span, format!("the extent `{name}` is not bound"));
-                    self.report(problem.detail(format!("an extent that `compile` binds is written `dyn {name}` once")));
-                    self.frame_mut().bind(name, Value::Poison, BindingKind::Fixed, axis.span);
-                }
+                && !dims.iter().any(|dim| dim.name == *name)
+            {
+                let problem = Problem::new(axis.span, format!("the extent `{name}` is not bound"));
+                self.report(problem.detail(format!("an extent that `compile` binds is written `dyn {name}` once")));
+                self.frame_mut().bind(name, Value::Poison, BindingKind::Fixed, axis.span);
+            }
         }
         self.graph.dims = dims.iter().map(|dim| Symbol::new(&dim.name)).collect();
         self.open_inputs(&step.inputs);

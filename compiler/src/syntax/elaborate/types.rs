@@ -199,10 +199,11 @@ impl Elaborator<'_> {
     pub(super) fn open_inputs(&mut self, inputs: &[Input]) -> Vec<Option<ValueId>> {
         for axis in inputs.iter().flat_map(|input| &input.ty.axes) {
             if let AxisKind::Name(name) | AxisKind::Dyn(name) = &axis.kind
-                && self.frame().find(name).is_none() {
-                    let symbol = Value::Int(Extent::symbol(Symbol::new(name)));
-                    self.frame_mut().bind(name, symbol, BindingKind::Fixed, axis.span);
-                }
+                && self.frame().find(name).is_none()
+            {
+                let symbol = Value::Int(Extent::symbol(Symbol::new(name)));
+                self.frame_mut().bind(name, symbol, BindingKind::Fixed, axis.span);
+            }
         }
         inputs.iter().map(|input| self.open_input(input)).collect()
     }

@@ -4,8 +4,8 @@
 use super::split::WORDS;
 use super::ty::{Place, unknown_type};
 use super::{Reader, drain, ident};
+use crate::nearest::nearest;
 use crate::syntax::ast;
-use crate::syntax::nearest::nearest;
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::ext::IdentExt;

@@ -3,8 +3,8 @@
 use super::expr::at;
 use super::ty::Place;
 use super::{Reader, drain, ident};
+use crate::nearest::nearest;
 use crate::syntax::ast::{Attribute, AttributeKind, Body, Expr, ExprKind, Pattern, Statement, Template};
-use crate::syntax::nearest::nearest;
 use proc_macro2::{Delimiter, Span, TokenTree};
 use syn::Token;
 use syn::parse::ParseStream;

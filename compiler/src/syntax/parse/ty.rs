@@ -2,8 +2,8 @@
 
 use super::{Dialect, Reader, ident};
 use crate::dtype::DType;
+use crate::nearest::nearest;
 use crate::syntax::ast::{Axis, AxisKind, Expr, ExprKind, Output, Statement, TensorType};
-use crate::syntax::nearest::nearest;
 use proc_macro2::Span;
 use syn::spanned::Spanned;
 

@@ -53,18 +53,19 @@ pub static FUNCTIONS: &[Function] = &[
 /// Consts are numbers, not tensors: functions of one number work on both.
 fn apply_unary(e: &mut Elaborator<'_>, arguments: &Arguments<'_>) -> Option<Value> {
     if let Some((_, value)) = e.value_argument(arguments, 0)
-        && let Some(number) = value.number() {
-            return Some(Value::Float(match arguments.function.name {
-                "abs" => number.abs(),
-                "exp" => number.exp(),
-                "floor" => number.floor(),
-                "log" => number.ln(),
-                "relu" => number.max(0.0),
-                "sigmoid" => 1.0 / (1.0 + (-number).exp()),
-                "sqrt" => number.sqrt(),
-                _ => number.tanh(),
-            }));
-        }
+        && let Some(number) = value.number()
+    {
+        return Some(Value::Float(match arguments.function.name {
+            "abs" => number.abs(),
+            "exp" => number.exp(),
+            "floor" => number.floor(),
+            "log" => number.ln(),
+            "relu" => number.max(0.0),
+            "sigmoid" => 1.0 / (1.0 + (-number).exp()),
+            "sqrt" => number.sqrt(),
+            _ => number.tanh(),
+        }));
+    }
     renamed_unary(e, arguments, arguments.function.name)
 }
 
@@ -113,9 +114,10 @@ fn select(e: &mut Elaborator<'_>, arguments: &Arguments<'_>) -> Option<Value> {
 
 fn pow(e: &mut Elaborator<'_>, arguments: &Arguments<'_>) -> Option<Value> {
     if let Some((_, base)) = e.value_argument(arguments, 0)
-        && let (Some(base), Some((_, exponent))) = (base.number(), e.value_argument(arguments, 1)) {
-            return exponent.number().map(|exponent| Value::Float(base.powf(exponent)));
-        }
+        && let (Some(base), Some((_, exponent))) = (base.number(), e.value_argument(arguments, 1))
+    {
+        return exponent.number().map(|exponent| Value::Float(base.powf(exponent)));
+    }
     let input = e.described_argument(arguments, 0)?;
     if let Some((expr, Value::Tensor(_))) = e.value_argument(arguments, 1) {
         e.unsupported(expr.start, "an exponent that is a tensor");

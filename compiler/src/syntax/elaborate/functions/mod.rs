@@ -12,9 +12,9 @@ use super::report::Problem;
 use super::value::Value;
 use crate::dtype::DType;
 use crate::graph::{Attribute, Attributes, ValueId};
+use crate::nearest::nearest;
 use crate::shape::Extent;
 use crate::syntax::ast::{Argument, Expr, ExprKind};
-use crate::syntax::nearest::nearest;
 use proc_macro2::Span;
 use std::fmt;
 
