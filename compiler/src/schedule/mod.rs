@@ -18,7 +18,7 @@ use crate::nest::Nest;
 
 /// The kernel of a nest: one parameter per operand in order, then the output.
 ///
-/// Sums of f32 products accumulate with [`crate::scalar::ScalarOp::Fma`]. The nest must be verified against these shapes.
+/// Sums of float products accumulate with [`crate::scalar::ScalarOp::Fma`]. The nest must be verified against these shapes.
 pub fn kernel(nest: &Nest, operand_shapes: &[Vec<usize>], name: &str) -> Kernel {
     let flat = Flat::new(nest, operand_shapes);
     let schedule = choose(&flat);

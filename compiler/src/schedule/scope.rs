@@ -5,6 +5,7 @@ use crate::kernel::{
     Expression, Kernel, LoopId, LoopKind, Parameter, ParameterId, Register, RegisterDecl, Statement, Var,
 };
 use crate::nest::{Atom, Index};
+use crate::scalar::ScalarOp;
 
 /// A kernel while it is written: a stack of open loops over one statement list each.
 pub(super) struct Scope {
@@ -88,7 +89,7 @@ impl Scope {
     }
 
     /// An operation; its types must fit.
-    pub(super) fn apply(&mut self, op: crate::scalar::ScalarOp, operands: &[Var]) -> Var {
+    pub(super) fn apply(&mut self, op: ScalarOp, operands: &[Var]) -> Var {
         let dtypes: Vec<DType> = operands.iter().map(|&operand| self.dtype(operand)).collect();
         let dtype = op.result(&dtypes).expect("a verified nest has operations on the types that they take");
         self.define(Expression::Apply(op, operands.to_vec()), dtype)

@@ -4,11 +4,13 @@
 //! one. A loop with one iteration is no loop: its position becomes part of displacements.
 
 use super::address::{Counter, Frame};
+use super::memory::flags;
 use super::operation::{Operations, Width, value_type};
 use super::{EmitError, LANES};
 use crate::dtype::DType;
-use crate::kernel::{Expression, Kernel, LoopId, LoopKind, ParameterId, Register, Statement, Var};
-use crate::nest::{Atom, Index, Reducer};
+use crate::kernel::{Expression, Kernel, LoopId, LoopKind, Register, Statement, Var};
+use crate::nest::Reducer;
+use crate::scalar::ScalarOp;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{BlockArg, Endianness, InstBuilder, MemFlagsData, Value, types};
 use cranelift_codegen::isa::TargetFrontendConfig;
@@ -266,12 +268,7 @@ impl<'a, 'f> Emitter<'a, 'f> {
         }
     }
 
-    fn apply(
-        &mut self,
-        op: crate::scalar::ScalarOp,
-        operands: &[Var],
-        lanes: Option<usize>,
-    ) -> Result<Held, EmitError> {
+    fn apply(&mut self, op: ScalarOp, operands: &[Var], lanes: Option<usize>) -> Result<Held, EmitError> {
         // The operands of a select have the type of its second one; its condition is a bool always.
         let dtype = self.kernel.vars[operands[operands.len().min(2) - 1].0];
         let Some(groups) = lanes else {
@@ -297,7 +294,7 @@ impl<'a, 'f> Emitter<'a, 'f> {
     }
 
     /// One vector per group of the lanes that run.
-    fn vectors(&mut self, var: Var) -> Result<Vec<Value>, EmitError> {
+    pub(super) fn vectors(&mut self, var: Var) -> Result<Vec<Value>, EmitError> {
         let Phase::Lanes { groups, .. } = self.phase else { unreachable!("only lanes loops have vectors") };
         match self.held[var.0].clone() {
             Some(Held::Lanes(vectors)) => Ok(vectors),
@@ -410,108 +407,6 @@ impl<'a, 'f> Emitter<'a, 'f> {
         Ok(self.builder.ins().bitcast(value_type(dtype, Width::Lanes)?, order, moved))
     }
 
-    fn index_lanes(&mut self, index: &Index, groups: usize) -> Result<Vec<Value>, EmitError> {
-        let Phase::Lanes { id, .. } = self.phase else { unreachable!("only lanes loops have vectors") };
-        if let Some(stride) = index.stride(id).filter(|_| !self.gathers(index)) {
-            let first = self.number(index, 0);
-            let first = self.builder.ins().ireduce(types::I32, first);
-            let first = self.builder.ins().splat(types::I32X4, first);
-            return Ok((0..groups)
-                .map(|group| {
-                    let offset = |lane: usize| ((group * LANES + lane) as i64 * stride) as u32;
-                    let bytes: Vec<u8> = (0..LANES).flat_map(|lane| offset(lane).to_ne_bytes()).collect();
-                    let constant = self.builder.func.dfg.constants.insert(bytes.into());
-                    let offsets = self.builder.ins().vconst(types::I32X4, constant);
-                    self.builder.ins().iadd(first, offsets)
-                })
-                .collect());
-        }
-        let mut vectors = Vec::with_capacity(groups);
-        for group in 0..groups {
-            let number = |emitter: &mut Self, lane: usize| {
-                let number = emitter.number(index, group * LANES + lane);
-                Ok(emitter.builder.ins().ireduce(types::I32, number))
-            };
-            vectors.push(self.gather(DType::U32, number)?);
-        }
-        Ok(vectors)
-    }
-
-    /// Whether the index holds elements that differ between lanes.
-    fn gathers(&self, index: &Index) -> bool {
-        index.any(&mut |atom| matches!(atom, Atom::Gathered { read, .. } if self.varying[*read]))
-    }
-
-    /// The vector of four single values; bools are words here.
-    fn gather(
-        &mut self,
-        dtype: DType,
-        mut single: impl FnMut(&mut Self, usize) -> Result<Value, EmitError>,
-    ) -> Result<Value, EmitError> {
-        let first = single(self, 0)?;
-        let mut vector = self.builder.ins().scalar_to_vector(value_type(dtype, Width::Lanes)?, first);
-        for lane in 1..LANES {
-            let next = single(self, lane)?;
-            vector = self.builder.ins().insertlane(vector, next, lane as u8);
-        }
-        Ok(vector)
-    }
-
-    fn load(&mut self, parameter: ParameterId, index: &Index) -> Result<Value, EmitError> {
-        let word = self.load_word(parameter, index, 0)?;
-        match self.kernel.parameters[parameter.0].dtype {
-            DType::Bool => self.operations(Width::Single).bool_of_word(word),
-            _ => Ok(word),
-        }
-    }
-
-    /// An element as it is in memory.
-    fn load_word(&mut self, parameter: ParameterId, index: &Index, lane: usize) -> Result<Value, EmitError> {
-        let ty = value_type(word_type(self.kernel.parameters[parameter.0].dtype), Width::Single)?;
-        let (pointer, displacement) = self.address((parameter, index), lane)?;
-        Ok(self.builder.ins().load(ty, flags(), pointer, displacement))
-    }
-
-    fn load_lanes(&mut self, parameter: ParameterId, index: &Index, group: usize) -> Result<Value, EmitError> {
-        let dtype = self.kernel.parameters[parameter.0].dtype;
-        let words = if self.contiguous(index) {
-            let ty = value_type(dtype, Width::Lanes)?;
-            let (pointer, displacement) = self.address((parameter, index), group * LANES)?;
-            self.builder.ins().load(ty, flags(), pointer, displacement)
-        } else {
-            self.gather(word_type(dtype), |emitter, lane| emitter.load_word(parameter, index, group * LANES + lane))?
-        };
-        match dtype {
-            DType::Bool => self.operations(Width::Lanes).bool_of_word(words),
-            _ => Ok(words),
-        }
-    }
-
-    fn store(&mut self, parameter: ParameterId, index: &Index, value: Var) -> Result<(), EmitError> {
-        let bools = self.kernel.parameters[parameter.0].dtype == DType::Bool;
-        let width = self.width();
-        let values = match width {
-            Width::Single => vec![self.single(value)?],
-            Width::Lanes => self.vectors(value)?,
-        };
-        for (group, mut value) in values.into_iter().enumerate() {
-            if bools {
-                value = self.operations(width).word_of_bool(value);
-            }
-            if width == Width::Single || self.contiguous(index) {
-                let (pointer, displacement) = self.address((parameter, index), group * LANES)?;
-                self.builder.ins().store(flags(), value, pointer, displacement);
-                continue;
-            }
-            for lane in 0..LANES {
-                let (pointer, displacement) = self.address((parameter, index), group * LANES + lane)?;
-                let element = self.builder.ins().extractlane(value, lane as u8);
-                self.builder.ins().store(flags(), element, pointer, displacement);
-            }
-        }
-        Ok(())
-    }
-
     /// Finds out which variables in a lanes loop differ between its iterations.
     fn mark_varying(&mut self, statements: &[Statement]) {
         for statement in statements {
@@ -530,19 +425,9 @@ impl<'a, 'f> Emitter<'a, 'f> {
         }
     }
 
-    fn operations(&mut self, width: Width) -> Operations<'_, 'f> {
+    pub(super) fn operations(&mut self, width: Width) -> Operations<'_, 'f> {
         Operations { builder: &mut self.builder, width }
     }
-}
-
-/// Loads and stores are in bounds, so they never trap; arrays may start anywhere.
-fn flags() -> MemFlagsData {
-    MemFlagsData::new().with_notrap()
-}
-
-/// The type of an element in memory.
-fn word_type(dtype: DType) -> DType {
-    if dtype == DType::Bool { DType::U32 } else { dtype }
 }
 
 fn collect_extents(statements: &[Statement], extents: &mut [usize]) {

@@ -10,6 +10,7 @@
 
 mod address;
 mod emitter;
+mod memory;
 mod operation;
 
 use crate::dtype::DType;
