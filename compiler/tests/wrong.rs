@@ -45,6 +45,7 @@ fn wrong_files() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/programs/wrong");
     let mut files: Vec<PathBuf> =
         fs::read_dir(folder).expect("the folder is there").map(|entry| entry.expect("it is readable").path()).collect();
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "rs"));
     files.sort();
     files
 }
