@@ -19,7 +19,7 @@ fn digits_model() -> TokenStream {
 fn compile_time(criterion: &mut Criterion) {
     let tokens = digits_model();
     criterion.bench_function("expand digits", |bench| {
-        bench.iter_batched(|| tokens.clone(), tapeless_compiler::syntax::compile, BatchSize::SmallInput);
+        bench.iter_batched(|| tokens.clone(), tapeless_compiler::pipeline::derive, BatchSize::SmallInput);
     });
     let device = Device::cpu();
     criterion.bench_function("compile tiny", |bench| {

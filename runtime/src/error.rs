@@ -50,7 +50,7 @@ pub enum Error {
         dtype: DType,
     },
     /// An open extent has no value.
-    #[error("{step}: the extent {name} is not set: `{step}::dims().{}(…)`", name.to_lowercase())]
+    #[error("{step}::compile: the extent {name} is not set: `{step}::dims().{}(…)`", name.to_lowercase())]
     UnsetExtent {
         /// The step.
         step: String,
@@ -58,7 +58,7 @@ pub enum Error {
         name: String,
     },
     /// A step cannot be compiled with these extents, or not at all.
-    #[error("{step}: {source}")]
+    #[error("{step}::compile: {source}")]
     Compile {
         /// The step.
         step: String,

@@ -35,9 +35,9 @@ pub enum BindError {
         extent: Extent,
     },
     /// A check does not hold.
-    #[error("{message}\n  {sides}{place}")]
+    #[error("{message}{}{sides}{place}", if message.contains('\n') { ": " } else { "\n  " })]
     Check {
-        /// What the check says: `add: extents differ on axis 0`.
+        /// What the check says: `add: extents differ on axis 0`, and perhaps on a second line the expression.
         message: String,
         /// Both sides with their numbers.
         sides: Sides,
@@ -316,6 +316,10 @@ mod tests {
     fn a_check_names_both_sides_and_the_place() {
         let graph = sum_of(&["A", "B"], vec![symbol("A")], vec![symbol("B")]);
         let expected = "add: extents differ on axis 0\n  A is 8, B is 1\n  --> src/main.rs:14:18";
+        assert_eq!(refusal(&graph, &[("A", 8), ("B", 1)]), expected);
+        let mut graph = graph;
+        graph.checks[0].message.push_str("\n  net(x) + y");
+        let expected = "add: extents differ on axis 0\n  net(x) + y: A is 8, B is 1\n  --> src/main.rs:14:18";
         assert_eq!(refusal(&graph, &[("A", 8), ("B", 1)]), expected);
         let graph = sum_of(&["A"], vec![Extent::from(4)], vec![symbol("A") - Extent::from(1)]);
         let expected = "add: extents differ on axis 0\n  A - 1 is 7, not 4\n  --> src/main.rs:14:18";

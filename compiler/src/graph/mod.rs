@@ -184,7 +184,7 @@ pub struct Check {
     pub relation: Relation,
     /// The other side.
     pub right: Extent,
-    /// What to say when they are not.
+    /// What to say when they are not; the expression may stand on a second line, two columns in.
     pub message: String,
     /// Where.
     pub origin: Origin,

@@ -245,7 +245,7 @@ impl Elaborator<'_> {
                         }
                         None => {
                             let origin = self.origin(span);
-                            let message = format!("{headline}\n{whole}");
+                            let message = format!("{headline}\n  {whole}");
                             let check = Check { left: a.clone(), relation: Relation::Equal, right: b, message, origin };
                             self.graph.check(check);
                         }
