@@ -268,7 +268,7 @@ fn gradients_are_there_when_kept_and_run() {
 #[test]
 fn extents_must_be_set_and_must_fit() {
     let unset = compile(&lookup(), &[("B", None)]).expect_err("B is not set");
-    assert_eq!(unset.to_string(), "Lookup: the extent B is not set: `Lookup::dims().b(…)`");
+    assert_eq!(unset.to_string(), "Lookup::compile: the extent B is not set: `Lookup::dims().b(…)`");
 
     let mut step = Writer::new("Pairs", &[]);
     let (a, b) = (step.dim("A"), step.dim("B"));
