@@ -277,7 +277,7 @@ fn extents_must_be_set_and_must_fit() {
     step.output(0, sum);
     assert!(compile(&step, &[("A", Some(3)), ("B", Some(3))]).is_ok());
     let error = compile(&step, &[("A", Some(3)), ("B", Some(4))]).expect_err("3 is not 4").to_string();
-    assert!(error.starts_with("Pairs: ") && error.contains('3') && error.contains('4'), "{error}");
+    assert!(error.starts_with("Pairs::compile: ") && error.contains('3') && error.contains('4'), "{error}");
 }
 
 #[test]
