@@ -54,6 +54,30 @@ model! {
         minimize(loss, over = net, with = Sgd(lr));
         metric(loss);
     }
+
+    /// One linear layer without bias.
+    pub model Layer(x: f32<N, 784>) -> f32<N, 512> {
+        let fc = Linear(512, bias = false);
+        x.fc()
+    }
+
+    /// The layer on a batch.
+    pub step ApplyLayer(x: f32<dyn B, 784>) -> f32<B, 512> {
+        let net = Layer();
+        net(x)
+    }
+
+    /// A square matrix.
+    pub model Square(x: f32<N, 512>) -> f32<N, 512> {
+        let fc = Linear(512, bias = false);
+        x.fc()
+    }
+
+    /// The product with it.
+    pub step ApplySquare(x: f32<dyn B, 512>) -> f32<B, 512> {
+        let net = Square();
+        net(x)
+    }
 }
 
 /// Numbers between -1 and 1 that look random and are always the same.

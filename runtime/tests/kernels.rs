@@ -7,12 +7,10 @@ use cranelift_codegen::isa::OwnedTargetIsa;
 use cranelift_codegen::settings::{self, Configurable};
 use cranelift_jit::{JITBuilder, JITModule};
 use cranelift_module::{Linkage, Module, default_libcall_names};
-use nests::{Case, cases, layer, reduce, unary};
-use std::time::Instant;
+use nests::{Case, cases, unary};
 use tapeless_compiler::backend::cranelift::{LANES, emit, lower};
 use tapeless_compiler::dtype::DType;
 use tapeless_compiler::kernel::{Kernel, interpret};
-use tapeless_compiler::nest::Reducer;
 use tapeless_compiler::scalar::ScalarOp;
 use tapeless_compiler::schedule;
 
@@ -146,45 +144,4 @@ fn ulps(value: f64, exact: f64) -> f64 {
     let binade = exact.abs().max(f64::from(f32::MIN_POSITIVE)).log2().floor() as i32;
     let distance = (value - exact).abs() / 2f64.powi(binade - 23);
     if distance.is_nan() { f64::INFINITY } else { distance }
-}
-
-/// The best time of a run of the kernel of a case, in seconds.
-fn seconds(case: &Case) -> f64 {
-    let kernel = schedule::kernel(&case.nest, &case.shapes, "kernel");
-    let mut arguments = arguments(case, &kernel);
-    let function = Function::new(&kernel);
-    let seconds = (0..40).map(|_| {
-        let start = Instant::now();
-        function.run(&mut arguments);
-        start.elapsed().as_secs_f64()
-    });
-    seconds.fold(f64::INFINITY, f64::min)
-}
-
-#[test]
-#[ignore = "a measurement, for release builds"]
-fn speed_of_contractions() {
-    for equation in ["ik,jk->ij", "ik,kj->ij", "ij,ik->jk", "ij,jk->ik"] {
-        let case = layer(equation);
-        let best = seconds(&case);
-        let operations = 2.0 * case.nest.extents.iter().product::<usize>() as f64;
-        println!("{equation}: {:.0} us, {:.1} GFLOP/s", best * 1e6, operations / best / 1e9);
-    }
-}
-
-#[test]
-#[ignore = "a measurement, for release builds"]
-fn speed_of_loops() {
-    let numbers: Vec<f64> = (0..49_152).map(|i| f64::from(i % 97) / 32.0).collect();
-    let mut cases: Vec<Case> = [ScalarOp::Exp, ScalarOp::Log, ScalarOp::Tanh, ScalarOp::Sqrt, ScalarOp::Neg]
-        .into_iter()
-        .map(|op| unary(op, numbers.clone()))
-        .collect();
-    for axis in 0..3 {
-        cases.extend([Reducer::Sum, Reducer::Max, Reducer::ArgMax].map(|reducer| reduce(reducer, [16, 48, 64], axis)));
-    }
-    for case in cases {
-        let elements = case.operands[0].len() as f64;
-        println!("{}: {:.3} ns per element", case.name, seconds(&case) * 1e9 / elements);
-    }
 }
