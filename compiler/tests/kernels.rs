@@ -2,7 +2,7 @@
 
 mod nests;
 
-use nests::{Case, cases, layer};
+use nests::{Case, cases, contract};
 use tapeless_compiler::dtype::DType;
 use tapeless_compiler::kernel::{self, Kernel, approximate, interpret, split_fma};
 use tapeless_compiler::nest;
@@ -207,7 +207,7 @@ fn products_with_transposed_weights_run_in_lanes_along_the_reduction() {
 #[test]
 fn contractions_of_layers_run_in_lanes_with_eight_sums_at_once() {
     for equation in ["ik,jk->ij", "ik,kj->ij", "ij,ik->jk", "ij,jk->ik"] {
-        let case = layer(equation);
+        let case = contract(equation, [64, 512, 784]);
         let kernel = schedule::kernel(&case.nest, &case.shapes, "kernel");
         assert_eq!(kernel::verify(&kernel), Ok(()), "{equation}");
         let sums: usize = kernel.registers.iter().map(|register| register.groups).sum();

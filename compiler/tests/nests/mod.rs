@@ -43,11 +43,6 @@ pub fn cases() -> Vec<Case> {
     cases
 }
 
-/// A contraction of the size of a layer.
-pub fn layer(equation: &str) -> Case {
-    contract(equation, [64, 512, 784])
-}
-
 /// One operation on these numbers.
 pub fn unary(op: ScalarOp, numbers: Vec<f64>) -> Case {
     let mut body = reading(1);
@@ -315,7 +310,7 @@ fn reduce_all(extent: usize) -> Case {
 }
 
 /// The contraction of an equation whose labels b, i, j, k have the extents 2 and these.
-fn contract(equation: &str, extents: [usize; 3]) -> Case {
+pub fn contract(equation: &str, extents: [usize; 3]) -> Case {
     let (operands, result) = equation.split_once("->").expect("an equation has a result");
     let (left, right) = operands.split_once(',').expect("an equation has two operands");
     let extent = |label: char| match label {
