@@ -2,7 +2,7 @@
 
 mod programs;
 
-use proc_macro2::{Group, Span, TokenStream, TokenTree};
+use proc_macro2::{Span, TokenStream, TokenTree};
 use proptest::prelude::*;
 use tapeless_compiler::syntax::ast::{self, Expr, ExprKind, Item, Statement};
 use tapeless_compiler::syntax::diagnostic::{Diagnostic, Diagnostics};
@@ -325,40 +325,6 @@ fn expressions_come_back_as_written() {
     }
 }
 
-/// The programs' tokens, flat: groups stay whole, so that what is lost or doubled may be a body.
-fn positions(tokens: &TokenStream) -> usize {
-    let inside = |token| match token {
-        TokenTree::Group(group) => positions(&group.stream()),
-        _ => 0,
-    };
-    tokens.clone().into_iter().map(|token| 1 + inside(token)).sum()
-}
-
-/// The tokens with the one at a position (counted in order of writing, groups before what is in them) lost or doubled.
-fn mutated(tokens: TokenStream, at: &mut Option<usize>, doubled: bool) -> TokenStream {
-    let mut out = Vec::new();
-    for token in tokens {
-        match at.as_mut() {
-            Some(0) => {
-                *at = None;
-                out.extend(std::iter::repeat_n(token, if doubled { 2 } else { 0 }));
-                continue;
-            }
-            Some(left) => *left -= 1,
-            None => {}
-        }
-        out.push(match token {
-            TokenTree::Group(group) if at.is_some() => {
-                let mut inner = Group::new(group.delimiter(), mutated(group.stream(), at, doubled));
-                inner.set_span(group.span());
-                inner.into()
-            }
-            other => other,
-        });
-    }
-    out.into_iter().collect()
-}
-
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
     #[test]
@@ -369,8 +335,9 @@ proptest! {
         let paths = programs::paths(false);
         let mut tokens = programs::models(&programs::text(&paths[program.index(paths.len())])).pop().expect("a program has a model");
         for (at, doubled) in changes {
-            let at = at.index(positions(&tokens));
-            tokens = mutated(tokens, &mut Some(at), doubled);
+            let at = at.index(programs::positions(&tokens));
+            let change = |token| vec![token; if doubled { 2 } else { 0 }];
+            tokens = programs::mutated(tokens, &mut Some(at), &change);
         }
         let (file, diagnostics) = read(tokens);
         prop_assert!(!file.items.is_empty() || !diagnostics.is_empty());

@@ -1,6 +1,6 @@
 //! The corpus of the language: whole programs of users, and wrong ones with the messages that they must give.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Group, TokenStream, TokenTree};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -36,4 +36,42 @@ fn collect(items: &[syn::Item], found: &mut Vec<TokenStream>) {
             _ => {}
         }
     }
+}
+
+/// How many tokens there are, those in groups and the groups themselves.
+pub fn positions(tokens: &TokenStream) -> usize {
+    let inside = |token| match token {
+        TokenTree::Group(group) => positions(&group.stream()),
+        _ => 0,
+    };
+    tokens.clone().into_iter().map(|token| 1 + inside(token)).sum()
+}
+
+/// The tokens with the one at a position changed. Positions count in order of writing, groups before what is in them.
+pub fn mutated(
+    tokens: TokenStream,
+    at: &mut Option<usize>,
+    change: &dyn Fn(TokenTree) -> Vec<TokenTree>,
+) -> TokenStream {
+    let mut out = Vec::new();
+    for token in tokens {
+        match at.as_mut() {
+            Some(0) => {
+                *at = None;
+                out.extend(change(token));
+                continue;
+            }
+            Some(left) => *left -= 1,
+            None => {}
+        }
+        out.push(match token {
+            TokenTree::Group(group) if at.is_some() => {
+                let mut inner = Group::new(group.delimiter(), mutated(group.stream(), at, change));
+                inner.set_span(group.span());
+                inner.into()
+            }
+            other => other,
+        });
+    }
+    out.into_iter().collect()
 }

@@ -6,6 +6,7 @@ use super::functions;
 use super::instance::{Layer, LayerKind};
 use super::operators::Operands;
 use super::report::Problem;
+use super::statement::LONGEST;
 use super::value::Value;
 use crate::dtype::DType;
 use crate::graph::Relation;
@@ -296,6 +297,9 @@ impl Elaborator<'_> {
         match self.evaluate(count) {
             Value::Poison => Value::Poison,
             count_value => match count_value.known_int().and_then(|n| usize::try_from(n).ok()) {
+                Some(n) if n as i64 > LONGEST => {
+                    self.fail(count.start, format!("a list has at most {LONGEST} elements, not {n}"))
+                }
                 Some(n) => Value::List(vec![value; n]),
                 None => self.fail(count.start, "the length of a list is a whole number that is known"),
             },

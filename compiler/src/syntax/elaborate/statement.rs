@@ -13,6 +13,9 @@ use crate::syntax::ast::{
 use crate::syntax::diagnostic::position;
 use proc_macro2::Span;
 
+/// More rounds of a loop, or elements of a list, are a mistake that would only use up memory.
+pub const LONGEST: i64 = 100_000;
+
 impl Elaborator<'_> {
     /// Runs statements in a scope of their own; the value is that of the last expression without semicolon.
     pub(super) fn body(&mut self, body: &Body) -> Value {
@@ -225,6 +228,13 @@ impl Elaborator<'_> {
             Value::Range(start, Some(end)) => {
                 let start = start.clone().unwrap_or(Extent::from(0));
                 match (start.known(), end.known()) {
+                    (Some(start), Some(end)) if end.saturating_sub(start) > LONGEST => {
+                        self.fail(
+                            iterable.start,
+                            format!("a loop has at most {LONGEST} rounds, {start}..{end} has more"),
+                        );
+                        None
+                    }
                     (Some(start), Some(end)) => Some((start..end).map(|i| Value::Int(Extent::from(i))).collect()),
                     _ => {
                         self.fail(iterable.start, "a loop runs over numbers that are known while the macro expands");
