@@ -44,7 +44,7 @@ impl Elaborator<'_> {
             ExprKind::Tuple(elements) => Value::Tuple(elements.iter().map(|e| self.evaluate(e)).collect()),
             ExprKind::List(elements) => Value::List(elements.iter().map(|e| self.evaluate(e)).collect()),
             ExprKind::Repeat(element, count) => self.repeat(element, count),
-            ExprKind::Range(start, end, inclusive) => self.range(expr, start.as_deref(), end.as_deref(), *inclusive),
+            ExprKind::Range(start, end, inclusive) => self.range(start.as_deref(), end.as_deref(), *inclusive),
             ExprKind::Assert(condition, message) => self.assertion(expr, condition, message.as_ref()),
             ExprKind::Error => Value::Poison,
         }
@@ -102,7 +102,7 @@ impl Elaborator<'_> {
         let path = place.child(&field.name, 0);
         let store = &self.stores[path.store];
         if store.entries.contains_key(&path.key) {
-            return self.parameter_value(path.store, &path.key, field.span);
+            return self.parameter_value(path.store, &path.key);
         }
         if !store.keys_below(&path.key).is_empty() {
             return Value::Layer(Rc::new(Layer { kind: LayerKind::Path, place: Some(path), ..(**layer).clone() }));
@@ -306,7 +306,7 @@ impl Elaborator<'_> {
         }
     }
 
-    fn range(&mut self, expr: &Expr, start: Option<&Expr>, end: Option<&Expr>, inclusive: bool) -> Value {
+    fn range(&mut self, start: Option<&Expr>, end: Option<&Expr>, inclusive: bool) -> Value {
         let side = |this: &mut Self, side: Option<&Expr>| match side.map(|side| (this.evaluate(side), side)) {
             None => Ok(None),
             Some((Value::Int(extent), _)) => Ok(Some(extent)),
@@ -321,10 +321,7 @@ impl Elaborator<'_> {
                 let end = end.map(|end| if inclusive { end + Extent::from(1) } else { end });
                 Value::Range(start, end)
             }
-            (Err(poison), _) | (_, Err(poison)) => {
-                debug_assert!(poison.is_poison(), "{expr}");
-                poison
-            }
+            (Err(poison), _) | (_, Err(poison)) => poison,
         }
     }
 

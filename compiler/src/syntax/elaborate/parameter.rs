@@ -47,7 +47,7 @@ impl Elaborator<'_> {
         if !self.stores[place.store].open {
             // The model was elaborated by itself before, which decided all keys and shapes.
             return match self.stores[place.store].entries.get(&key).map(|entry| entry.ty == ty) {
-                Some(true) => self.parameter_value(place.store, &key, name.span),
+                Some(true) => self.parameter_value(place.store, &key),
                 Some(false) => self.shape_disagrees(place.store, &key, &ty, written),
                 None => self.fail(
                     name.span,
@@ -64,7 +64,7 @@ impl Elaborator<'_> {
             if entry.ty != ty {
                 return self.shape_disagrees(place.store, &key, &ty, written);
             }
-            return self.parameter_value(place.store, &key, name.span);
+            return self.parameter_value(place.store, &key);
         }
         if ty.shape.known().is_none() {
             return self.open_shape(&key, &ty, written);
@@ -76,11 +76,11 @@ impl Elaborator<'_> {
         let made = if place.key.is_empty() { name.span } else { place.bound };
         let entry = Entry { ty, initial, state: false, order, declared: name.span, made, applied: site };
         self.stores[place.store].entries.insert(key.clone(), entry);
-        self.parameter_value(place.store, &key, name.span)
+        self.parameter_value(place.store, &key)
     }
 
     /// The value of a parameter of a store, as a leaf of the graph.
-    pub(super) fn parameter_value(&mut self, store: usize, key: &str, _span: Span) -> Value {
+    pub(super) fn parameter_value(&mut self, store: usize, key: &str) -> Value {
         if let Some(value) = self.stores[store].leaves.get(key) {
             return Value::Tensor(*value);
         }

@@ -232,11 +232,10 @@ fn batch_aligned<'e>(
         common.push(if left == one { right } else { left });
     }
     let mut aligned = pair;
-    for (expr, value) in &mut aligned {
+    for (_, value) in &mut aligned {
         let extents = e.graph.ty(*value).shape.extents().to_vec();
         let matrix = extents[extents.len() - 2..].to_vec();
         let shape = Shape::new(common.iter().cloned().chain(matrix).collect());
-        debug_assert!(shape.rank() >= 2, "{expr} has a matrix");
         *value = e.broadcast_to(*value, &shape, a.span);
     }
     Some((aligned[0], aligned[1], rank))
