@@ -6,13 +6,16 @@
 
 mod abs;
 mod add;
+mod along;
 mod and;
 mod argmax;
+mod argmin;
 mod broadcast;
 mod cast;
 mod constant;
 mod contract;
 mod cross_entropy;
+mod cumsum;
 mod div;
 mod elementwise;
 mod eq;
@@ -24,11 +27,15 @@ mod gather;
 mod le;
 mod log;
 mod log_softmax;
+mod logsumexp;
 mod losses;
 mod lt;
 mod max;
+mod max_along;
 mod maximum;
 mod mean;
+mod min;
+mod min_along;
 mod minimum;
 mod mse;
 mod mul;
@@ -42,23 +49,30 @@ mod pow;
 mod reduction;
 mod relu;
 mod reshape;
+mod scatter_add;
+mod scatter_sum;
 mod select;
 mod sigmoid;
 mod softmax;
 mod sqrt;
 mod sub;
 mod sum;
+mod take;
 mod tanh;
+mod topk;
+mod var;
 
 pub use abs::abs;
 pub use add::add;
 pub use and::and;
 pub use argmax::argmax;
+pub use argmin::argmin;
 pub use broadcast::{broadcast, broadcast_over};
 pub use cast::cast;
 pub use constant::{constant, constant_like};
 pub use contract::contract;
 pub use cross_entropy::cross_entropy;
+pub use cumsum::cumsum;
 pub use div::div;
 pub use eq::eq;
 pub use exp::exp;
@@ -68,10 +82,14 @@ pub use gather::gather;
 pub use le::le;
 pub use log::log;
 pub use log_softmax::log_softmax;
+pub use logsumexp::logsumexp;
 pub use lt::lt;
 pub use max::max;
+pub use max_along::max_along;
 pub use maximum::maximum;
 pub use mean::mean;
+pub use min::min;
+pub use min_along::min_along;
 pub use minimum::minimum;
 pub use mse::mse;
 pub use mul::{mul, scale};
@@ -84,13 +102,18 @@ pub use permute::{move_last, permute};
 pub use pow::pow;
 pub use relu::relu;
 pub use reshape::{reshape, unsqueeze};
+pub use scatter_add::scatter_add;
+pub use scatter_sum::scatter_sum;
 pub use select::select;
 pub use sigmoid::sigmoid;
 pub use softmax::softmax;
 pub use sqrt::sqrt;
 pub use sub::sub;
 pub use sum::sum;
+pub use take::take;
 pub use tanh::tanh;
+pub use topk::topk;
+pub use var::var;
 
 use crate::graph::Op;
 
@@ -100,11 +123,13 @@ pub static OPS: &[&dyn Op] = &[
     &add::ADD,
     &and::AND,
     &argmax::Argmax,
+    &argmin::Argmin,
     &broadcast::Broadcast,
     &cast::Cast,
     &constant::Constant,
     &contract::Contract,
     &cross_entropy::CrossEntropy,
+    &cumsum::Cumsum,
     &div::DIV,
     &eq::EQ,
     &exp::EXP,
@@ -114,10 +139,14 @@ pub static OPS: &[&dyn Op] = &[
     &le::LE,
     &log::LOG,
     &log_softmax::LogSoftmax,
+    &logsumexp::Logsumexp,
     &lt::LT,
     &max::Max,
+    &max_along::MAX_ALONG,
     &maximum::MAXIMUM,
     &mean::Mean,
+    &min::Min,
+    &min_along::MIN_ALONG,
     &minimum::MINIMUM,
     &mse::Mse,
     &mul::MUL,
@@ -130,13 +159,18 @@ pub static OPS: &[&dyn Op] = &[
     &pow::Pow,
     &relu::RELU,
     &reshape::Reshape,
+    &scatter_add::ScatterAdd,
+    &scatter_sum::ScatterSum,
     &select::SELECT,
     &sigmoid::SIGMOID,
     &softmax::Softmax,
     &sqrt::SQRT,
     &sub::SUB,
     &sum::Sum,
+    &take::Take,
     &tanh::TANH,
+    &topk::Topk,
+    &var::Var,
 ];
 
 /// The op of that name.
