@@ -176,8 +176,8 @@ fn verify_node(graph: &Graph, checks: &Checks<'_>, node: &Node) -> Result<(), Ve
         }
         found.shape.extents().iter().try_for_each(|extent| known_symbols(graph, extent, || value.to_string()))?;
     }
-    for (left, right, _) in infer.into_checks() {
-        if !checks.contains(&(&left, Relation::Equal, &right)) {
+    for (left, relation, right, _) in infer.into_checks() {
+        if !checks.contains(&(&left, relation, &right)) {
             return Err(VerifyError::Check { value: first, left, right });
         }
     }
