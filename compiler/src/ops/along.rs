@@ -35,7 +35,11 @@ pub fn positions(call: &Call, x: &Array, before: fn(f64, f64) -> bool) -> Array 
         }
         best as f64
     };
-    Array::build(DType::U32, &reduction::without(&call.operand_types[0].shape, &[axis]).known().expect("known"), position)
+    Array::build(
+        DType::U32,
+        &reduction::without(&call.operand_types[0].shape, &[axis]).known().expect("known"),
+        position,
+    )
 }
 
 /// An op that gives the extreme element along an axis and the position of the first one.

@@ -50,8 +50,8 @@ impl Op for ScatterAdd {
         Ok(vec![x.clone()])
     }
 
-    fn vjp(&self, _b: &mut Builder<'_>, _call: &Call, _cotangents: &[Option<ValueId>]) -> Vjp {
-        Vjp::Expand
+    fn vjp(&self, _b: &mut Builder<'_>, call: &Call, cotangents: &[Option<ValueId>]) -> Vjp {
+        if cotangents[0].is_some() { Vjp::Expand } else { Vjp::none(call) }
     }
 
     fn lower(&self, _call: &Call) -> Lowering {

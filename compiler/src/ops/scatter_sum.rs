@@ -73,7 +73,10 @@ impl Op for ScatterSum {
         Lowering::Nest(Nest {
             extents,
             outputs: rank,
-            reads: vec![Read { operand: 0, dtype, index: index.clone() }, Read { operand: 1, dtype: DType::U32, index }],
+            reads: vec![
+                Read { operand: 0, dtype, index: index.clone() },
+                Read { operand: 1, dtype: DType::U32, index },
+            ],
             body,
             reducer: Some(Reducer::Sum),
             epilogue: None,

@@ -2,7 +2,7 @@
 
 use super::{
     argmax, broadcast, broadcast_over, cast, constant, constant_like, eq, gather, max, min, move_last, ne, one_hot, or,
-    reduction, reshape, select,
+    reshape, select,
 };
 use crate::dtype::DType;
 use crate::graph::{
