@@ -71,6 +71,11 @@ impl Machine<'_> {
                     let position = self.position(index);
                     self.arguments[parameter.0][position] = self.vars[value.0];
                 }
+                Statement::Accumulate { parameter, index, value } => {
+                    let (position, dtype) = (self.position(index), self.kernel.vars[value.0]);
+                    let sum = [self.arguments[parameter.0][position], self.vars[value.0]];
+                    self.arguments[parameter.0][position] = round(dtype, apply(ScalarOp::Add, dtype, &sum));
+                }
             }
         }
     }

@@ -1,11 +1,13 @@
 //! Loads and stores: single elements, neighbours in one vector, and lanes gathered one by one.
 
+use super::address::Access;
 use super::emitter::{Emitter, Phase};
 use super::operation::{Width, value_type};
 use super::{EmitError, LANES};
 use crate::dtype::DType;
 use crate::kernel::{ParameterId, Var};
 use crate::nest::{Atom, Index};
+use crate::scalar::ScalarOp;
 use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Value, types};
 
 impl Emitter<'_, '_> {
@@ -98,11 +100,7 @@ impl Emitter<'_, '_> {
     pub(super) fn store(&mut self, parameter: ParameterId, index: &Index, value: Var) -> Result<(), EmitError> {
         let bools = self.kernel.parameters[parameter.0].dtype == DType::Bool;
         let width = self.width();
-        let values = match width {
-            Width::Single => vec![self.single(value)?],
-            Width::Lanes => self.vectors(value)?,
-        };
-        for (group, mut value) in values.into_iter().enumerate() {
+        for (group, mut value) in self.written(value)?.into_iter().enumerate() {
             if bools {
                 value = self.operations(width).word_of_bool(value);
             }
@@ -118,6 +116,41 @@ impl Emitter<'_, '_> {
             }
         }
         Ok(())
+    }
+
+    /// Adds to one element, or to one per lane, which are different ones.
+    pub(super) fn accumulate(&mut self, parameter: ParameterId, index: &Index, value: Var) -> Result<(), EmitError> {
+        let width = self.width();
+        for (group, value) in self.written(value)?.into_iter().enumerate() {
+            if width == Width::Single || self.contiguous(index) {
+                self.add_to((parameter, index), group * LANES, width, value)?;
+                continue;
+            }
+            for lane in 0..LANES {
+                let element = self.builder.ins().extractlane(value, lane as u8);
+                self.add_to((parameter, index), group * LANES + lane, Width::Single, element)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds to the elements from a lane on.
+    fn add_to(&mut self, access: Access<'_>, lane: usize, width: Width, value: Value) -> Result<(), EmitError> {
+        let dtype = self.kernel.parameters[access.0.0].dtype;
+        let ty = value_type(dtype, width)?;
+        let (pointer, displacement) = self.address(access, lane)?;
+        let before = self.builder.ins().load(ty, flags(), pointer, displacement);
+        let sum = self.operations(width).apply(ScalarOp::Add, dtype, &[before, value])?;
+        self.builder.ins().store(flags(), sum, pointer, displacement);
+        Ok(())
+    }
+
+    /// What is written of a variable: one value, or one vector per group of lanes.
+    fn written(&mut self, value: Var) -> Result<Vec<Value>, EmitError> {
+        match self.width() {
+            Width::Single => Ok(vec![self.single(value)?]),
+            Width::Lanes => self.vectors(value),
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use crate::syntax::parse::parse_prelude;
 
 /// The layers by name.
 const LAYERS: &[(&str, &str)] = &[
+    ("Embedding", include_str!("../../prelude/embedding.model")),
     ("Linear", include_str!("../../prelude/linear.model")),
     ("Relu", include_str!("../../prelude/relu.model")),
     ("Sigmoid", include_str!("../../prelude/sigmoid.model")),
@@ -27,7 +28,6 @@ const PLANNED: &[&str] = &[
     "Dropout",
     "Dropout2d",
     "Elu",
-    "Embedding",
     "Flatten",
     "Gelu",
     "GroupNorm",

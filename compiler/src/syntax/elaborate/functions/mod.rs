@@ -1,6 +1,7 @@
 //! The built-in functions: names, parameters and defaults as in PyTorch, each applied by inserting ops.
 
 mod elementwise;
+mod indexing;
 mod losses;
 mod reductions;
 mod shapes;
@@ -76,10 +77,7 @@ impl fmt::Debug for Function {
 /// Functions of the language that later versions bring.
 const PLANNED: &[&str] = &[
     "adaptive_avg_pool2d",
-    "all",
-    "any",
     "arange",
-    "argmin",
     "at",
     "avg_pool2d",
     "bernoulli",
@@ -91,7 +89,6 @@ const PLANNED: &[&str] = &[
     "cos",
     "cosine_embedding",
     "ctc",
-    "cumsum",
     "detach",
     "dropout",
     "einsum",
@@ -104,15 +101,11 @@ const PLANNED: &[&str] = &[
     "hardtanh",
     "hinge_embedding",
     "huber",
-    "index_select",
     "interpolate",
     "kl_div",
     "l1",
     "leaky_relu",
-    "logsumexp",
     "max_pool2d",
-    "min",
-    "amin",
     "mish",
     "nll",
     "pad",
@@ -124,7 +117,6 @@ const PLANNED: &[&str] = &[
     "round",
     "rsqrt",
     "scaled_dot_product_attention",
-    "scatter_add",
     "selu",
     "sign",
     "silu",
@@ -134,15 +126,15 @@ const PLANNED: &[&str] = &[
     "softplus",
     "split",
     "stack",
-    "topk",
     "tril",
     "triplet_margin",
     "triu",
-    "var",
 ];
 
 fn tables() -> impl Iterator<Item = &'static Function> {
-    [elementwise::FUNCTIONS, losses::FUNCTIONS, reductions::FUNCTIONS, shapes::FUNCTIONS].into_iter().flatten()
+    let tables =
+        [elementwise::FUNCTIONS, indexing::FUNCTIONS, losses::FUNCTIONS, reductions::FUNCTIONS, shapes::FUNCTIONS];
+    tables.into_iter().flatten()
 }
 
 /// The function of that name.
@@ -390,7 +382,7 @@ impl Elaborator<'_> {
         attributes: Attributes,
         operands: &[(&Expr, ValueId)],
     ) -> Option<Value> {
-        match self.insert_named(op, attributes, operands, arguments.span) {
+        match self.insert_as(arguments.function.name, op, attributes, operands, arguments.span) {
             Value::Poison => None,
             value => Some(value),
         }

@@ -1,4 +1,4 @@
-//! Functions that move axes or contract them: views, matrix products, gather.
+//! Functions that move axes or contract them: views, matrix products.
 
 use super::{Arguments, BINARY, Default, Function, UNARY, axes_attribute, axes_counted, optional, required};
 use crate::graph::{Attribute, Attributes, ValueId};
@@ -31,7 +31,6 @@ pub static FUNCTIONS: &[Function] = &[
     Function { name: "unsqueeze", parameters: &[required("input"), required("axis")], apply: unsqueeze },
     Function { name: "squeeze", parameters: &[required("input"), optional("axis", Default::Absent)], apply: squeeze },
     Function { name: "expand", parameters: &[required("input"), required("shape")], apply: expand },
-    Function { name: "gather", parameters: &[required("input"), required("axis"), required("index")], apply: gather },
 ];
 
 fn reshaped(e: &mut Elaborator<'_>, a: &Arguments<'_>, input: (&Expr, ValueId), extents: Vec<Extent>) -> Option<Value> {
@@ -166,13 +165,6 @@ fn expand(e: &mut Elaborator<'_>, a: &Arguments<'_>) -> Option<Value> {
         return Some(Value::Tensor(input.1));
     }
     e.op_on(a, "broadcast", Attributes::none().with("shape", Attribute::Shape(shape)), &[input])
-}
-
-fn gather(e: &mut Elaborator<'_>, a: &Arguments<'_>) -> Option<Value> {
-    let input = e.described_argument(a, 0)?;
-    let axis = e.axis_argument(a, 1, e.graph.ty(input.1).rank())?;
-    let index = e.described_argument(a, 2)?;
-    e.op_on(a, "gather", Attributes::none().with("axis", Attribute::Int(axis as i64)), &[input, index])
 }
 
 /// PyTorch's rule: the last two axes are contracted as matrices, axes before them are broadcast, vectors lose their axis.
