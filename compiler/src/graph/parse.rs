@@ -65,6 +65,7 @@ impl<'t> Parser<'t> {
             "file" if self.depth == 0 => self.file(line)?,
             "dim" if self.depth == 0 => self.dim(line)?,
             "store" if self.depth == 0 => self.store(line)?,
+            _ if self.depth > 0 => return line.unexpected("a value, `check`, `result` or `end`"),
             _ => return line.unexpected("a value, `file`, `dim`, `store`, `check`, `result` or `end`"),
         }
         line.end()

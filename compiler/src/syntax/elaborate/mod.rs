@@ -16,6 +16,7 @@ mod model;
 mod operators;
 mod parameter;
 mod prelude;
+mod remat;
 mod report;
 mod scope;
 mod statement;

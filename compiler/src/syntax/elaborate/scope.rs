@@ -101,6 +101,16 @@ impl Frame {
         self.scopes.iter_mut().rev().find_map(|scope| scope.get_mut(name))
     }
 
+    /// What all names in scope stand for, outer scopes first.
+    pub fn bindings(&self) -> impl Iterator<Item = &Binding> {
+        self.scopes.iter().flat_map(HashMap::values)
+    }
+
+    /// What all names in scope stand for, to be changed.
+    pub fn bindings_mut(&mut self) -> impl Iterator<Item = &mut Binding> {
+        self.scopes.iter_mut().flat_map(HashMap::values_mut)
+    }
+
     /// All names in scope.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.scopes.iter().flat_map(|scope| scope.keys().map(String::as_str))

@@ -54,6 +54,7 @@ impl Elaborator<'_> {
     fn let_statement(&mut self, attributes: &[Attribute], pattern: &Pattern, ty: Option<&TensorType>, value: &Expr) {
         let mut template = None;
         let mut training = None;
+        let mut remat = None;
         for attribute in attributes {
             match &attribute.kind {
                 AttributeKind::Name(name) => template = Some(name),
@@ -64,12 +65,18 @@ impl Elaborator<'_> {
                     self.unsupported(attribute.span, "`#[state]`");
                     return self.bind_poison(pattern);
                 }
-                AttributeKind::Remat => {
-                    self.unsupported(attribute.span, "`#[remat]`");
-                }
+                AttributeKind::Remat => remat = Some((attribute.span, self.nodes_so_far())),
             }
         }
         let value = self.evaluate(value);
+        let value = match remat {
+            Some((span, first)) if value.holds_tensors() => self.recomputed(&value, first, span),
+            Some((span, _)) if !value.is_poison() => {
+                let headline = format!("#[remat] stands before a loop or a `let` of a tensor, not of {}", value.kind());
+                self.fail(span, headline)
+            }
+            _ => value,
+        };
         let value = match pattern {
             Pattern::Name { name, .. } => self.given_place(name, template, training, value),
             _ => value,
@@ -203,13 +210,13 @@ impl Elaborator<'_> {
 
     /// `for pattern in iterable { … }`
     pub(super) fn for_loop(&mut self, attributes: &[Attribute], pattern: &Pattern, iterable: &Expr, body: &Body) {
-        for attribute in attributes {
-            self.unsupported(attribute.span, "an attribute on a loop");
-        }
+        // The parser lets no other attribute stand before a loop.
+        let remat = attributes.first().map(|attribute| attribute.span);
         let Some(values) = self.iterated(iterable) else {
             return;
         };
         for value in values {
+            let first = self.nodes_so_far();
             self.frame_mut().open();
             let round = round_text(pattern, &value);
             self.frame_mut().loops.push(round);
@@ -217,6 +224,9 @@ impl Elaborator<'_> {
             self.statements(body);
             self.frame_mut().loops.pop();
             self.frame_mut().close();
+            if let Some(span) = remat {
+                self.recomputed_names(first, span);
+            }
         }
     }
 
