@@ -18,6 +18,7 @@ mod parameter;
 mod prelude;
 mod report;
 mod scope;
+mod state;
 mod statement;
 mod step;
 mod store;
