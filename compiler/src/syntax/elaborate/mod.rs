@@ -19,6 +19,7 @@ mod prelude;
 mod remat;
 mod report;
 mod scope;
+mod state;
 mod statement;
 mod step;
 mod store;
