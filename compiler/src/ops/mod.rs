@@ -8,12 +8,14 @@ mod abs;
 mod add;
 mod and;
 mod argmax;
+mod barrier;
 mod broadcast;
 mod cast;
 mod cat;
 mod constant;
 mod contract;
 mod cross_entropy;
+mod detach;
 mod diagonal;
 mod div;
 mod elementwise;
@@ -47,6 +49,7 @@ mod permute;
 mod pow;
 mod reduction;
 mod relu;
+mod remat;
 mod reshape;
 mod roll;
 mod select;
@@ -65,12 +68,14 @@ pub use abs::abs;
 pub use add::add;
 pub use and::and;
 pub use argmax::argmax;
+pub use barrier::barrier;
 pub use broadcast::{broadcast, broadcast_over};
 pub use cast::cast;
 pub use cat::cat;
 pub use constant::{constant, constant_like};
 pub use contract::contract;
 pub use cross_entropy::cross_entropy;
+pub use detach::detach;
 pub use diagonal::diagonal;
 pub use div::div;
 pub use eq::eq;
@@ -100,6 +105,7 @@ pub use pad::pad;
 pub use permute::{move_last, permute};
 pub use pow::pow;
 pub use relu::relu;
+pub use remat::remat;
 pub use reshape::{reshape, unsqueeze};
 pub use roll::roll;
 pub use select::select;
@@ -121,12 +127,14 @@ pub static OPS: &[&dyn Op] = &[
     &add::ADD,
     &and::AND,
     &argmax::Argmax,
+    &barrier::Barrier,
     &broadcast::Broadcast,
     &cast::Cast,
     &cat::Cat,
     &constant::Constant,
     &contract::Contract,
     &cross_entropy::CrossEntropy,
+    &detach::Detach,
     &diagonal::Diagonal,
     &div::DIV,
     &eq::EQ,
@@ -156,6 +164,7 @@ pub static OPS: &[&dyn Op] = &[
     &permute::Permute,
     &pow::Pow,
     &relu::RELU,
+    &remat::Remat,
     &reshape::Reshape,
     &roll::Roll,
     &select::SELECT,
