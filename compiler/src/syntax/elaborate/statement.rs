@@ -61,20 +61,9 @@ impl Elaborator<'_> {
                 AttributeKind::Name(name) => template = Some(name),
                 AttributeKind::Train => training = Some(true),
                 AttributeKind::Eval => training = Some(false),
-<<<<<<< HEAD
-                AttributeKind::Param => return self.let_parameter(pattern, ty, value),
-                AttributeKind::State => {
-                    self.unsupported(attribute.span, "`#[state]`");
-                    return self.bind_poison(pattern);
-                }
-                AttributeKind::Remat => remat = Some((attribute.span, self.nodes_so_far())),
-=======
                 AttributeKind::Param => return self.let_tensor(Purpose::Parameter, pattern, ty, value),
                 AttributeKind::State => return self.let_tensor(Purpose::State, pattern, ty, value),
-                AttributeKind::Remat => {
-                    self.unsupported(attribute.span, "`#[remat]`");
-                }
->>>>>>> main
+                AttributeKind::Remat => remat = Some((attribute.span, self.nodes_so_far())),
             }
         }
         let value = self.evaluate(value);
