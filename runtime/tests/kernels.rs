@@ -145,3 +145,47 @@ fn ulps(value: f64, exact: f64) -> f64 {
     let distance = (value - exact).abs() / 2f64.powi(binade - 23);
     if distance.is_nan() { f64::INFINITY } else { distance }
 }
+
+#[test]
+fn scratch_measure() {
+    let case = nests::sums::scatter(1, 5000, 1024, 64, 1);
+    let mut case = case;
+    case.operands[0].iter_mut().enumerate().for_each(|(i, x)| *x = ((i * 7919) % 5000) as f64);
+    for slow in [false, true] {
+        let mut nest = case.nest.clone();
+        if slow {
+            let mut epilogue = tapeless_compiler::nest::Body::default();
+            epilogue.push(tapeless_compiler::nest::Scalar::Reduced);
+            nest.epilogue = Some(epilogue);
+        }
+        let kernel = schedule::kernel(&nest, &case.shapes, "kernel");
+        let mut arguments = arguments(&case, &kernel);
+        let function = Function::new(&kernel);
+        let mut best = f64::INFINITY;
+        for _ in 0..if slow { 3 } else { 50 } {
+            let start = std::time::Instant::now();
+            function.run(&mut arguments);
+            best = best.min(start.elapsed().as_secs_f64());
+        }
+        println!("slow {slow}: {:.3} ms", best * 1e3);
+    }
+    let case = nests::sums::running(64, 1024, 1, false);
+    for slow in [false, true] {
+        let mut nest = case.nest.clone();
+        if slow {
+            let zero = nest.body.scalars.len();
+            nest.body.scalars.push(tapeless_compiler::nest::Scalar::Constant(DType::F32, 0.0));
+            nest.body.scalars.push(tapeless_compiler::nest::Scalar::Apply(ScalarOp::Add, vec![tapeless_compiler::nest::ScalarId(zero - 1), tapeless_compiler::nest::ScalarId(zero)]));
+        }
+        let kernel = schedule::kernel(&nest, &case.shapes, "kernel");
+        let mut arguments = arguments(&case, &kernel);
+        let function = Function::new(&kernel);
+        let mut best = f64::INFINITY;
+        for _ in 0..if slow { 3 } else { 50 } {
+            let start = std::time::Instant::now();
+            function.run(&mut arguments);
+            best = best.min(start.elapsed().as_secs_f64());
+        }
+        println!("running slow {slow}: {:.3} ms", best * 1e3);
+    }
+}

@@ -10,20 +10,27 @@ mod along;
 mod and;
 mod argmax;
 mod argmin;
+mod barrier;
 mod broadcast;
 mod cast;
+mod cat;
 mod constant;
 mod contract;
 mod cross_entropy;
 mod cumsum;
+mod detach;
+mod diagonal;
 mod div;
 mod elementwise;
 mod eq;
 mod exp;
 mod extent;
 mod extremum;
+mod eye;
+mod flip;
 mod floor;
 mod gather;
+mod iota;
 mod le;
 mod log;
 mod log_softmax;
@@ -44,15 +51,19 @@ mod neg;
 mod not;
 mod one_hot;
 mod or;
+mod pad;
 mod permute;
 mod pow;
 mod reduction;
 mod relu;
+mod remat;
 mod reshape;
+mod roll;
 mod scatter_add;
 mod scatter_sum;
 mod select;
 mod sigmoid;
+mod slice;
 mod softmax;
 mod sqrt;
 mod sub;
@@ -60,6 +71,9 @@ mod sum;
 mod take;
 mod tanh;
 mod topk;
+mod triangle;
+mod tril;
+mod triu;
 mod var;
 
 pub use abs::abs;
@@ -67,18 +81,25 @@ pub use add::add;
 pub use and::and;
 pub use argmax::argmax;
 pub use argmin::argmin;
+pub use barrier::barrier;
 pub use broadcast::{broadcast, broadcast_over};
 pub use cast::cast;
+pub use cat::cat;
 pub use constant::{constant, constant_like};
 pub use contract::contract;
 pub use cross_entropy::cross_entropy;
 pub use cumsum::cumsum;
+pub use detach::detach;
+pub use diagonal::diagonal;
 pub use div::div;
 pub use eq::eq;
 pub use exp::exp;
 pub use extent::{extent, reciprocal};
+pub use eye::eye;
+pub use flip::flip;
 pub use floor::floor;
 pub use gather::gather;
+pub use iota::iota;
 pub use le::le;
 pub use log::log;
 pub use log_softmax::log_softmax;
@@ -98,14 +119,18 @@ pub use neg::neg;
 pub use not::not;
 pub use one_hot::one_hot;
 pub use or::or;
+pub use pad::pad;
 pub use permute::{move_last, permute};
 pub use pow::pow;
 pub use relu::relu;
+pub use remat::remat;
 pub use reshape::{reshape, unsqueeze};
+pub use roll::roll;
 pub use scatter_add::scatter_add;
 pub use scatter_sum::scatter_sum;
 pub use select::select;
 pub use sigmoid::sigmoid;
+pub use slice::slice;
 pub use softmax::softmax;
 pub use sqrt::sqrt;
 pub use sub::sub;
@@ -113,6 +138,8 @@ pub use sum::sum;
 pub use take::take;
 pub use tanh::tanh;
 pub use topk::topk;
+pub use tril::tril;
+pub use triu::triu;
 pub use var::var;
 
 use crate::graph::Op;
@@ -124,18 +151,25 @@ pub static OPS: &[&dyn Op] = &[
     &and::AND,
     &argmax::Argmax,
     &argmin::Argmin,
+    &barrier::Barrier,
     &broadcast::Broadcast,
     &cast::Cast,
+    &cat::Cat,
     &constant::Constant,
     &contract::Contract,
     &cross_entropy::CrossEntropy,
     &cumsum::Cumsum,
+    &detach::Detach,
+    &diagonal::Diagonal,
     &div::DIV,
     &eq::EQ,
     &exp::EXP,
     &extent::ExtentValue,
+    &eye::Eye,
+    &flip::Flip,
     &floor::FLOOR,
     &gather::Gather,
+    &iota::Iota,
     &le::LE,
     &log::LOG,
     &log_softmax::LogSoftmax,
@@ -155,14 +189,18 @@ pub static OPS: &[&dyn Op] = &[
     &not::NOT,
     &one_hot::OneHot,
     &or::OR,
+    &pad::Pad,
     &permute::Permute,
     &pow::Pow,
     &relu::RELU,
+    &remat::Remat,
     &reshape::Reshape,
+    &roll::Roll,
     &scatter_add::ScatterAdd,
     &scatter_sum::ScatterSum,
     &select::SELECT,
     &sigmoid::SIGMOID,
+    &slice::Slice,
     &softmax::Softmax,
     &sqrt::SQRT,
     &sub::SUB,
@@ -170,6 +208,8 @@ pub static OPS: &[&dyn Op] = &[
     &take::Take,
     &tanh::TANH,
     &topk::Topk,
+    &tril::TRIL,
+    &triu::TRIU,
     &var::Var,
 ];
 

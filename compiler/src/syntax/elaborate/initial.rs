@@ -2,6 +2,7 @@
 
 use super::Elaborator;
 use super::arguments::Callee;
+use super::parameter::Purpose;
 use super::report::Problem;
 use super::value::Value;
 use crate::description::Initial;
@@ -21,6 +22,8 @@ struct Initialiser {
 struct Fans {
     input: f64,
     output: f64,
+    /// Elements at one position of axis 0.
+    row: f64,
 }
 
 /// A standard deviation as the bounds of an even distribution.
@@ -39,6 +42,14 @@ fn xavier(gain: f64, fans: Fans) -> f64 {
     if sum == 0.0 { 0.0 } else { gain * (2.0 / sum).sqrt() }
 }
 
+/// The normal distribution, with zeros at one position of axis 0 if that is not negative.
+fn normal(std: f64, zero_row: f64, row: f64) -> Initial {
+    if zero_row < 0.0 {
+        return Initial::Normal { std };
+    }
+    Initial::PaddedNormal { std, from: (zero_row * row) as u64, to: ((zero_row + 1.0) * row) as u64 }
+}
+
 /// The initialisers of the language, with `torch.nn.init`'s formulas.
 static INITIALISERS: &[Initialiser] = &[
     Initialiser { name: "zeros", arguments: &[], meaning: |_, _| Initial::Constant(0.0) },
@@ -49,7 +60,11 @@ static INITIALISERS: &[Initialiser] = &[
         arguments: &[("a", Some(0.0)), ("b", Some(1.0))],
         meaning: |x, _| Initial::Uniform { low: x[0], high: x[1] },
     },
-    Initialiser { name: "normal", arguments: &[("std", Some(1.0))], meaning: |x, _| Initial::Normal { std: x[0] } },
+    Initialiser {
+        name: "normal",
+        arguments: &[("std", Some(1.0)), ("zero_row", Some(-1.0))],
+        meaning: |x, fans| normal(x[0], x[1], fans.row),
+    },
     Initialiser {
         name: "trunc_normal",
         arguments: &[("std", Some(1.0))],
@@ -78,14 +93,14 @@ static INITIALISERS: &[Initialiser] = &[
 ];
 
 impl Elaborator<'_> {
-    /// What the initialiser expression of a parameter means for its shape.
-    pub(super) fn initial(&mut self, expr: &Expr, ty: &Type) -> Option<Initial> {
+    /// What the initialiser expression of a parameter or state means for its shape.
+    pub(super) fn initial(&mut self, purpose: Purpose, expr: &Expr, ty: &Type) -> Option<Initial> {
         let (name, arguments) = match &expr.kind {
             ExprKind::Call(function, arguments) => match &function.kind {
                 ExprKind::Name(name) => (name, arguments),
-                _ => return self.no_initialiser(expr),
+                _ => return self.no_initialiser(purpose, expr),
             },
-            _ => return self.no_initialiser(expr),
+            _ => return self.no_initialiser(purpose, expr),
         };
         let Some(found) = INITIALISERS.iter().find(|initialiser| initialiser.name == name) else {
             if name == "orthogonal" {
@@ -119,11 +134,18 @@ impl Elaborator<'_> {
                 },
             });
         }
-        Some((found.meaning)(&numbers, fans(ty)))
+        let initial = (found.meaning)(&numbers, fans(ty));
+        let whole = matches!(initial, Initial::Constant(number) if number.fract() == 0.0);
+        if !ty.dtype.is_float() && !whole {
+            self.fail(expr.start, format!("{name}: a state of {} begins with a whole number", ty.dtype));
+            return None;
+        }
+        Some(initial)
     }
 
-    fn no_initialiser(&self, expr: &Expr) -> Option<Initial> {
-        self.fail(expr.start, "a parameter begins with an initialiser, like zeros() or uniform(-0.1, 0.1)");
+    fn no_initialiser(&self, purpose: Purpose, expr: &Expr) -> Option<Initial> {
+        let word = purpose.word();
+        self.fail(expr.start, format!("a {word} begins with an initialiser, like zeros() or uniform(-0.1, 0.1)"));
         None
     }
 }
@@ -140,9 +162,10 @@ fn signature(initialiser: &Initialiser) -> String {
 fn fans(ty: &Type) -> Fans {
     let shape: Vec<f64> = ty.known_shape().into_iter().map(|extent| extent as f64).collect();
     let field: f64 = shape.iter().skip(2).product();
+    let row = shape.iter().skip(1).product();
     match shape.as_slice() {
-        [] => Fans { input: 1.0, output: 1.0 },
-        [outputs] => Fans { input: *outputs, output: *outputs },
-        [outputs, inputs, ..] => Fans { input: inputs * field, output: outputs * field },
+        [] => Fans { input: 1.0, output: 1.0, row },
+        [outputs] => Fans { input: *outputs, output: *outputs, row },
+        [outputs, inputs, ..] => Fans { input: inputs * field, output: outputs * field, row },
     }
 }

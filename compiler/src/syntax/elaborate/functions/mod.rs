@@ -89,7 +89,6 @@ const PLANNED: &[&str] = &[
     "cos",
     "cosine_embedding",
     "ctc",
-    "detach",
     "dropout",
     "einsum",
     "elu",
