@@ -134,7 +134,11 @@ impl Elaborator<'_> {
         self.frames.push(frame);
         self.bind_consts(block, consts);
         self.open_inputs(&block.inputs);
+        let before = self.diagnostics.count();
         let value = self.block_result(block);
+        if self.diagnostics.count() == before {
+            self.declare_rest(0);
+        }
         self.frames.pop();
         value
     }
