@@ -65,11 +65,13 @@ struct Items {
     aliases: HashMap<String, ast::Alias>,
     /// Names that `use` brings in, which is reported where it stands.
     imported: HashSet<String>,
+    /// Whether the file was read without a mistake.
+    whole: bool,
 }
 
 impl Items {
     fn collect(file: &ast::File, diagnostics: &Diagnostics) -> Items {
-        let mut items = Items::default();
+        let mut items = Items { whole: diagnostics.count() == 0, ..Items::default() };
         let mut seen: HashMap<String, Span> = HashMap::new();
         for item in &file.items {
             let name = match item {

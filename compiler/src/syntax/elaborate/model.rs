@@ -136,7 +136,8 @@ impl Elaborator<'_> {
         self.open_inputs(&block.inputs);
         let before = self.diagnostics.count();
         let value = self.block_result(block);
-        if self.diagnostics.count() == before {
+        // What is not applied after a mistake may be so because of it.
+        if self.items.whole && self.diagnostics.count() == before && !value.is_poison() {
             self.declare_rest(0);
         }
         self.frames.pop();
