@@ -1,11 +1,12 @@
 //! Arguments that hold several values: lists of tensors, ranges, numbers per axis; and texts.
 
-use super::Arguments;
+use super::{Arguments, signature};
 use crate::graph::{Builder, ValueId};
 use crate::ops;
 use crate::shape::Extent;
 use crate::syntax::ast::{Expr, ExprKind};
 use crate::syntax::elaborate::Elaborator;
+use crate::syntax::elaborate::report::Problem;
 use crate::syntax::elaborate::value::Value;
 use proc_macro2::Span;
 
@@ -28,9 +29,17 @@ impl Elaborator<'_> {
             };
             exprs.into_iter().zip(values).map(tensor).collect::<Option<Vec<_>>>()
         });
-        match found {
-            Some(tensors) => Some(tensors),
-            None => self.wrong_kind(arguments, at, "a list of tensors", arguments.values[at].as_ref()),
+        match (found, &arguments.values[at]) {
+            (Some(tensors), _) => Some(tensors),
+            (None, Some((Value::List(values) | Value::Tuple(values), expr))) => {
+                let (name, parameter) = (arguments.function.name, arguments.function.parameters[at].name);
+                let other = values.iter().find(|value| !matches!(value, Value::Tensor(_)));
+                let found = other.map_or("an empty list", Value::kind);
+                let headline = format!("{name}: `{parameter}` is a list of tensors, not {found}");
+                self.report(Problem::new(expr.start, headline).detail(signature(arguments.function)));
+                None
+            }
+            (None, other) => self.wrong_kind(arguments, at, "a list of tensors", other.as_ref()),
         }
     }
 

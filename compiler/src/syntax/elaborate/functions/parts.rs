@@ -49,6 +49,14 @@ fn slice(e: &mut Elaborator<'_>, a: &Arguments<'_>) -> Option<Value> {
     let axis = e.axis_argument(a, 1, shape.rank())?;
     let extent = &shape.extents()[axis];
     let (start, end) = e.range_argument(a, 2)?;
+    for bound in [&start, &end].into_iter().flatten() {
+        let before = |known: i64| known < 0 && (extent.clone() + bound.clone()).known().is_some_and(|at| at < 0);
+        if bound.known().is_some_and(before) {
+            let headline = format!("slice: {bound} from the end of axis {axis} of extent {extent}");
+            e.report(e.about_operands(Problem::new(e.argument_span(a, 2), headline), "", &[input]));
+            return None;
+        }
+    }
     let start = start.map_or(Extent::from(0), |start| from_end(start, extent));
     let end = end.map_or(extent.clone(), |end| from_end(end, extent));
     let step = e.known_argument(a, 3)?;
