@@ -3,7 +3,7 @@
 use tapeless::{Device, Error, Options, Seed, model};
 
 model! {
-    pub model Table(ids: u32<{..}>) {
+    pub model Table(ids: u32<N, T>) -> f32<N, T, 3> {
         let embed = Embedding(5, 3);
         embed(ids)
     }
@@ -43,7 +43,8 @@ model! {
 
     pub step Views(ids: u32<dyn B, 4>) -> (f32<{2 * B}, 3>, f32<B, 3>) {
         let net = Table();
-        (net(ids.slice(1, 0..2).reshape([2 * B])), net(ids.at(1, 3)))
+        let table = net.embed.weight;
+        (table.index_select(0, ids.slice(1, 0..2).reshape([2 * B])), table.index_select(0, ids.at(1, 3)))
     }
 }
 

@@ -177,7 +177,10 @@ fn scratch_measure() {
         if slow {
             let zero = nest.body.scalars.len();
             nest.body.scalars.push(tapeless_compiler::nest::Scalar::Constant(DType::F32, 0.0));
-            nest.body.scalars.push(tapeless_compiler::nest::Scalar::Apply(ScalarOp::Add, vec![tapeless_compiler::nest::ScalarId(zero - 1), tapeless_compiler::nest::ScalarId(zero)]));
+            nest.body.scalars.push(tapeless_compiler::nest::Scalar::Apply(
+                ScalarOp::Add,
+                vec![tapeless_compiler::nest::ScalarId(zero - 1), tapeless_compiler::nest::ScalarId(zero)],
+            ));
         }
         let kernel = schedule::kernel(&nest, &case.shapes, "kernel");
         let mut arguments = arguments(&case, &kernel);

@@ -71,7 +71,8 @@ impl Op for Pad {
         let mut extents = x.shape.extents().to_vec();
         let (before, after) = (infer.attributes.extent("before"), infer.attributes.extent("after"));
         let whole = extents[axis].clone() + before.clone() + after.clone();
-        let headline = format!("{before} and {after} more leave nothing of axis {axis} of extent {}", extents[axis]);
+        let headline =
+            format!("{before} and {after} more on axis {axis} of extent {} leave less than nothing", extents[axis]);
         infer.at_most(&Extent::from(0), &whole, &headline)?;
         extents[axis] = whole;
         Ok(vec![Type::new(x.dtype, Shape::new(extents))])

@@ -1,0 +1,27 @@
+//! Parts that do not fit each other.
+
+use tapeless::model;
+
+model! {
+    pub model Net(x: f32<N, 16>, y: f32<N, 4>, label: u32<N>) -> f32<N, 4> {
+        let fc = Linear(4);
+        let a = cat([x, y], 0);
+        let b = stack([x, y], axis = 1);
+        let c = cat([x, label], 1);
+        let d = cat([x, x.mean()], 1);
+        let e = cat([x, y], 2);
+        let f = cat([], 1);
+        let g = cat(x, 1);
+        let h = cat([x, 1.0], 1);
+        fc(cat([x, y], dim = 1))
+    }
+}
+
+fn main() {}
+
+// error: cat: extents differ on axis 1
+//          cat([x, y], 0): x is f32<N, 16>, y is f32<N, 4>
+//          x is made at wrong/cat_extents.rs:6:19, y at wrong/cat_extents.rs:6:34
+//   --> wrong/cat_extents.rs:8:20
+// error: stack: extents differ on axis 1
+//          stack([x, y], axis = 1): x is f32<N, 16>, y is f32<N, 4>
