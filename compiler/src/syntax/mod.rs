@@ -7,6 +7,7 @@ pub mod ast;
 pub mod diagnostic;
 mod display;
 mod elaborate;
+pub mod import;
 pub mod output;
 pub mod parse;
 

@@ -24,6 +24,16 @@ pub fn parse(tokens: TokenStream, diagnostics: &Diagnostics) -> ast::File {
     Reader { dialect: Dialect::User, diagnostics }.file(tokens)
 }
 
+/// The tokens of each item, those of mistakes between items with the item in front.
+pub fn items(tokens: TokenStream) -> Vec<Vec<TokenTree>> {
+    split::items(tokens).items
+}
+
+/// The word of an item: `use`, `block`, `model` or `step`.
+pub fn word(item: &[TokenTree]) -> Option<String> {
+    split::word(item)
+}
+
 /// Reads the source of the built-in layers. All spans are those of the macro's call; what is wrong in the text is left out.
 pub fn parse_prelude(text: &str) -> ast::File {
     let tokens = text.parse().map(respan).unwrap_or_default();
