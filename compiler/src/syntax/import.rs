@@ -14,11 +14,16 @@
 //! Names in imported blocks mean what they mean where the blocks are written: their imports travel with them.
 
 use super::ast::{File, Item};
+use super::diagnostic::Diagnostics;
+use super::output::Export;
 use super::parse;
 use proc_macro2::{Delimiter, Group, Literal, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
+use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::rc::Rc;
 use syn::UseTree;
+use syn::ext::IdentExt;
 
 /// What the tokens of a `model!` are.
 #[derive(Clone, Debug)]
@@ -49,15 +54,6 @@ pub struct Import {
     pub path: TokenStream,
 }
 
-/// What a `model!` hands on to others.
-#[derive(Clone, Debug)]
-pub struct Export {
-    /// Tells it from all others.
-    pub scope: String,
-    /// Its blocks and models, and what it imports.
-    pub items: TokenStream,
-}
-
 /// What stage the tokens of a `model!` are in.
 pub fn stage(tokens: TokenStream) -> Stage {
     let Some(entries) = entries(&tokens) else {
@@ -77,8 +73,46 @@ pub fn stage(tokens: TokenStream) -> Stage {
     staged(source, next)
 }
 
-/// The tokens of a `model!` that others may import.
-pub fn export(source: &Source) -> Export {
+/// What others may import from a `model!` that is read as this file; nothing if it has no blocks.
+pub fn export(source: &Source, file: &File) -> Option<Export> {
+    let names: Vec<_> = exported(file).map(|(visibility, name)| (visibility.clone(), name.clone())).collect();
+    (!names.is_empty()).then(|| {
+        let (scope, items) = handed_on(source);
+        Export { scope, items, names }
+    })
+}
+
+/// The file of a `model!` with its imports. Files that are imported several times are read once.
+pub fn file(source: &Source, diagnostics: &Diagnostics) -> File {
+    read(source, diagnostics, &mut HashMap::new())
+}
+
+fn read(source: &Source, diagnostics: &Diagnostics, known: &mut HashMap<String, Rc<File>>) -> File {
+    let mut file = parse::parse(source.tokens.clone(), diagnostics);
+    for Import { scope, items, path } in &source.imports {
+        let other = match known.get(scope) {
+            Some(other) => other.clone(),
+            None => {
+                let Stage::Whole(source) = stage(items.clone()) else { continue };
+                // What is wrong in it is reported where it is written.
+                let other = Rc::new(read(&source, &Diagnostics::default(), known));
+                known.insert(scope.clone(), other.clone());
+                other
+            }
+        };
+        let Some(TokenTree::Ident(name)) = path.clone().into_iter().last() else { continue };
+        file.imports.push(super::ast::Import {
+            name: name.unraw().to_string(),
+            path: path.clone(),
+            scope: scope.clone(),
+            file: other,
+        });
+    }
+    file
+}
+
+/// The tokens that travel, and what tells them from those of all other `model!`.
+fn handed_on(source: &Source) -> (String, TokenStream) {
     let chunks = parse::items(source.tokens.clone());
     let items: TokenStream = chunks.into_iter().filter(|chunk| !has_word(chunk, "step")).flatten().collect();
     let mut hasher = DefaultHasher::new();
@@ -91,11 +125,11 @@ pub fn export(source: &Source) -> Export {
         true => items,
         false => quote! { #(#imports)* @rest { #items } },
     };
-    Export { scope: format!("{:016x}", hasher.finish()), items }
+    (format!("{:016x}", hasher.finish()), items)
 }
 
 /// The blocks and models that a file may give to others: what may see each, and its name.
-pub fn exported(file: &File) -> impl Iterator<Item = (&TokenStream, &super::ast::Ident)> {
+fn exported(file: &File) -> impl Iterator<Item = (&TokenStream, &super::ast::Ident)> {
     file.items.iter().filter_map(|item| match item {
         Item::Block(block) => Some((&block.visibility, &block.name)),
         Item::Alias(alias) => Some((&alias.visibility, &alias.name)),
@@ -181,16 +215,16 @@ mod tests {
     }
 
     /// What the macro that is called does.
-    fn bring(call: TokenStream, export: &Export) -> TokenStream {
+    fn bring(call: TokenStream, (scope, items): &(String, TokenStream)) -> TokenStream {
         let Some(TokenTree::Group(rest)) = call.into_iter().last() else { panic!("a call has an argument") };
-        let (scope, items, rest) = (&export.scope, &export.items, rest.stream());
+        let rest = rest.stream();
         quote! { @import { #scope { #items } } #rest }
     }
 
     #[test]
     fn each_path_is_called_until_all_are_there() {
-        let other = export(&Source { imports: Vec::new(), tokens: tokens("block A(x: f32) { x } step S() {}") });
-        assert_eq!(other.items.to_string(), tokens("block A(x: f32) { x }").to_string());
+        let other = handed_on(&Source { imports: Vec::new(), tokens: tokens("block A(x: f32) { x } step S() {}") });
+        assert_eq!(other.1.to_string(), tokens("block A(x: f32) { x }").to_string());
         let written = tokens("use a::{A, b::B}; pub model M(x: f32) { A()(x) }");
         let Stage::Missing(call) = stage(written.clone()) else { panic!("A is missing") };
         assert!(call.to_string().starts_with("a :: A ! {"), "{call}");
@@ -200,8 +234,8 @@ mod tests {
         let paths: Vec<String> = source.imports.iter().map(|import| import.path.to_string()).collect();
         assert_eq!(paths, ["a :: b :: B", "a :: A"]);
         assert_eq!(source.tokens.to_string(), written.to_string());
-        assert!(source.imports.iter().all(|import| import.items.to_string() == other.items.to_string()));
-        let Stage::Whole(again) = stage(export(&source).items) else { panic!("imports travel with what is exported") };
+        assert!(source.imports.iter().all(|import| import.items.to_string() == other.1.to_string()));
+        let Stage::Whole(again) = stage(handed_on(&source).1) else { panic!("imports travel with what is exported") };
         assert_eq!(again.imports.len(), 2);
     }
 

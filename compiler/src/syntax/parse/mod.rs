@@ -60,7 +60,8 @@ impl Reader<'_> {
     fn file(self, tokens: TokenStream) -> ast::File {
         let chunks = split::items(tokens);
         self.stray(&chunks.before);
-        ast::File { items: chunks.items.into_iter().filter_map(|tokens| self.chunk(tokens)).collect() }
+        let items = chunks.items.into_iter().filter_map(|tokens| self.chunk(tokens)).collect();
+        ast::File { items, imports: Vec::new() }
     }
 
     /// Reads one item. Its tokens are put into a group whose end is the last of them: that is where `syn` points when tokens
