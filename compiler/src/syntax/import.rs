@@ -17,7 +17,7 @@ use super::ast::{File, Item};
 use super::diagnostic::Diagnostics;
 use super::output::Export;
 use super::parse;
-use proc_macro2::{Delimiter, Group, Literal, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, Literal, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -141,9 +141,18 @@ fn staged(source: Source, mut next: Vec<TokenStream>) -> Stage {
     if next.is_empty() {
         return Stage::Whole(source);
     }
-    let path = next.remove(0);
+    let path = generated(next.remove(0));
     let Source { imports, tokens } = source;
     Stage::Missing(quote! { #path ! { @as { #path } #(#imports)* #(@next { #next })* @rest { #tokens } } })
+}
+
+/// The same tokens at the same place as what a macro made, so that lints of the user's crate say nothing about them.
+fn generated(path: TokenStream) -> TokenStream {
+    let token = |mut token: TokenTree| {
+        token.set_span(token.span().resolved_at(Span::call_site()));
+        token
+    };
+    path.into_iter().map(token).collect()
 }
 
 /// The pairs `@word { content }`; nothing if the tokens are as written.

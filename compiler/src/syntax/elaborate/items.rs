@@ -28,6 +28,8 @@ pub struct Items {
     scopes: Vec<Names>,
     /// Prelude blocks that were asked for, parsed.
     prelude: RefCell<HashMap<String, Rc<BlockItem>>>,
+    /// Whether the file that is compiled was read without a mistake.
+    pub whole: bool,
 }
 
 /// The names of one file.
@@ -46,7 +48,7 @@ impl Items {
     /// The names of a file and of all files that it imports from. Names that stand twice are reported, in that file alone:
     /// the others are compiled by themselves.
     pub fn collect(file: &File, diagnostics: &Diagnostics) -> Items {
-        let mut items = Items::default();
+        let mut items = Items { whole: diagnostics.count() == 0, ..Items::default() };
         items.add(file, diagnostics, &mut HashMap::new());
         items
     }

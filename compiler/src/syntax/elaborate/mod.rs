@@ -7,13 +7,17 @@
 
 mod apply;
 mod arguments;
+mod assign;
+mod binding;
 mod evaluate;
 mod functions;
 mod initial;
 mod instance;
 mod items;
+mod lists;
 mod minimize;
 mod model;
+mod numbers;
 mod operators;
 mod parameter;
 mod prelude;
@@ -25,6 +29,7 @@ mod statement;
 mod step;
 mod store;
 mod types;
+mod unapplied;
 mod value;
 
 use super::ast;
@@ -59,6 +64,8 @@ struct Elaborator<'a> {
     stores: Vec<Store>,
     /// The bodies that run, innermost last.
     frames: Vec<Frame>,
+    /// Whether a layer without an input turned out to need one.
+    input_needed: bool,
     /// What a step has asked for so far.
     requests: step::Requests,
 }
@@ -72,6 +79,7 @@ impl<'a> Elaborator<'a> {
             graph: Graph::new(name),
             stores: Vec::new(),
             frames: Vec::new(),
+            input_needed: false,
             requests: step::Requests::default(),
         }
     }
