@@ -399,8 +399,8 @@ fn a_training_step_is_simplified() {
     %47 = mul %46 %45 : f32<3> @0:10:9
     %48 = sub %4 %47 : f32<3> @0:10:9
     result next %34 %38
-    result next %3 %41
     result next %42 %45
+    result next %3 %41
     result next %4 %48
     result metric "loss" %26
     end

@@ -27,7 +27,8 @@ fn accumulated_runs_are_one_update_with_the_mean_gradient() {
     const RUNS: usize = 3;
     for signature in OPTIMIZERS {
         let decay: &[_] = &[("weight_decay", Value::Number(0.1))];
-        let accumulate = |_| Options { accumulate: RUNS as u32, ema: Some(Scalar::Constant(0.9)), ..Options::default() };
+        let accumulate =
+            |_| Options { accumulate: RUNS as u32, ema: Some(Scalar::Constant(0.9)), ..Options::default() };
         let mut accumulated = Run::new(signature.name, &[decay, decay], accumulate);
         let mut whole = Run::new(signature.name, &[decay, decay], |_| Options {
             ema: Some(Scalar::Constant(0.9)),

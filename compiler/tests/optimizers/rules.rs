@@ -186,8 +186,7 @@ fn corrections(step: usize, betas: (f64, f64)) -> (f64, f64) {
 }
 
 fn adam(name: &str, of: (f64, f64), eps: f64, decay: f64, amsgrad: bool, decoupled: bool) {
-    let mut arguments =
-        vec![betas(of), number("eps", eps), number("weight_decay", decay), switch("amsgrad", amsgrad)];
+    let mut arguments = vec![betas(of), number("eps", eps), number("weight_decay", decay), switch("amsgrad", amsgrad)];
     if name == "Adam" {
         arguments.push(switch("decoupled_weight_decay", decoupled));
     }
@@ -272,12 +271,8 @@ fn radam_follows_its_rule() {
         ((0.5, 0.8), 1e-8, 0.2, true),
         ((0.9, 0.6), 1e-8, 0.0, false),
     ] {
-        let arguments = [
-            betas(of),
-            number("eps", eps),
-            number("weight_decay", decay),
-            switch("decoupled_weight_decay", decoupled),
-        ];
+        let arguments =
+            [betas(of), number("eps", eps), number("weight_decay", decay), switch("decoupled_weight_decay", decoupled)];
         // A continued fraction is broken off after five terms.
         compare_elements("Radam", &arguments, 1e-8, || {
             let mut moments = Moments::default();
@@ -308,7 +303,8 @@ fn lion_follows_its_rule() {
                 let p = p * (1.0 - lr(step) * decay);
                 let direction = of.0 * mean + (1.0 - of.0) * g;
                 mean = of.1 * mean + (1.0 - of.1) * g;
-                p - lr(step) * direction.signum()
+                let sign = if direction == 0.0 { 0.0 } else { direction.signum() };
+                p - lr(step) * sign
             }
         });
     }
