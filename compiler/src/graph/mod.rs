@@ -14,6 +14,7 @@ mod op;
 mod parse;
 mod print;
 mod reference;
+mod region;
 mod rewrite;
 mod sample;
 mod verify;
@@ -27,6 +28,7 @@ pub use op::{Call, Fill, Lowering, Op, Sample, SampleOperand, Vjp};
 pub use parse::parse;
 pub use print::print;
 pub use reference::evaluate;
+pub use region::{Region, inline, outline};
 pub use rewrite::{Defined, Rewriter, rewrite};
 pub use verify::{VerifyError, verify};
 

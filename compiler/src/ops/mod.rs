@@ -8,11 +8,13 @@ mod abs;
 mod add;
 mod and;
 mod argmax;
+mod barrier;
 mod broadcast;
 mod cast;
 mod constant;
 mod contract;
 mod cross_entropy;
+mod detach;
 mod div;
 mod elementwise;
 mod eq;
@@ -41,6 +43,7 @@ mod permute;
 mod pow;
 mod reduction;
 mod relu;
+mod remat;
 mod reshape;
 mod select;
 mod sigmoid;
@@ -54,11 +57,13 @@ pub use abs::abs;
 pub use add::add;
 pub use and::and;
 pub use argmax::argmax;
+pub use barrier::barrier;
 pub use broadcast::{broadcast, broadcast_over};
 pub use cast::cast;
 pub use constant::{constant, constant_like};
 pub use contract::contract;
 pub use cross_entropy::cross_entropy;
+pub use detach::detach;
 pub use div::div;
 pub use eq::eq;
 pub use exp::exp;
@@ -83,6 +88,7 @@ pub use or::or;
 pub use permute::{move_last, permute};
 pub use pow::pow;
 pub use relu::relu;
+pub use remat::remat;
 pub use reshape::{reshape, unsqueeze};
 pub use select::select;
 pub use sigmoid::sigmoid;
@@ -100,11 +106,13 @@ pub static OPS: &[&dyn Op] = &[
     &add::ADD,
     &and::AND,
     &argmax::Argmax,
+    &barrier::Barrier,
     &broadcast::Broadcast,
     &cast::Cast,
     &constant::Constant,
     &contract::Contract,
     &cross_entropy::CrossEntropy,
+    &detach::Detach,
     &div::DIV,
     &eq::EQ,
     &exp::EXP,
@@ -129,6 +137,7 @@ pub static OPS: &[&dyn Op] = &[
     &permute::Permute,
     &pow::Pow,
     &relu::RELU,
+    &remat::Remat,
     &reshape::Reshape,
     &select::SELECT,
     &sigmoid::SIGMOID,

@@ -16,7 +16,7 @@ use super::report::Problem;
 use super::value::Value;
 use crate::autodiff;
 use crate::dtype::DType;
-use crate::graph::{Builder, Leaf, Role, ValueId};
+use crate::graph::{Builder, Role, ValueId};
 use crate::optim::{self, Group, OPTIONS, Optimizer, Slots, Update};
 use crate::syntax::ast::{Argument, Expr};
 use over::Over;
@@ -123,8 +123,10 @@ impl Elaborator<'_> {
                 all.push((request, updates));
             }
         }
-        let Some(&(first, _)) = taken.first() else { return };
-        let store = self.first_mutable().map_or(first, |store| store.min(first));
+        // What belongs to no single parameter is kept in the first store that the step changes.
+        let changed =
+            |store: &usize| !self.stores[*store].assigned.is_empty() || taken.iter().any(|(at, _)| at == store);
+        let Some(store) = (0..self.stores.len()).find(changed) else { return };
         for (number, (request, updates)) in all.into_iter().enumerate() {
             for ((store, key), update) in request.over.parameters.iter().zip(&updates) {
                 self.graph.result(Role::Gradient { store: *store, key: key.clone() }, update.gradient);
@@ -138,20 +140,6 @@ impl Elaborator<'_> {
             let mut builder = Builder::new(&mut self.graph, origin);
             optim::minimize(&mut builder, groups, &request.options, Slots::new(number, store));
         }
-    }
-
-    /// The first store of which the forward graph changes something.
-    fn first_mutable(&self) -> Option<usize> {
-        let changed = |role: &Role| match role {
-            Role::Next(leaf) => match self.graph.as_leaf(*leaf) {
-                Some(Leaf::State { store, .. } | Leaf::Parameter { store, .. } | Leaf::Slot { store, .. }) => {
-                    Some(*store)
-                }
-                _ => None,
-            },
-            _ => None,
-        };
-        self.graph.results.iter().filter_map(|result| changed(&result.role)).min()
     }
 
     fn updates(&mut self, request: &Minimize) -> Option<Vec<Update>> {
