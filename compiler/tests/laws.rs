@@ -418,6 +418,7 @@ impl Walk<'_> {
             Atom::Axis(axis) => point[*axis] as i64,
             Atom::Quotient(index, by) => self.index(index, point).div_euclid(*by),
             Atom::Remainder(index, by) => self.index(index, point).rem_euclid(*by),
+            Atom::Clamped(index, bound) => self.index(index, point).clamp(0, *bound - 1),
             Atom::Gathered { read, bound } => {
                 let read = &self.reads[*read];
                 (self.element(read.operand, &read.index, point) as i64).clamp(0, *bound as i64 - 1)

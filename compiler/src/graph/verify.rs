@@ -194,8 +194,8 @@ fn verify_node(graph: &Graph, dims: &[Symbol], checks: &Checks<'_>, node: &Node)
         }
         found.shape.extents().iter().try_for_each(|extent| known_symbols(dims, extent, || value.to_string()))?;
     }
-    for (left, right, _) in infer.into_checks() {
-        if !checks.contains(&(&left, Relation::Equal, &right)) {
+    for (left, relation, right, _) in infer.into_checks() {
+        if !checks.contains(&(&left, relation, &right)) {
             return Err(VerifyError::Check { value: first, left, right });
         }
     }
