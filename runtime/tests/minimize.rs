@@ -31,7 +31,7 @@ model! {
             loss,
             over = [net.b, net.w],
             with = Sgd(lr, weight_decay = 0.5),
-            groups = [("*", weight_decay = 0.0), ("b", lr = 0.5 * lr, weight_decay = 0.1), ("?", lr = 9.0), ("b*", lr = 2 * lr)],
+            groups = [("*", weight_decay = 0.0), ("b", lr = 0.5 * lr, weight_decay = 0.1), ("b*", lr = 2 * lr)],
         );
     }
 

@@ -54,4 +54,27 @@ model! {
 
 fn main() {}
 
-// error: 
+// error: minimize: no parameter matches `*.bais`
+//          the nearest: fc2.bias, fc1.bias
+//   --> wrong/minimize_groups.rs:15:62
+// error: minimize: no parameter matches `conv*`
+//          the keys are fc1.weight, fc1.bias, fc2.weight, fc2.bias
+//   --> wrong/minimize_groups.rs:21:62
+// error: Sgd has no argument `decay`
+//          Sgd(lr = 0.001, momentum = 0, dampening = 0, weight_decay = 0, nesterov = false, maximize = false)
+//   --> wrong/minimize_groups.rs:27:73
+// error: Sgd: nesterov needs a momentum and no dampening
+//          Sgd(lr = 0.001, momentum = 0, dampening = 0, weight_decay = 0, nesterov = false, maximize = false)
+//   --> wrong/minimize_groups.rs:33:62
+// error: minimize: arguments in `groups` have names
+//          like groups = [("*.bias", weight_decay = 0.0)]
+//   --> wrong/minimize_groups.rs:39:73
+// error: minimize: an entry of `groups` is a pattern with arguments
+//          like groups = [("*.bias", weight_decay = 0.0)]
+//   --> wrong/minimize_groups.rs:45:62
+// error: minimize: an entry of `groups` is a pattern with arguments
+//          like groups = [("*.bias", weight_decay = 0.0)]
+//   --> wrong/minimize_groups.rs:45:74
+// error: minimize: `groups` is a list
+//          like groups = [("*.bias", weight_decay = 0.0)]
+//   --> wrong/minimize_groups.rs:51:61

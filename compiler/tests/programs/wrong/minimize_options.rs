@@ -48,4 +48,24 @@ model! {
 
 fn main() {}
 
-// error: 
+// error: minimize has no argument `clip`; the nearest: clip_norm
+//          minimize(loss, over, with, clip_norm = …, clip_value = …, accumulate = …, ema = …, groups = …)
+//   --> wrong/minimize_options.rs:15:52
+// error: minimize: clip_norm is -1, but takes a number that is not negative or a float scalar
+//          minimize(loss, over, with, clip_norm = …, clip_value = …, accumulate = …, ema = …, groups = …)
+//   --> wrong/minimize_options.rs:21:64
+// error: minimize: accumulate is 0, but takes a whole number from 1 up
+//          minimize(loss, over, with, clip_norm = …, clip_value = …, accumulate = …, ema = …, groups = …)
+//   --> wrong/minimize_options.rs:27:65
+// error: minimize: accumulate is lr, but takes a whole number from 1 up
+//          minimize(loss, over, with, clip_norm = …, clip_value = …, accumulate = …, ema = …, groups = …)
+//   --> wrong/minimize_options.rs:33:65
+// error: minimize: ema is 1.5, but takes a number from 0 to 1 or a float scalar
+//          minimize(loss, over, with, clip_norm = …, clip_value = …, accumulate = …, ema = …, groups = …)
+//   --> wrong/minimize_options.rs:39:58
+// error: minimize: clip_value is true, but takes a number that is not negative or a float scalar
+//          minimize(loss, over, with, clip_norm = …, clip_value = …, accumulate = …, ema = …, groups = …)
+//   --> wrong/minimize_options.rs:39:76
+// error: minimize needs `with`
+//          minimize(loss, over, with, clip_norm = …, clip_value = …, accumulate = …, ema = …, groups = …)
+//   --> wrong/minimize_options.rs:45:9

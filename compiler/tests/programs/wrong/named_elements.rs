@@ -12,4 +12,5 @@ model! {
 
 fn main() {}
 
-// error: 
+// error: elements of a tuple have names in the groups of a `minimize` only
+//   --> wrong/named_elements.rs:7:33

@@ -137,7 +137,7 @@ impl Elaborator<'_> {
         let problem = match near.as_slice() {
             [] => {
                 let more = if keys.len() > LISTED { ", …" } else { "" };
-                problem.detail(format!("there are {}{more}", keys[..keys.len().min(LISTED)].join(", ")))
+                problem.detail(format!("the keys are {}{more}", keys[..keys.len().min(LISTED)].join(", ")))
             }
             near => problem.nearest("", near),
         };

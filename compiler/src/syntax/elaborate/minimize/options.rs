@@ -26,7 +26,11 @@ impl Elaborator<'_> {
         if option.kind.takes(value) {
             return Some(value);
         }
-        let headline = format!("minimize: {} is {value}, but takes {}", option.name, option.kind);
+        let found = match value {
+            optim::Value::Graph(_) => given.expr.to_string(),
+            known => known.to_string(),
+        };
+        let headline = format!("minimize: {} is {found}, but takes {}", option.name, option.kind);
         self.report(Problem::new(given.expr.start, headline).detail(signature()));
         None
     }
