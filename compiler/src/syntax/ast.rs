@@ -297,6 +297,8 @@ pub enum ExprKind {
     Unary(UnaryOp, Box<Expr>),
     /// `a + b`
     Binary(BinaryOp, Box<Expr>, Box<Expr>),
+    /// `x as f32`
+    Cast(Box<Expr>, Ident),
     /// `x = y` and `x += y`
     Assign(Box<Expr>, Option<BinaryOp>, Box<Expr>),
     /// `if c { … } else { … }`

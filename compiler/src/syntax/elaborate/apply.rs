@@ -23,8 +23,10 @@ impl Elaborator<'_> {
         let Some(block) = self.items.find(name) else {
             return self.missing_layer(name, arguments, span);
         };
-        let consts = self.consts(&block, arguments, span);
-        let Some(consts) = consts else { return Value::Poison };
+        let Some(consts) = self.consts(&block, arguments, span) else {
+            self.depends_on_input();
+            return Value::Poison;
+        };
         Value::Layer(Rc::new(Layer { kind: LayerKind::Block { block, consts }, place: None, training: None, span }))
     }
 
@@ -114,6 +116,7 @@ impl Elaborator<'_> {
 
     /// Applies a layer to values: graph nodes come out.
     pub(super) fn apply(&mut self, layer: &Rc<Layer>, given: Vec<Given<'_>>, expr: &Expr, span: Span) -> Value {
+        self.note_applied(layer);
         match &layer.kind {
             LayerKind::Seq(elements) => self.apply_seq(layer, elements, given, expr, span),
             LayerKind::Block { block, consts } => self.apply_block(layer, block, consts, given, expr, span),
@@ -133,14 +136,23 @@ impl Elaborator<'_> {
         let (Some(first), None) = (given.next(), given.next()) else {
             return self.fail(span, "Seq takes one value");
         };
-        let mut value = match first.value {
+        let input = match first.value {
             Some(value) => value,
             None => self.evaluate(first.expr),
         };
+        let training = self.frame().training;
+        self.frame_mut().training = layer.training.unwrap_or(training);
+        let value = self.chain(layer, elements, Given { expr: first.expr, value: Some(input) }, expr, span);
+        self.frame_mut().training = training;
+        value
+    }
+
+    fn chain(&mut self, layer: &Layer, elements: &[Value], input: Given<'_>, expr: &Expr, span: Span) -> Value {
+        let mut value = input.value.unwrap_or(Value::Poison);
         for (i, element) in elements.iter().enumerate() {
-            let given = Given { expr: first.expr, value: Some(value) };
+            let given = Given { expr: input.expr, value: Some(value) };
             let element = match &layer.place {
-                Some(place) => placed(element.clone(), &place.child(&i.to_string(), i), layer.training),
+                Some(place) => placed(element.clone(), &place.child(&i.to_string(), i), None),
                 None => element.clone(),
             };
             value = match element {
@@ -178,7 +190,7 @@ impl Elaborator<'_> {
             return self.fail(span, format!("{} holds itself, without end", item.name.name));
         }
         let broken = self.types.iter().any(|ty| ty.block == item.name.name && ty.broken);
-        if broken || values.iter().any(Value::is_poison) {
+        if broken || (values.iter().any(Value::is_poison) && !self.frame().unapplied) {
             return Value::Poison;
         }
         self.frames.push(self.block_frame(layer, block, expr, span));
@@ -202,6 +214,7 @@ impl Elaborator<'_> {
         let training = layer.training.unwrap_or(self.frame().training);
         let mut frame = Frame::new(layer.place.clone(), training);
         frame.prelude = block.prelude;
+        frame.unapplied = self.frame().unapplied;
         frame.site = Some((expr.to_string(), span));
         frame.mistakes = self.diagnostics.count();
         frame.made_at = Some(layer.span);

@@ -82,18 +82,30 @@ pub fn join(prefix: &str, key: &str) -> String {
     }
 }
 
-/// Gives a layer, or the layers of a list, their places.
+/// Gives a layer, or the layers of a list or tuple, their places.
 pub fn placed(value: Value, place: &Place, training: Option<bool>) -> Value {
     match value {
         Value::Layer(layer) if layer.place.is_none() => {
             let training = training.or(layer.training);
             Value::Layer(Rc::new(Layer { place: Some(place.clone()), training, ..(*layer).clone() }))
         }
-        Value::List(values) => {
-            let element = |(i, value): (usize, Value)| placed(value, &place.child(&i.to_string(), i), training);
-            Value::List(values.into_iter().enumerate().map(element).collect())
-        }
+        Value::List(values) => Value::List(placed_elements(values, place, training)),
+        Value::Tuple(values) => Value::Tuple(placed_elements(values, place, training)),
         other => other,
+    }
+}
+
+fn placed_elements(values: Vec<Value>, place: &Place, training: Option<bool>) -> Vec<Value> {
+    let element = |(i, value): (usize, Value)| placed(value, &place.child(&i.to_string(), i), training);
+    values.into_iter().enumerate().map(element).collect()
+}
+
+/// Whether a layer is in it that has no place yet.
+pub fn holds_new_layer(value: &Value) -> bool {
+    match value {
+        Value::Layer(layer) => layer.place.is_none(),
+        Value::List(values) | Value::Tuple(values) => values.iter().any(holds_new_layer),
+        _ => false,
     }
 }
 

@@ -7,12 +7,16 @@
 
 mod apply;
 mod arguments;
+mod assign;
+mod binding;
 mod evaluate;
 mod functions;
 mod initial;
 mod instance;
+mod lists;
 mod minimize;
 mod model;
+mod numbers;
 mod operators;
 mod parameter;
 mod prelude;
@@ -24,6 +28,7 @@ mod statement;
 mod step;
 mod store;
 mod types;
+mod unapplied;
 mod value;
 
 use super::ast;
@@ -60,11 +65,13 @@ struct Items {
     aliases: HashMap<String, ast::Alias>,
     /// Names that `use` brings in, which is reported where it stands.
     imported: HashSet<String>,
+    /// Whether the file was read without a mistake.
+    whole: bool,
 }
 
 impl Items {
     fn collect(file: &ast::File, diagnostics: &Diagnostics) -> Items {
-        let mut items = Items::default();
+        let mut items = Items { whole: diagnostics.count() == 0, ..Items::default() };
         let mut seen: HashMap<String, Span> = HashMap::new();
         for item in &file.items {
             let name = match item {
@@ -116,6 +123,8 @@ struct Elaborator<'a> {
     stores: Vec<Store>,
     /// The bodies that run, innermost last.
     frames: Vec<Frame>,
+    /// Whether a layer without an input turned out to need one.
+    input_needed: bool,
     /// What a step has asked for so far.
     requests: step::Requests,
 }
@@ -129,6 +138,7 @@ impl<'a> Elaborator<'a> {
             graph: Graph::new(name),
             stores: Vec::new(),
             frames: Vec::new(),
+            input_needed: false,
             requests: step::Requests::default(),
         }
     }

@@ -134,7 +134,12 @@ impl Elaborator<'_> {
         self.frames.push(frame);
         self.bind_consts(block, consts);
         self.open_inputs(&block.inputs);
+        let before = self.diagnostics.count();
         let value = self.block_result(block);
+        // What is not applied after a mistake may be so because of it.
+        if self.items.whole && self.diagnostics.count() == before && !value.is_poison() {
+            self.declare_rest(0);
+        }
         self.frames.pop();
         value
     }

@@ -14,6 +14,21 @@ pub struct Binding {
     pub kind: BindingKind,
     /// The token that binds it.
     pub span: Span,
+    /// Where layers go that are pushed onto it.
+    pub list: Option<ListPlace>,
+}
+
+/// Where the layers of a list that grows stand.
+#[derive(Clone, Debug)]
+pub struct ListPlace {
+    /// The place of the list.
+    pub place: Place,
+    /// Its key inside the body.
+    pub key: String,
+    /// Whether the body has given that key to it already.
+    pub claimed: bool,
+    /// `#[train]` and `#[eval]` on its `let`.
+    pub training: Option<bool>,
 }
 
 /// What a name is.
@@ -56,6 +71,8 @@ pub struct Frame {
     pub instance: Option<(String, Span)>,
     /// Whether this is a step.
     pub is_step: bool,
+    /// Whether the body runs without an input, to see what it declares.
+    pub unapplied: bool,
 }
 
 impl Frame {
@@ -74,6 +91,7 @@ impl Frame {
             made_at: None,
             instance: None,
             is_step: false,
+            unapplied: false,
         }
     }
 
@@ -90,7 +108,14 @@ impl Frame {
     /// Binds a name in the innermost scope.
     pub fn bind(&mut self, name: &str, value: Value, kind: BindingKind, span: Span) {
         let scope = self.scopes.last_mut().expect("a frame has at least one scope");
-        scope.insert(name.to_string(), Binding { value, kind, span });
+        scope.insert(name.to_string(), Binding { value, kind, span, list: None });
+    }
+
+    /// Says where layers go that are pushed onto the list of that name.
+    pub fn grow(&mut self, name: &str, list: ListPlace) {
+        if let Some(binding) = self.find_mut(name) {
+            binding.list = Some(list);
+        }
     }
 
     /// What a name stands for.

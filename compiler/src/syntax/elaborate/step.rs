@@ -92,7 +92,12 @@ impl Elaborator<'_> {
 
     /// A model that a step names, or a layer without parameters.
     pub(super) fn named_in_step(&mut self, name: &Ident, training: Option<bool>, value: Value) -> Value {
-        let Value::Layer(layer) = &value else { return value };
+        let Value::Layer(layer) = &value else {
+            return match self.holds_parameters(&value, 0) {
+                true => self.fail(name.span, "a step binds each model by a `let` of its own"),
+                false => value,
+            };
+        };
         let LayerKind::Block { block, consts } = &layer.kind else {
             return self.without_parameters(name, layer, value.clone());
         };
@@ -158,14 +163,16 @@ impl Elaborator<'_> {
     }
 
     /// Whether a layer, as written, declares parameters or makes layers that do.
-    fn holds_parameters(&self, value: &Value, depth: usize) -> bool {
+    pub(super) fn holds_parameters(&self, value: &Value, depth: usize) -> bool {
         match value {
             Value::Layer(layer) => match &layer.kind {
                 LayerKind::Seq(elements) => elements.iter().any(|element| self.holds_parameters(element, depth)),
                 LayerKind::Block { block, .. } => self.body_holds_parameters(&block.block.body, depth + 1),
                 LayerKind::Path => true,
             },
-            Value::List(values) => values.iter().any(|value| self.holds_parameters(value, depth)),
+            Value::List(values) | Value::Tuple(values) => {
+                values.iter().any(|value| self.holds_parameters(value, depth))
+            }
             _ => false,
         }
     }
