@@ -54,9 +54,14 @@ impl Elaborator<'_> {
 
     fn tuple_element(&mut self, element: &Argument) -> Value {
         match &element.name {
-            Some(name) => self.fail(name.span, "elements of a tuple have names in the groups of a `minimize` only"),
+            Some(name) => self.named_element(name),
             None => self.evaluate(&element.value),
         }
+    }
+
+    /// A name where elements have none.
+    pub(super) fn named_element(&self, name: &Ident) -> Value {
+        self.fail(name.span, "elements of a tuple have names in the groups of a `minimize` only")
     }
 
     fn binary_expr(&mut self, expr: &Expr, op: BinaryOp, left: &Expr, right: &Expr) -> Value {
