@@ -19,7 +19,10 @@ impl Elaborator<'_> {
         let found = arguments.values[at].as_ref().and_then(|(value, expr)| {
             let values = value.elements().filter(|values| !values.is_empty())?;
             let exprs: Vec<&Expr> = match &expr.kind {
-                ExprKind::List(exprs) | ExprKind::Tuple(exprs) if exprs.len() == values.len() => exprs.iter().collect(),
+                ExprKind::List(exprs) if exprs.len() == values.len() => exprs.iter().collect(),
+                ExprKind::Tuple(elements) if elements.len() == values.len() => {
+                    elements.iter().map(|element| &element.value).collect()
+                }
                 _ if arguments.rest.len() == values.len() => arguments.rest.iter().map(|rest| &rest.value).collect(),
                 _ => vec![*expr; values.len()],
             };
