@@ -155,7 +155,7 @@ impl Elaborator<'_> {
 
     fn equal_keys(&self, key: &str, first: &Entry, name: &Ident) -> Value {
         let problem = Problem::new(name.span, format!("two parameters have the key `{key}`"));
-        let line = format!("the first is declared at {}", position(self.user_span(first.declared)));
+        let line = format!("the first belongs to what is bound at {}", position(self.user_span(first.made)));
         self.report(problem.place(line))
     }
 
