@@ -92,7 +92,7 @@ impl Elaborator<'_> {
     }
 
     fn unknown_name(&self, expr: &Expr, name: &str) -> Value {
-        if name == "Seq" || self.items.find(name).is_some() {
+        if name == "Seq" || self.items.find(self.scope(), name).is_some() {
             return self.fail(expr.span, format!("`{name}` needs its arguments: {name}(…)"));
         }
         let found: Vec<String> = self.frame().names().map(str::to_string).collect();

@@ -34,5 +34,5 @@ fn main() {}
 //          the first is bound at wrong/duplicates.rs:11:13
 //   --> wrong/duplicates.rs:13:16
 // error: two parameters have the key `0.weight`
-//          the first is declared at wrong/duplicates.rs:24:19
+//          the first belongs to what is bound at wrong/duplicates.rs:21:13
 //   --> wrong/duplicates.rs:24:19

@@ -28,7 +28,8 @@ model! {
 
 fn main() {}
 
-// error: names and elements of lists are assigned, nothing else
+// error: `net.layers.0.bias` is not assigned here
+//          minimize changes parameters, and a state is assigned by its name in the block that has it
 //   --> wrong/frozen_paths.rs:17:9
 // error: a path of keys is no layer and cannot be applied
 //   --> wrong/frozen_paths.rs:18:21

@@ -24,5 +24,5 @@ fn main() {}
 //   --> wrong/seq.rs:9:30
 // error: Seq takes one value
 //   --> wrong/seq.rs:10:21
-// error: no binding `Linear`
+// error: `Linear` needs its arguments: Linear(…)
 //   --> wrong/seq.rs:11:21
