@@ -26,6 +26,7 @@ fn odd() -> Graph {
     let product = ops::mul(&mut Builder::new(&mut graph, origin), x, w);
     let slot = Leaf::Slot { store: 0, name: "0.m\\'".into(), initial: f64::NEG_INFINITY };
     let slot = graph.leaf(slot, ty.clone());
+    graph.leaf(Leaf::Seed { store: 3 }, Type::new(DType::U32, Shape::from_known(&[2])));
     let state = graph.leaf(Leaf::State { store: 2, key: String::new() }, Type::scalar(DType::I64));
     let sum = ops::add(&mut Builder::new(&mut graph, Origin::default()), product, slot);
     let message = "add: extents differ on axis 0".to_string();

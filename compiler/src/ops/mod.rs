@@ -14,6 +14,7 @@ mod constant;
 mod contract;
 mod cross_entropy;
 mod div;
+mod dropout;
 mod elementwise;
 mod eq;
 mod exp;
@@ -39,6 +40,8 @@ mod one_hot;
 mod or;
 mod permute;
 mod pow;
+mod random;
+mod random_key;
 mod reduction;
 mod relu;
 mod reshape;
@@ -60,6 +63,7 @@ pub use constant::{constant, constant_like};
 pub use contract::contract;
 pub use cross_entropy::cross_entropy;
 pub use div::div;
+pub use dropout::dropout;
 pub use eq::eq;
 pub use exp::exp;
 pub use extent::{extent, reciprocal};
@@ -82,6 +86,8 @@ pub use one_hot::one_hot;
 pub use or::or;
 pub use permute::{move_last, permute};
 pub use pow::pow;
+pub use random::{Distribution, random};
+pub use random_key::random_key;
 pub use relu::relu;
 pub use reshape::{reshape, unsqueeze};
 pub use select::select;
@@ -106,6 +112,7 @@ pub static OPS: &[&dyn Op] = &[
     &contract::Contract,
     &cross_entropy::CrossEntropy,
     &div::DIV,
+    &dropout::Dropout,
     &eq::EQ,
     &exp::EXP,
     &extent::ExtentValue,
@@ -128,6 +135,8 @@ pub static OPS: &[&dyn Op] = &[
     &or::OR,
     &permute::Permute,
     &pow::Pow,
+    &random::Random,
+    &random_key::RandomKey,
     &relu::RELU,
     &reshape::Reshape,
     &select::SELECT,

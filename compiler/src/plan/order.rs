@@ -48,8 +48,8 @@ fn written_leaf(graph: &Graph, group: &Group) -> Option<ValueId> {
     let mut uses = graph.results.iter().filter(|result| result.value == group.result && !unchanged(result));
     match (uses.next().map(|result| &result.role), uses.next()) {
         (Some(Role::Next(leaf)), None) => match graph.as_leaf(*leaf) {
-            Some(Leaf::User { .. }) | None => None,
-            Some(_) => Some(*leaf),
+            Some(kept) if kept.is_kept() => Some(*leaf),
+            _ => None,
         },
         _ => None,
     }

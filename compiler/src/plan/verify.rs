@@ -214,8 +214,8 @@ fn verify_writes(plan: &Plan, graph: &Graph, leaves: &[ValueId], at: usize) -> R
     for (output, buffer, value) in written(plan, launch) {
         if let Some(leaf) = leaf_of(buffer) {
             let pair = |role: &Role| *role == Role::Next(leaves[leaf]);
-            let user = matches!(plan.leaves[leaf].leaf, Leaf::User { .. });
-            if user || !graph.results.iter().any(|result| pair(&result.role) && result.value == value) {
+            let kept = plan.leaves[leaf].leaf.is_kept();
+            if !kept || !graph.results.iter().any(|result| pair(&result.role) && result.value == value) {
                 return Err(VerifyError::LeafWritten { launch: at, leaf, value });
             }
         }

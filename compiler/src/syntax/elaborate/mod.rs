@@ -16,6 +16,7 @@ mod model;
 mod operators;
 mod parameter;
 mod prelude;
+mod random;
 mod report;
 mod scope;
 mod statement;
@@ -116,6 +117,8 @@ struct Elaborator<'a> {
     frames: Vec<Frame>,
     /// What a step has asked for so far.
     requests: step::Requests,
+    /// Where random numbers come from, once some were drawn.
+    random: Option<random::Source>,
 }
 
 impl<'a> Elaborator<'a> {
@@ -128,6 +131,7 @@ impl<'a> Elaborator<'a> {
             stores: Vec::new(),
             frames: Vec::new(),
             requests: step::Requests::default(),
+            random: None,
         }
     }
 

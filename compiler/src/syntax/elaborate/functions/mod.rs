@@ -2,6 +2,7 @@
 
 mod elementwise;
 mod losses;
+mod random;
 mod reductions;
 mod shapes;
 
@@ -82,7 +83,6 @@ const PLANNED: &[&str] = &[
     "argmin",
     "at",
     "avg_pool2d",
-    "bernoulli",
     "bce",
     "bce_with_logits",
     "cat",
@@ -93,7 +93,6 @@ const PLANNED: &[&str] = &[
     "ctc",
     "cumsum",
     "detach",
-    "dropout",
     "einsum",
     "elu",
     "erf",
@@ -116,8 +115,6 @@ const PLANNED: &[&str] = &[
     "mish",
     "nll",
     "pad",
-    "rand",
-    "randn",
     "relu6",
     "repeat_interleave",
     "roll",
@@ -142,7 +139,9 @@ const PLANNED: &[&str] = &[
 ];
 
 fn tables() -> impl Iterator<Item = &'static Function> {
-    [elementwise::FUNCTIONS, losses::FUNCTIONS, reductions::FUNCTIONS, shapes::FUNCTIONS].into_iter().flatten()
+    [elementwise::FUNCTIONS, losses::FUNCTIONS, random::FUNCTIONS, reductions::FUNCTIONS, shapes::FUNCTIONS]
+        .into_iter()
+        .flatten()
 }
 
 /// The function of that name.
