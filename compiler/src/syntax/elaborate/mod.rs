@@ -19,6 +19,7 @@ mod prelude;
 mod random;
 mod report;
 mod scope;
+mod state;
 mod statement;
 mod step;
 mod store;

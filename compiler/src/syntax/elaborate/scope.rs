@@ -25,6 +25,8 @@ pub enum BindingKind {
     Mutable,
     /// `#[param] let`
     Parameter,
+    /// `#[state] let`
+    State,
 }
 
 /// The running body of a block, model or step.

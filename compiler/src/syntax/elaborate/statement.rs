@@ -3,6 +3,7 @@
 use super::Elaborator;
 use super::instance::{Place, placed};
 use super::operators::Operands;
+use super::parameter::Purpose;
 use super::report::Problem;
 use super::scope::BindingKind;
 use super::value::Value;
@@ -59,11 +60,8 @@ impl Elaborator<'_> {
                 AttributeKind::Name(name) => template = Some(name),
                 AttributeKind::Train => training = Some(true),
                 AttributeKind::Eval => training = Some(false),
-                AttributeKind::Param => return self.let_parameter(pattern, ty, value),
-                AttributeKind::State => {
-                    self.unsupported(attribute.span, "`#[state]`");
-                    return self.bind_poison(pattern);
-                }
+                AttributeKind::Param => return self.let_tensor(Purpose::Parameter, pattern, ty, value),
+                AttributeKind::State => return self.let_tensor(Purpose::State, pattern, ty, value),
                 AttributeKind::Remat => {
                     self.unsupported(attribute.span, "`#[remat]`");
                 }
@@ -175,7 +173,7 @@ impl Elaborator<'_> {
         let new = self.evaluate(value);
         let Some(binding) = self.frame().find(name).cloned() else { return self.evaluate(target) };
         match binding.kind {
-            BindingKind::Mutable => {}
+            BindingKind::Mutable | BindingKind::State => {}
             BindingKind::Parameter => {
                 let headline = format!("`{name}` is a parameter: minimize alone changes it");
                 let line = format!(
@@ -197,7 +195,11 @@ impl Elaborator<'_> {
                 self.binary(op, Operands { left: (target, binding.value), right: (value, new), whole, span: expr.span })
             }
         };
-        self.frame_mut().find_mut(name).expect("it was found above").value = new;
+        if binding.kind == BindingKind::State {
+            self.assign_state(name, value, new, expr.span);
+        } else {
+            self.frame_mut().find_mut(name).expect("it was found above").value = new;
+        }
         Value::Unit
     }
 

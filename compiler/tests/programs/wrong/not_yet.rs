@@ -7,12 +7,6 @@ model! {
         let conv = Conv2d(8, 3);
         image.conv().gelu()
     }
-
-    pub model Normed(x: f32<N, 16>) -> f32<N, 16> {
-        #[state]
-        let mean: f32<16> = zeros();
-        x - mean
-    }
 }
 
 fn main() {}
@@ -21,5 +15,3 @@ fn main() {}
 //   --> wrong/not_yet.rs:7:20
 // error: `gelu` is not supported yet
 //   --> wrong/not_yet.rs:8:22
-// error: `#[state]` is not supported yet
-//   --> wrong/not_yet.rs:12:11
