@@ -6,7 +6,7 @@
 //! except where that must wait: a writer moves behind the last reader of the old value and no further.
 
 use crate::fuse::Group;
-use crate::graph::{Graph, GraphResult, Leaf, Role, ValueId};
+use crate::graph::{Graph, GraphResult, Role, ValueId};
 use crate::nest::Index;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};

@@ -6,7 +6,7 @@
 //! the values stand for is not a question of plans.
 
 use super::{ALIGNMENT, Buffer, BufferId, Launch, Place, Plan};
-use crate::graph::{Graph, Leaf, Role, ValueId};
+use crate::graph::{Graph, Role, ValueId};
 use crate::kernel::{Expression, Kernel, ParameterId, Statement};
 use crate::nest::{Atom, Index};
 use std::collections::BTreeMap;

@@ -106,7 +106,7 @@ impl Store {
         let path = path.as_ref();
         let bytes = file::read(path)?;
         let contents = Contents::parse(path, &bytes)?;
-        let tensors = renamed(path, &contents, &how.rename)?;
+        let tensors = renamed(path, &contents.tensors, &how.rename)?;
         let (found, report) = self.compared(&tensors);
         if how.strict && !report.fits() {
             return Err(Error::LoadMismatch { path: path.to_path_buf(), model: self.model().to_string(), report });
@@ -127,12 +127,12 @@ impl Store {
     /// The tensors that fit, by position in the model, and the report.
     fn compared<'a>(
         &self,
-        tensors: &'a BTreeMap<String, TensorView<'a>>,
+        tensors: &BTreeMap<String, &'a TensorView<'a>>,
     ) -> (Vec<(usize, &'a TensorView<'a>)>, LoadReport) {
         let (mut found, mut report) = (Vec::new(), LoadReport::default());
         for (position, (tensor, place)) in self.description.tensors.iter().zip(&self.layout.places).enumerate() {
             let (key, model) = (tensor.key.clone(), ty(place.dtype, &place.shape));
-            match tensors.get(&key) {
+            match tensors.get(&key).copied() {
                 None => report.missing.push((key, model)),
                 Some(view) if file::own_dtype(view.dtype()) != Some(place.dtype) || view.shape() != place.shape => {
                     report.differing.push(Difference { key, file: type_of(view), model });
@@ -160,19 +160,19 @@ fn slot_tensor<'a>(
 /// The tensors of a file by the keys that they have in the model.
 fn renamed<'a>(
     path: &Path,
-    contents: &'a Contents<'_>,
+    tensors: &'a BTreeMap<String, TensorView<'_>>,
     rename: &[(String, String)],
-) -> Result<BTreeMap<String, TensorView<'a>>, Error> {
-    let mut tensors = BTreeMap::new();
-    for (key, view) in contents.tensors.iter() {
+) -> Result<BTreeMap<String, &'a TensorView<'a>>, Error> {
+    let mut found = BTreeMap::new();
+    for (key, view) in tensors {
         let rule = rename.iter().find_map(|(old, new)| Some(format!("{new}{}", key.strip_prefix(old.as_str())?)));
         let new = rule.unwrap_or_else(|| key.to_string());
-        if tensors.insert(new.clone(), view).is_some() {
+        if found.insert(new.clone(), view).is_some() {
             let reason = format!("two of its keys become `{new}`, `{key}` is one of them");
             return Err(Error::Checkpoint { path: path.to_path_buf(), reason });
         }
     }
-    Ok(tensors)
+    Ok(found)
 }
 
 /// The seed and the slots of the run that a file was saved from; `None` if it was not.
@@ -199,18 +199,18 @@ fn saved_run(path: &Path, contents: &Contents<'_>) -> Result<Option<(Seed, Slots
 
 fn slots(path: &Path, contents: &Contents<'_>) -> Result<Slots, Error> {
     let wrong = |reason: String| Error::Checkpoint { path: path.to_path_buf(), reason };
-    let mut steps: BTreeMap<&str, Vec<(SlotDecl, TensorView<'_>)>> = BTreeMap::new();
-    for (key, view) in contents.tensors.iter() {
+    let mut steps: BTreeMap<&str, Vec<(SlotDecl, &TensorView<'_>)>> = BTreeMap::new();
+    for (key, view) in &contents.tensors {
         let Some((step, name)) = key.split_once('/') else { return Err(wrong(format!("`{key}` names no step"))) };
         let Some(dtype) = file::own_dtype(view.dtype()) else {
-            return Err(wrong(format!("`{key}` is {}, which no slot is", type_of(&view))));
+            return Err(wrong(format!("`{key}` is {}, which no slot is", type_of(view))));
         };
         let decl = SlotDecl { name: name.to_string(), dtype, shape: view.shape().to_vec(), initial: 0.0 };
         steps.entry(step).or_default().push((decl, view));
     }
     let mut slots = Slots::default();
     for (step, tensors) in steps {
-        let (decls, views): (Vec<SlotDecl>, Vec<TensorView<'_>>) = tensors.into_iter().unzip();
+        let (decls, views): (Vec<SlotDecl>, Vec<&TensorView<'_>>) = tensors.into_iter().unzip();
         for (position, view) in slots.ensure(step, &decls)?.into_iter().zip(views) {
             slots.set_bytes(position, view.data());
         }

@@ -2,8 +2,9 @@
 //! is written appears whole or not at all.
 
 use crate::error::Error;
-use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
+use safetensors::tensor::{Dtype, Metadata, TensorView, serialize};
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
@@ -32,8 +33,8 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>, Error> {
 
 /// A file's tensors and its remarks: words that belong to no tensor.
 pub(super) struct Contents<'a> {
-    /// The tensors.
-    pub(super) tensors: SafeTensors<'a>,
+    /// The tensors by key.
+    pub(super) tensors: BTreeMap<String, TensorView<'a>>,
     remarks: Vec<(String, String)>,
 }
 
@@ -41,8 +42,22 @@ impl<'a> Contents<'a> {
     /// What the bytes of a file hold.
     pub(super) fn parse(path: &Path, bytes: &'a [u8]) -> Result<Contents<'a>, Error> {
         let wrong = |reason: String| Error::Checkpoint { path: path.to_path_buf(), reason };
-        let (_, header) = SafeTensors::read_metadata(bytes).map_err(|error| wrong(error.to_string()))?;
-        let tensors = SafeTensors::deserialize(bytes).map_err(|error| wrong(error.to_string()))?;
+        let (header, elements) = parts(bytes).ok_or_else(|| wrong("it ends inside of its header".to_string()))?;
+        // The crate's own reader adds up offsets that a file makes up, which can overflow: it gets the header only.
+        let header: Metadata = serde_json::from_slice(header).map_err(|error| wrong(error.to_string()))?;
+        let infos = header.tensors();
+        let end = infos.values().map(|info| info.data_offsets.1).max().unwrap_or(0);
+        if end != elements.len() {
+            return Err(wrong(format!("its tensors take {end} bytes, and it has {}", elements.len())));
+        }
+        let mut tensors = BTreeMap::new();
+        for (key, info) in infos {
+            let (start, end) = info.data_offsets;
+            let bytes = elements.get(start..end).ok_or_else(|| wrong(format!("`{key}` has no place in it")))?;
+            let view =
+                TensorView::new(info.dtype, info.shape.clone(), bytes).map_err(|error| wrong(error.to_string()))?;
+            tensors.insert(key, view);
+        }
         let remarks = header.metadata().iter().flatten().map(|(name, word)| (name.clone(), word.clone())).collect();
         Ok(Contents { tensors, remarks })
     }
@@ -53,15 +68,21 @@ impl<'a> Contents<'a> {
     }
 }
 
+/// The header and the elements behind it. The header's length stands in front, in eight bytes.
+fn parts(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = bytes.split_first_chunk::<8>()?;
+    rest.split_at_checked(usize::try_from(u64::from_le_bytes(*length)).ok()?)
+}
+
 /// Writes a file beside its place, then puts it there: whoever looks finds the old file or the new one, whole.
 pub(super) fn write(path: &Path, tensors: &[FileTensor<'_>], remarks: &[(&str, String)]) -> Result<(), Error> {
     let wrong =
         |error: safetensors::SafeTensorError| Error::Checkpoint { path: path.to_path_buf(), reason: error.to_string() };
-    let view = |tensor: &FileTensor<'_>| {
-        TensorView::new(file_dtype(tensor.dtype), tensor.shape.to_vec(), &tensor.bytes)
-            .map(|view| (tensor.key.as_str(), view))
-    };
-    let views = tensors.iter().map(view).collect::<Result<Vec<_>, _>>().map_err(wrong)?;
+    let mut views = Vec::with_capacity(tensors.len());
+    for tensor in tensors {
+        let view = TensorView::new(file_dtype(tensor.dtype), tensor.shape.to_vec(), &tensor.bytes).map_err(wrong)?;
+        views.push((tensor.key.as_str(), view));
+    }
     let remarks = remarks.iter().map(|(name, word)| (name.to_string(), word.clone())).collect();
     let bytes = serialize(views, Some(remarks)).map_err(wrong)?;
     replace(path, &bytes).map_err(|source| Error::File { path: path.to_path_buf(), source })
