@@ -5,7 +5,7 @@ use tapeless::model;
 model! {
     pub model Net(image: f32<N, 3, H, W>) -> f32<N, 8, _, _> {
         let conv = Conv2d(8, 3);
-        image.conv().gelu()
+        image.conv().max_pool2d(2)
     }
 }
 
@@ -13,5 +13,5 @@ fn main() {}
 
 // error: `Conv2d` is not supported yet
 //   --> wrong/not_yet.rs:7:20
-// error: `gelu` is not supported yet
+// error: `max_pool2d` is not supported yet
 //   --> wrong/not_yet.rs:8:22
