@@ -1,5 +1,6 @@
 //! Parameter stores: the tensors of a model, and what optimizers keep beside them.
 
+mod average;
 mod checkpoint;
 mod file;
 mod initial;
@@ -81,6 +82,11 @@ impl Store {
             let key = Key::new(seed.0).fold(position as u64);
             values::write(&mut tensors, place, |element| initial::initial(tensor.initial, key, element));
         }
+        Store::assembled(description, layout, tensors, seed)
+    }
+
+    /// A store with which no step has run.
+    fn assembled(description: ModelDescription, layout: Layout, tensors: Memory, seed: Seed) -> Result<Store, Error> {
         let slots = Slots::default();
         let mut store = Store { id: StoreId::next(), description, layout, tensors, slots, seed: Memory::zeroed(8)? };
         store.set_seed(seed);
