@@ -7,6 +7,8 @@ use crate::syntax::parse::parse_prelude;
 
 /// The layers by name.
 const LAYERS: &[(&str, &str)] = &[
+    ("Dropout", include_str!("../../prelude/dropout.model")),
+    ("Dropout2d", include_str!("../../prelude/dropout2d.model")),
     ("Embedding", include_str!("../../prelude/embedding.model")),
     ("Linear", include_str!("../../prelude/linear.model")),
     ("Relu", include_str!("../../prelude/relu.model")),
@@ -25,8 +27,6 @@ const PLANNED: &[&str] = &[
     "Conv3d",
     "ConvTranspose1d",
     "ConvTranspose2d",
-    "Dropout",
-    "Dropout2d",
     "Elu",
     "Flatten",
     "Gelu",

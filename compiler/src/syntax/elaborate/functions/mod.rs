@@ -9,6 +9,7 @@ mod indexing;
 mod losses;
 mod parts;
 mod products;
+mod random;
 mod reductions;
 mod shapes;
 
@@ -86,14 +87,12 @@ impl fmt::Debug for Function {
 const PLANNED: &[&str] = &[
     "adaptive_avg_pool2d",
     "avg_pool2d",
-    "bernoulli",
     "bce",
     "bce_with_logits",
     "clamp",
     "cos",
     "cosine_embedding",
     "ctc",
-    "dropout",
     "elu",
     "erf",
     "gelu",
@@ -109,8 +108,6 @@ const PLANNED: &[&str] = &[
     "max_pool2d",
     "mish",
     "nll",
-    "rand",
-    "randn",
     "relu6",
     "round",
     "rsqrt",
@@ -134,6 +131,7 @@ fn tables() -> impl Iterator<Item = &'static Function> {
         losses::FUNCTIONS,
         parts::FUNCTIONS,
         products::FUNCTIONS,
+        random::FUNCTIONS,
         reductions::FUNCTIONS,
         shapes::FUNCTIONS,
     ]
