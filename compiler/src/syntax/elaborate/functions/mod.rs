@@ -1,5 +1,6 @@
 //! The built-in functions: names, parameters and defaults as in PyTorch, each applied by inserting ops.
 
+mod activations;
 mod elementwise;
 mod losses;
 mod reductions;
@@ -87,50 +88,32 @@ const PLANNED: &[&str] = &[
     "bce_with_logits",
     "cat",
     "chunk",
-    "clamp",
-    "cos",
     "cosine_embedding",
     "ctc",
     "cumsum",
     "dropout",
     "einsum",
-    "elu",
-    "erf",
     "flip",
-    "gelu",
-    "hardsigmoid",
-    "hardswish",
-    "hardtanh",
     "hinge_embedding",
     "huber",
     "index_select",
     "interpolate",
     "kl_div",
     "l1",
-    "leaky_relu",
     "logsumexp",
     "max_pool2d",
     "min",
     "amin",
-    "mish",
     "nll",
     "pad",
     "rand",
     "randn",
-    "relu6",
     "repeat_interleave",
     "roll",
-    "round",
-    "rsqrt",
     "scaled_dot_product_attention",
     "scatter_add",
-    "selu",
-    "sign",
-    "silu",
-    "sin",
     "slice",
     "smooth_l1",
-    "softplus",
     "split",
     "stack",
     "topk",
@@ -141,7 +124,9 @@ const PLANNED: &[&str] = &[
 ];
 
 fn tables() -> impl Iterator<Item = &'static Function> {
-    [elementwise::FUNCTIONS, losses::FUNCTIONS, reductions::FUNCTIONS, shapes::FUNCTIONS].into_iter().flatten()
+    [activations::FUNCTIONS, elementwise::FUNCTIONS, losses::FUNCTIONS, reductions::FUNCTIONS, shapes::FUNCTIONS]
+        .into_iter()
+        .flatten()
 }
 
 /// The function of that name.
@@ -213,7 +198,14 @@ impl Elaborator<'_> {
             (Default::Word(words), ExprKind::Name(name)) if words.contains(&name.as_str()) => {
                 Value::Text(name.as_str().into())
             }
+            // A const of a block may stand for one of them.
             (Default::Word(words), ExprKind::Name(name)) => {
+                let bound = self.frame().find(name).map(|binding| binding.value.clone());
+                let name = match &bound {
+                    Some(Value::Text(word)) if words.contains(&&**word) => return Value::Text(word.clone()),
+                    Some(Value::Text(word)) => word,
+                    _ => name.as_str(),
+                };
                 let headline =
                     format!("{}: `{}` is one of {}, not {name}", function.name, parameter.name, words.join(", "));
                 let found = nearest(name, words.iter().copied());
