@@ -105,19 +105,25 @@ fn clamp(e: &mut Elaborator<'_>, arguments: &Arguments<'_>) -> Option<Value> {
 /// The weight is one number, or one per channel, which is axis 1.
 fn prelu(e: &mut Elaborator<'_>, arguments: &Arguments<'_>) -> Option<Value> {
     let (input, weight) = (e.described_argument(arguments, 0)?, e.described_argument(arguments, 1)?);
-    let (inner, extents) =
-        (e.graph.ty(input.1).rank().saturating_sub(2), e.graph.ty(weight.1).shape.extents().to_vec());
-    let single = extents.iter().all(|extent| *extent == Extent::from(1));
-    if extents.len() > 1 {
-        e.fail(e.argument_span(arguments, 1), format!("prelu: `weight` has one axis at most, not {}", extents.len()));
-        return None;
-    }
-    let extents = if single { Vec::new() } else { [extents, vec![Extent::from(1); inner]].concat() };
-    let channels = Attributes::none().with("shape", Attribute::Shape(Shape::new(extents)));
-    let weight = (weight.0, e.insert_op("reshape", channels, &[weight.1], arguments.span)?);
+    let (ty, slopes) = (e.graph.ty(input.1).clone(), e.graph.ty(weight.1).shape.extents().to_vec());
+    let shape = match (slopes.as_slice(), ty.shape.extents().get(1)) {
+        ([], _) => Vec::new(),
+        ([one], _) if *one == Extent::from(1) => Vec::new(),
+        ([slopes], Some(channels)) if (slopes.clone() - channels.clone()).known().is_none_or(|d| d == 0) => {
+            [vec![slopes.clone()], vec![Extent::from(1); ty.rank() - 2]].concat()
+        }
+        _ => {
+            let slopes = &e.graph.ty(weight.1).shape;
+            let headline = format!("prelu: `weight` holds one slope per channel on axis 1 of {ty}, not <{slopes}>");
+            e.fail(arguments.span, headline);
+            return None;
+        }
+    };
+    let channels = Attributes::none().with("shape", Attribute::Shape(Shape::new(shape)));
+    let reshaped = e.insert_op("reshape", channels, &[weight.1], arguments.span)?;
     let operands = Operands {
         left: (input.0, Value::Tensor(input.1)),
-        right: (weight.0, Value::Tensor(weight.1)),
+        right: (weight.0, Value::Tensor(reshaped)),
         whole: arguments.whole.clone(),
         span: arguments.span,
     };
