@@ -1,5 +1,6 @@
 //! Layers: blocks with their consts, and where in a parameter store they stand.
 
+use super::items::Scope;
 use super::value::Value;
 use crate::syntax::ast;
 use proc_macro2::Span;
@@ -39,8 +40,15 @@ pub enum LayerKind {
 pub struct BlockItem {
     /// As written.
     pub block: ast::Block,
+    /// The file that it is written in.
+    pub scope: Scope,
+}
+
+impl BlockItem {
     /// Whether it belongs to the prelude: then mistakes show at its use.
-    pub prelude: bool,
+    pub fn is_prelude(&self) -> bool {
+        self.scope == Scope::PRELUDE
+    }
 }
 
 /// Where a layer's parameters stand.

@@ -1,6 +1,7 @@
 //! Names: lexical scopes inside the frame of a block, model or step.
 
 use super::instance::Place;
+use super::items::Scope;
 use super::value::Value;
 use proc_macro2::Span;
 use std::collections::HashMap;
@@ -59,6 +60,8 @@ pub struct Frame {
     pub loops: Vec<String>,
     /// Whether dropout drops.
     pub training: bool,
+    /// The file that the body is written in.
+    pub scope: Scope,
     /// Whether the body belongs to the prelude.
     pub prelude: bool,
     /// How many mistakes had been reported when the body began.
@@ -85,6 +88,7 @@ impl Frame {
             keys: HashMap::new(),
             loops: Vec::new(),
             training,
+            scope: Scope::MAIN,
             prelude: false,
             mistakes: 0,
             site: None,
