@@ -21,6 +21,7 @@ mod cross_entropy;
 mod detach;
 mod diagonal;
 mod div;
+mod dropout;
 mod elementwise;
 mod elu;
 mod eq;
@@ -64,6 +65,8 @@ mod permute;
 mod pow;
 mod power;
 mod prelu;
+mod random;
+mod random_key;
 mod reduction;
 mod relu;
 mod relu6;
@@ -106,6 +109,7 @@ pub use cross_entropy::cross_entropy;
 pub use detach::detach;
 pub use diagonal::diagonal;
 pub use div::div;
+pub use dropout::dropout;
 pub use elu::elu;
 pub use eq::eq;
 pub use erf::erf;
@@ -146,6 +150,8 @@ pub use permute::{move_last, permute};
 pub use pow::pow;
 pub use power::power;
 pub use prelu::prelu;
+pub use random::{Distribution, random};
+pub use random_key::random_key;
 pub use relu::relu;
 pub use relu6::relu6;
 pub use remat::remat;
@@ -190,6 +196,7 @@ pub static OPS: &[&dyn Op] = &[
     &detach::Detach,
     &diagonal::Diagonal,
     &div::DIV,
+    &dropout::Dropout,
     &elu::ELU,
     &eq::EQ,
     &erf::ERF,
@@ -230,6 +237,8 @@ pub static OPS: &[&dyn Op] = &[
     &pow::Pow,
     &power::POWER,
     &prelu::PRELU,
+    &random::Random,
+    &random_key::RandomKey,
     &relu::RELU,
     &relu6::RELU6,
     &remat::Remat,

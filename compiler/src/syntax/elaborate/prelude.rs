@@ -7,6 +7,8 @@ use crate::syntax::parse::parse_prelude;
 
 /// The layers by name.
 const LAYERS: &[(&str, &str)] = &[
+    ("Dropout", include_str!("../../prelude/dropout.model")),
+    ("Dropout2d", include_str!("../../prelude/dropout2d.model")),
     ("Elu", include_str!("../../prelude/elu.model")),
     ("Flatten", include_str!("../../prelude/flatten.model")),
     ("Gelu", include_str!("../../prelude/gelu.model")),
@@ -40,8 +42,6 @@ const PLANNED: &[&str] = &[
     "Conv3d",
     "ConvTranspose1d",
     "ConvTranspose2d",
-    "Dropout",
-    "Dropout2d",
     "Embedding",
     "GroupNorm",
     "Gru",

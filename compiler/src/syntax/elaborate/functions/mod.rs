@@ -9,6 +9,7 @@ mod grids;
 mod losses;
 mod parts;
 mod products;
+mod random;
 mod reductions;
 mod shapes;
 
@@ -89,13 +90,11 @@ const PLANNED: &[&str] = &[
     "any",
     "argmin",
     "avg_pool2d",
-    "bernoulli",
     "bce",
     "bce_with_logits",
     "cosine_embedding",
     "ctc",
     "cumsum",
-    "dropout",
     "hinge_embedding",
     "huber",
     "index_select",
@@ -107,8 +106,6 @@ const PLANNED: &[&str] = &[
     "min",
     "amin",
     "nll",
-    "rand",
-    "randn",
     "scaled_dot_product_attention",
     "scatter_add",
     "smooth_l1",
@@ -127,6 +124,7 @@ fn tables() -> impl Iterator<Item = &'static Function> {
         losses::FUNCTIONS,
         parts::FUNCTIONS,
         products::FUNCTIONS,
+        random::FUNCTIONS,
         reductions::FUNCTIONS,
         shapes::FUNCTIONS,
     ]
