@@ -1,14 +1,13 @@
-//! Exponential, logarithm and hyperbolic tangent of f32 made of basic operations.
+//! Exponential, logarithm and hyperbolic tangent made of basic operations, of f32 here and of f64 in [`super::double`].
 //!
-//! A kernel enters that may use [`ScalarOp::Exp`], [`ScalarOp::Log`] and [`ScalarOp::Tanh`] on f32; one leaves that does not,
-//! and whose results are within [`ScalarOp::ulps`] of the exact ones over the whole range: overflow, results below the smallest
+//! A kernel enters that may use [`ScalarOp::Exp`], [`ScalarOp::Log`] and [`ScalarOp::Tanh`]; one leaves that does not, and whose results are within [`ScalarOp::ulps`] of the exact ones over the whole range: overflow, results below the smallest
 //! normal number, infinities and NaN included. So no back end has to call a library, and all of them round alike.
 
 use super::{Expression, Kernel, Statement, Var};
 use crate::dtype::DType;
 use crate::scalar::ScalarOp;
 
-/// The kernel with the transcendental operations on f32 written out.
+/// The kernel with the transcendental operations written out.
 pub fn approximate(kernel: &Kernel) -> Kernel {
     let mut writer = Writer { kernel: kernel.clone(), constants: Vec::new() };
     let body = std::mem::take(&mut writer.kernel.body);
@@ -66,13 +65,15 @@ const TANH_UNDER: [f64; 4] = [2.544_732_828_63e-4, 2.449_133_660_52e-2, 4.641_64
 /// From here on the hyperbolic tangent is 1 in f32.
 const TANH_END: f64 = 9.02;
 
-struct Writer {
+pub(super) struct Writer {
     kernel: Kernel,
     constants: Vec<(DType, f64, Var)>,
 }
 
 /// The variables and statements that take the place of one operation.
-struct Expansion<'a> {
+pub(super) struct Expansion<'a> {
+    /// The type that is computed in.
+    dtype: DType,
     writer: &'a mut Writer,
     statements: &'a mut Vec<Statement>,
 }
@@ -86,12 +87,16 @@ impl Writer {
                     let body = self.statements(body);
                     result.push(Statement::Loop { id, extent, kind, body });
                 }
-                Statement::Let(var, Expression::Apply(op, operands)) if self.kernel.vars[var.0] == DType::F32 => {
-                    let mut expansion = Expansion { writer: self, statements: &mut result };
-                    let last = match op {
-                        ScalarOp::Exp => expansion.exp(operands[0]),
-                        ScalarOp::Log => expansion.log(operands[0]),
-                        ScalarOp::Tanh => expansion.tanh(operands[0]),
+                Statement::Let(var, Expression::Apply(op, operands)) => {
+                    let dtype = self.kernel.vars[var.0];
+                    let mut expansion = Expansion { dtype, writer: self, statements: &mut result };
+                    let last = match (op, dtype) {
+                        (ScalarOp::Exp, DType::F32) => expansion.exp(operands[0]),
+                        (ScalarOp::Log, DType::F32) => expansion.log(operands[0]),
+                        (ScalarOp::Tanh, DType::F32) => expansion.tanh(operands[0]),
+                        (ScalarOp::Exp, DType::F64) => expansion.exp_double(operands[0]),
+                        (ScalarOp::Log, DType::F64) => expansion.log_double(operands[0]),
+                        (ScalarOp::Tanh, DType::F64) => expansion.tanh_double(operands[0]),
                         _ => (op, operands),
                     };
                     result.push(Statement::Let(var, Expression::Apply(last.0, last.1)));
@@ -104,7 +109,7 @@ impl Writer {
 }
 
 /// The operation that gives the result.
-type Last = (ScalarOp, Vec<Var>);
+pub(super) type Last = (ScalarOp, Vec<Var>);
 
 impl Expansion<'_> {
     /// With x = n ln 2 + r, `exp(x)` is `exp(r) * 2^n`. The power comes in two factors, so that neither leaves the normal
@@ -200,7 +205,7 @@ impl Expansion<'_> {
     }
 
     /// The polynomial with these coefficients, highest power first.
-    fn polynomial(&mut self, coefficients: &[f64], x: Var) -> Var {
+    pub(super) fn polynomial(&mut self, coefficients: &[f64], x: Var) -> Var {
         let mut sum = self.float(coefficients[0]);
         for &coefficient in &coefficients[1..] {
             let coefficient = self.float(coefficient);
@@ -218,14 +223,14 @@ impl Expansion<'_> {
     }
 
     /// The smaller of x and a number; a NaN passes.
-    fn at_most(&mut self, x: Var, end: f64) -> Var {
+    pub(super) fn at_most(&mut self, x: Var, end: f64) -> Var {
         let end = self.float(end);
         let above = self.apply(ScalarOp::Lt, &[end, x]);
         self.apply(ScalarOp::Select, &[above, end, x])
     }
 
     /// The larger of x and a number; a NaN passes.
-    fn at_least(&mut self, x: Var, end: f64) -> Var {
+    pub(super) fn at_least(&mut self, x: Var, end: f64) -> Var {
         let (end, below) = self.compare_least(x, end);
         self.apply(ScalarOp::Select, &[below, end, x])
     }
@@ -235,11 +240,11 @@ impl Expansion<'_> {
         (end, self.apply(ScalarOp::Lt, &[x, end]))
     }
 
-    fn float(&mut self, value: f64) -> Var {
-        self.constant(DType::F32, f64::from(value as f32))
+    pub(super) fn float(&mut self, value: f64) -> Var {
+        self.constant(self.dtype, self.dtype.rounded(value))
     }
 
-    fn integer(&mut self, value: f64) -> Var {
+    pub(super) fn integer(&mut self, value: f64) -> Var {
         self.constant(DType::I32, value)
     }
 
@@ -253,7 +258,7 @@ impl Expansion<'_> {
         var
     }
 
-    fn apply(&mut self, op: ScalarOp, operands: &[Var]) -> Var {
+    pub(super) fn apply(&mut self, op: ScalarOp, operands: &[Var]) -> Var {
         let dtypes: Vec<DType> = operands.iter().map(|operand| self.writer.kernel.vars[operand.0]).collect();
         let var = self.var(op.result(&dtypes).expect("each operation gets the types that it takes"));
         self.statements.push(Statement::Let(var, Expression::Apply(op, operands.to_vec())));
@@ -272,8 +277,8 @@ mod tests {
     use super::*;
     use crate::nest::Index;
 
-    fn elementwise(op: ScalarOp, elements: usize) -> Kernel {
-        let parameter = |written| Parameter { dtype: DType::F32, elements, written };
+    fn elementwise(op: ScalarOp, dtype: DType, elements: usize) -> Kernel {
+        let parameter = |written| Parameter { dtype, elements, written };
         let load = Expression::Load { parameter: ParameterId(0), index: Index::axis(0) };
         let body = vec![
             Statement::Let(Var(0), load),
@@ -284,11 +289,21 @@ mod tests {
         Kernel {
             name: op.name(),
             parameters: vec![parameter(false), parameter(true)],
-            vars: vec![DType::F32; 2],
+            vars: vec![dtype; 2],
             registers: Vec::new(),
             loops: 1,
             body: vec![Statement::Loop { id: LoopId(0), extent: elements, kind, body }],
         }
+    }
+
+    /// What the approximations give for these numbers.
+    fn approximated(op: ScalarOp, dtype: DType, numbers: &[f64], pass: fn(&Kernel) -> Kernel) -> Vec<f64> {
+        let kernel = pass(&elementwise(op, dtype, numbers.len()));
+        assert_eq!(verify(&kernel), Ok(()));
+        let mut arguments = [numbers.to_vec(), vec![0.0; numbers.len()]];
+        interpret(&kernel, &mut arguments, 4);
+        let [_, results] = arguments;
+        results
     }
 
     /// Numbers of every sign and size, the special ones, and many from -110 to 110.
@@ -314,11 +329,8 @@ mod tests {
 
     fn worst(op: ScalarOp, pass: fn(&Kernel) -> Kernel) -> (f64, f64) {
         let numbers = numbers();
-        let kernel = pass(&elementwise(op, numbers.len()));
-        assert_eq!(verify(&kernel), Ok(()));
-        let mut arguments = [numbers.clone(), vec![0.0; numbers.len()]];
-        interpret(&kernel, &mut arguments, 4);
-        let distances = numbers.iter().zip(&arguments[1]).map(|(&x, &y)| (ulps(y, op.evaluate(DType::F32, &[x])), x));
+        let results = approximated(op, DType::F32, &numbers, pass);
+        let distances = numbers.iter().zip(&results).map(|(&x, &y)| (ulps(y, op.evaluate(DType::F32, &[x])), x));
         distances.max_by(|a, b| a.0.total_cmp(&b.0)).expect("there are numbers")
     }
 
@@ -332,9 +344,40 @@ mod tests {
         }
     }
 
+    /// The distance of a double from another one in units in the last place of that one. The library that gives the other
+    /// one is off by up to one itself.
+    fn double_ulps(value: f64, exact: f64) -> f64 {
+        if value == exact || (value.is_nan() && exact.is_nan()) {
+            return 0.0;
+        }
+        if !value.is_finite() || !exact.is_finite() {
+            return f64::INFINITY;
+        }
+        let binade = ((exact.to_bits() >> 52) & 0x7ff) as i32 - 1023;
+        (value - exact).abs() / 2f64.powi(binade.max(-1022) - 52)
+    }
+
+    #[test]
+    fn doubles_are_within_their_ulps() {
+        let every = (0..4000u64).map(|i| f64::from_bits(i.wrapping_mul(0x0010_6f3d_9a2b_7c51)));
+        let near = (0..20_000).map(|i| f64::from(i - 10_000) / 12.7);
+        let close = (0..4000).map(|i| f64::from(i - 2000) / 777.7);
+        let special = [0.0, -0.0, 1.0, f64::INFINITY, f64::NEG_INFINITY, f64::NAN, f64::MAX, f64::MIN_POSITIVE, 5e-324];
+        let numbers: Vec<f64> = every.chain(near).chain(close).chain(special).chain([709.78, -745.1]).collect();
+        for op in [ScalarOp::Exp, ScalarOp::Log, ScalarOp::Tanh] {
+            for pass in [approximate, |kernel: &Kernel| split_fma(&approximate(kernel))] {
+                let results = approximated(op, DType::F64, &numbers, pass);
+                for (&x, &y) in numbers.iter().zip(&results) {
+                    let distance = double_ulps(y, op.evaluate(DType::F64, &[x]));
+                    assert!(distance <= op.ulps() + 1.0, "{op} of {x:e}: {y:e} is {distance} ulps off");
+                }
+            }
+        }
+    }
+
     #[test]
     fn nothing_transcendental_is_left() {
-        let text = approximate(&elementwise(ScalarOp::Exp, 8)).to_string();
+        let text = approximate(&elementwise(ScalarOp::Exp, DType::F32, 8)).to_string();
         assert!(text.contains("fma("), "{text}");
         assert!(!text.contains("exp("), "{text}");
     }

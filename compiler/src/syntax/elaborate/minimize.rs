@@ -97,7 +97,7 @@ impl Elaborator<'_> {
             self.report(Problem::new(expr.start, format!("minimize: the loss is {ty}, not a scalar")).place(line));
             return None;
         }
-        if ty.dtype != DType::F32 {
+        if !ty.dtype.is_float() {
             self.fail(expr.start, format!("minimize: the loss is {ty}, which has no gradient"));
             return None;
         }

@@ -28,9 +28,6 @@ impl Elaborator<'_> {
     }
 
     fn declare(&mut self, name: &Ident, written: &TensorType, initial: &Expr) -> Value {
-        if !self.supported_dtype(written) {
-            return Value::Poison;
-        }
         if !written.dtype.is_float() {
             return self.fail(written.span, format!("a parameter holds floats, not {}", written.dtype));
         }
