@@ -353,8 +353,8 @@ mod tests {
         if !value.is_finite() || !exact.is_finite() {
             return f64::INFINITY;
         }
-        let binade = ((exact.to_bits() >> 52) & 0x7ff) as i32 - 1023;
-        (value - exact).abs() / 2f64.powi(binade.max(-1022) - 52)
+        let unit = f64::from_bits(exact.abs().to_bits() + 1) - exact.abs();
+        (value - exact).abs() / unit
     }
 
     #[test]

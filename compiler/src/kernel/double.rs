@@ -12,6 +12,8 @@ use crate::scalar::ScalarOp::*;
 const LN_2_UPPER: f64 = 6.931_471_803_691_238e-1;
 /// The rest of the natural logarithm of 2.
 const LN_2_LOWER: f64 = 1.908_214_929_270_587_7e-10;
+/// 1.5 * 2^52: a number of moderate size that is added to it is rounded to a whole number.
+const ROUNDER: f64 = 6_755_399_441_055_744.0;
 /// From here on the hyperbolic tangent is 1 in f64.
 const TANH_END: f64 = 22.0;
 
@@ -33,9 +35,9 @@ impl Expansion<'_> {
 
     /// `exp(r) - 1` and n as an i32, with x = n ln 2 + r.
     fn without_twos(&mut self, x: Var) -> (Var, Var) {
-        let (per_ln_2, half) = (self.float(std::f64::consts::LOG2_E), self.float(0.5));
-        let near = self.apply(Fma, &[x, per_ln_2, half]);
-        let n = self.apply(Floor, &[near]);
+        let (per_ln_2, rounder) = (self.float(std::f64::consts::LOG2_E), self.float(ROUNDER));
+        let near = self.apply(Fma, &[x, per_ln_2, rounder]);
+        let n = self.apply(Sub, &[near, rounder]);
         let (upper, lower) = (self.float(-LN_2_UPPER), self.float(-LN_2_LOWER));
         let r = self.apply(Fma, &[n, upper, x]);
         let r = self.apply(Fma, &[n, lower, r]);

@@ -51,9 +51,6 @@ pub enum EmitError {
     /// The target has other pointers than of 64 bits.
     #[error("the target has pointers of {0} bits, not of 64")]
     Pointers(u8),
-    /// An element type that CPU kernels do not compute with.
-    #[error("kernels on this target do not compute with {0}")]
-    DType(DType),
     /// An element type in a lanes loop that does not fill a lane.
     #[error("{0} does not fill a lane of four bytes")]
     Lane(DType),

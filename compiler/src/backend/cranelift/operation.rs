@@ -20,7 +20,7 @@ pub(super) enum Width {
 
 /// The type of a value.
 pub(super) fn value_type(dtype: DType, width: Width) -> Result<Type, EmitError> {
-    match (dtype, width) {
+    match (dtype.computed(), width) {
         (DType::F32, Width::Single) => Ok(types::F32),
         (DType::F64, Width::Single) => Ok(types::F64),
         (DType::I64, Width::Single) => Ok(types::I64),
@@ -29,7 +29,7 @@ pub(super) fn value_type(dtype: DType, width: Width) -> Result<Type, EmitError> 
         (DType::F32, Width::Lanes) => Ok(types::F32X4),
         (DType::I32 | DType::U32 | DType::U8 | DType::Bool, Width::Lanes) => Ok(types::I32X4),
         (DType::F64 | DType::I64, Width::Lanes) => Err(EmitError::Lane(dtype)),
-        (DType::F16 | DType::Bf16, _) => Err(EmitError::DType(dtype)),
+        (DType::F16 | DType::Bf16, _) => unreachable!("half precision is computed in f32"),
     }
 }
 
