@@ -6,8 +6,8 @@
 
 mod record;
 
-use record::{Record, Stepped, Values};
-use tapeless::{Device, Error, Fusion, Options, Seed, model};
+use record::golden;
+use tapeless::model;
 
 model! {
     pub model Line(x: f32) -> f32 {
@@ -105,41 +105,15 @@ model! {
     }
 }
 
-/// Gradients kept; everything fused, or nothing.
-fn all_options() -> [Options; 2] {
-    let fused = Options { keep_gradients: true, ..Options::default() };
-    let unfused = Options { fusion: Fusion::none(), ..fused };
-    [fused, unfused]
-}
-
-/// A training run of one model by one record: `golden!(test, "record", Model, Step, |record, lr| dims, (inputs))`.
-macro_rules! golden {
-    ($test:ident, $name:literal, $model:ident, $step:ident, |$record:ident, $lr:ident| $dims:expr, ($($input:expr),*)) => {
-        #[test]
-        fn $test() -> Result<(), Error> {
-            let $record = Record::read($name);
-            for options in all_options() {
-                let device = Device::cpu();
-                let mut net = $model::new(&device, Seed(0))?;
-                $record.fill(&mut net)?;
-                let mut step = $step::compile(&device, $dims, &options)?;
-                let mut run = Vec::new();
-                for $lr in $record.rates() {
-                    let out = step.run(&mut net, $($input),*)?;
-                    let (loss, output) = (out.loss, out.output.values());
-                    let gradient = |key: &String| Ok((key.clone(), step.gradient(key)?.to_vec()));
-                    let gradients = $record.keys().map(gradient).collect::<Result<_, Error>>()?;
-                    run.push(Stepped { loss, output, gradients });
-                }
-                $record.check(&run, &net)?;
-            }
-            Ok(())
-        }
-    };
-}
-
-golden!(scalar_line, "scalar_line", Line, TrainLine, |r, lr| TrainLine::dims(), (r.scalar("x"), r.scalar("y"), lr));
-golden!(fan_out, "fan_out", FanOut, TrainFanOut, |r, lr| TrainFanOut::dims(), (r.scalar("x"), r.scalar("y"), lr));
+golden!(
+    scalar_line,
+    "scalar_line",
+    Line,
+    TrainLine,
+    |r, lr| TrainLine::dims(),
+    (r.floats("x")[0], r.floats("y")[0], lr)
+);
+golden!(fan_out, "fan_out", FanOut, TrainFanOut, |r, lr| TrainFanOut::dims(), (r.floats("x")[0], r.floats("y")[0], lr));
 golden!(
     line_fit,
     "line_fit",

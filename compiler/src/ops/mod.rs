@@ -8,19 +8,26 @@ mod abs;
 mod add;
 mod and;
 mod argmax;
+mod barrier;
 mod broadcast;
 mod cast;
+mod cat;
 mod constant;
 mod contract;
 mod cross_entropy;
+mod detach;
+mod diagonal;
 mod div;
 mod elementwise;
 mod eq;
 mod exp;
 mod extent;
 mod extremum;
+mod eye;
+mod flip;
 mod floor;
 mod gather;
+mod iota;
 mod le;
 mod log;
 mod log_softmax;
@@ -37,34 +44,48 @@ mod neg;
 mod not;
 mod one_hot;
 mod or;
+mod pad;
 mod permute;
 mod pow;
 mod reduction;
 mod relu;
+mod remat;
 mod reshape;
+mod roll;
 mod select;
 mod sigmoid;
+mod slice;
 mod softmax;
 mod sqrt;
 mod sub;
 mod sum;
 mod tanh;
+mod triangle;
+mod tril;
+mod triu;
 
 pub use abs::abs;
 pub use add::add;
 pub use and::and;
 pub use argmax::argmax;
+pub use barrier::barrier;
 pub use broadcast::{broadcast, broadcast_over};
 pub use cast::cast;
+pub use cat::cat;
 pub use constant::{constant, constant_like};
 pub use contract::contract;
 pub use cross_entropy::cross_entropy;
+pub use detach::detach;
+pub use diagonal::diagonal;
 pub use div::div;
 pub use eq::eq;
 pub use exp::exp;
 pub use extent::{extent, reciprocal};
+pub use eye::eye;
+pub use flip::flip;
 pub use floor::floor;
 pub use gather::gather;
+pub use iota::iota;
 pub use le::le;
 pub use log::log;
 pub use log_softmax::log_softmax;
@@ -80,17 +101,23 @@ pub use neg::neg;
 pub use not::not;
 pub use one_hot::one_hot;
 pub use or::or;
+pub use pad::pad;
 pub use permute::{move_last, permute};
 pub use pow::pow;
 pub use relu::relu;
+pub use remat::remat;
 pub use reshape::{reshape, unsqueeze};
+pub use roll::roll;
 pub use select::select;
 pub use sigmoid::sigmoid;
+pub use slice::slice;
 pub use softmax::softmax;
 pub use sqrt::sqrt;
 pub use sub::sub;
 pub use sum::sum;
 pub use tanh::tanh;
+pub use tril::tril;
+pub use triu::triu;
 
 use crate::graph::Op;
 
@@ -100,17 +127,24 @@ pub static OPS: &[&dyn Op] = &[
     &add::ADD,
     &and::AND,
     &argmax::Argmax,
+    &barrier::Barrier,
     &broadcast::Broadcast,
     &cast::Cast,
+    &cat::Cat,
     &constant::Constant,
     &contract::Contract,
     &cross_entropy::CrossEntropy,
+    &detach::Detach,
+    &diagonal::Diagonal,
     &div::DIV,
     &eq::EQ,
     &exp::EXP,
     &extent::ExtentValue,
+    &eye::Eye,
+    &flip::Flip,
     &floor::FLOOR,
     &gather::Gather,
+    &iota::Iota,
     &le::LE,
     &log::LOG,
     &log_softmax::LogSoftmax,
@@ -126,17 +160,23 @@ pub static OPS: &[&dyn Op] = &[
     &not::NOT,
     &one_hot::OneHot,
     &or::OR,
+    &pad::Pad,
     &permute::Permute,
     &pow::Pow,
     &relu::RELU,
+    &remat::Remat,
     &reshape::Reshape,
+    &roll::Roll,
     &select::SELECT,
     &sigmoid::SIGMOID,
+    &slice::Slice,
     &softmax::Softmax,
     &sqrt::SQRT,
     &sub::SUB,
     &sum::Sum,
     &tanh::TANH,
+    &tril::TRIL,
+    &triu::TRIU,
 ];
 
 /// The op of that name.

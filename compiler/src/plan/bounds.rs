@@ -36,7 +36,7 @@ fn input(graph: &Graph, mut value: ValueId) -> Option<(usize, &str)> {
     while let Some((id, node)) = graph.producer(value) {
         let call = graph.call(id);
         let keeps = match node.op.lower(&call) {
-            Lowering::View(_) => true,
+            Lowering::View(_) => shows_all(&call),
             Lowering::Nest(nest) => is_integer_cast(&nest, &call),
             Lowering::Expand => false,
         };
@@ -50,6 +50,11 @@ fn input(graph: &Graph, mut value: ValueId) -> Option<(usize, &str)> {
         Leaf::User { name } if graph.dtype(value).is_integer() => Some((position, name)),
         _ => None,
     }
+}
+
+/// Whether a view has as many elements as its operand: what a slice leaves out may be anything.
+fn shows_all(call: &Call) -> bool {
+    call.shape().iter().product::<usize>() >= call.operand_shape(0).iter().product()
 }
 
 fn is_integer_cast(nest: &Nest, call: &Call) -> bool {

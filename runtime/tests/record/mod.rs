@@ -1,9 +1,43 @@
-//! Golden records: how a run begins, what must come out, and how close is close enough.
+//! Golden records: how a run begins, what must come out, and how close is close enough; and `golden!`, the test of one.
 
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
-use tapeless::{Error, Store, View};
+use tapeless::{Error, Fusion, Options, Store, View};
+
+/// A training run of one model by one record: `golden!(test, "record", Model, Step, |record, lr| dims, (inputs))`.
+macro_rules! golden {
+    ($test:ident, $name:literal, $model:ident, $step:ident, |$record:ident, $lr:ident| $dims:expr, ($($input:expr),*)) => {
+        #[test]
+        fn $test() -> Result<(), ::tapeless::Error> {
+            let $record = $crate::record::Record::read($name);
+            for options in $crate::record::all_options() {
+                let device = ::tapeless::Device::cpu();
+                let mut net = $model::new(&device, ::tapeless::Seed(0))?;
+                $record.fill(&mut net)?;
+                let mut step = $step::compile(&device, $dims, &options)?;
+                let mut run = Vec::new();
+                for $lr in $record.rates() {
+                    let out = step.run(&mut net, $($input),*)?;
+                    let (loss, output) = (out.loss, $crate::record::Values::values(out.output));
+                    let gradient = |key: &String| Ok((key.clone(), step.gradient(key)?.to_vec()));
+                    let gradients = $record.keys().map(gradient).collect::<Result<_, ::tapeless::Error>>()?;
+                    run.push($crate::record::Stepped { loss, output, gradients });
+                }
+                $record.check(&run, &net)?;
+            }
+            Ok(())
+        }
+    };
+}
+pub(crate) use golden;
+
+/// Gradients kept; everything fused, or nothing.
+pub fn all_options() -> [Options; 2] {
+    let fused = Options { keep_gradients: true, ..Options::default() };
+    let unfused = Options { fusion: Fusion::none(), ..fused };
+    [fused, unfused]
+}
 
 /// What one step of a run gave.
 pub struct Stepped {
@@ -71,11 +105,6 @@ impl Record {
     /// A float input.
     pub fn floats(&self, input: &str) -> Vec<f32> {
         floats(&self.body["inputs"][input])
-    }
-
-    /// A float input that is one number.
-    pub fn scalar(&self, input: &str) -> f32 {
-        self.floats(input)[0]
     }
 
     /// An input of class ids.

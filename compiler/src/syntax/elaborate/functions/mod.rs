@@ -92,7 +92,6 @@ const PLANNED: &[&str] = &[
     "cosine_embedding",
     "ctc",
     "cumsum",
-    "detach",
     "dropout",
     "einsum",
     "elu",
