@@ -20,7 +20,6 @@
 //! in memory only if every element is stored by the iteration that loads it.
 
 mod approximate;
-mod double;
 mod fma;
 mod interpret;
 mod print;
