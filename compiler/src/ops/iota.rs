@@ -1,9 +1,10 @@
 //! Whole numbers in order.
 
+use super::elementwise::wrapping;
 use crate::dtype::DType;
 use crate::graph::{Array, Attribute, Attributes, Builder, Call, Infer, Lowering, Op, Sample, TypeError, ValueId, Vjp};
 use crate::nest::{Body, Index, Nest, Scalar};
-use crate::scalar::{ScalarOp, convert};
+use crate::scalar::ScalarOp;
 use crate::shape::{Extent, Shape, Type};
 
 /// The op.
@@ -74,7 +75,9 @@ impl Op for Iota {
 
     fn reference(&self, call: &Call, _operands: &[&Array]) -> Vec<Array> {
         let (dtype, step) = (call.result_types[0].dtype, call.attributes.int("step"));
-        let element = |point: &[usize]| convert(dtype, start(call) + (step * point[0] as i64) as f64);
+        let element = |point: &[usize]| {
+            wrapping(dtype, start(call), (step * point[0] as i64) as f64, |a, b| a + b, i64::wrapping_add)
+        };
         vec![Array::build(dtype, &call.shape(), element)]
     }
 
