@@ -51,7 +51,7 @@ pub use error::Error;
 /// The element types of half precision.
 pub use half::{bf16, f16};
 pub use step::Step;
-pub use store::{Parameter, Seed, Store, Stored};
+pub use store::{Difference, Load, LoadReport, Parameter, Seed, Store, Stored};
 pub use tapeless_compiler::dtype::DType;
 pub use tapeless_compiler::pipeline::{Fusion, Options};
 pub use tapeless_macros::model;
