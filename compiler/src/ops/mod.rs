@@ -18,6 +18,7 @@ mod cross_entropy;
 mod detach;
 mod diagonal;
 mod div;
+mod dropout;
 mod elementwise;
 mod eq;
 mod exp;
@@ -47,6 +48,8 @@ mod or;
 mod pad;
 mod permute;
 mod pow;
+mod random;
+mod random_key;
 mod reduction;
 mod relu;
 mod remat;
@@ -78,6 +81,7 @@ pub use cross_entropy::cross_entropy;
 pub use detach::detach;
 pub use diagonal::diagonal;
 pub use div::div;
+pub use dropout::dropout;
 pub use eq::eq;
 pub use exp::exp;
 pub use extent::{extent, reciprocal};
@@ -104,6 +108,8 @@ pub use or::or;
 pub use pad::pad;
 pub use permute::{move_last, permute};
 pub use pow::pow;
+pub use random::{Distribution, random};
+pub use random_key::random_key;
 pub use relu::relu;
 pub use remat::remat;
 pub use reshape::{reshape, unsqueeze};
@@ -137,6 +143,7 @@ pub static OPS: &[&dyn Op] = &[
     &detach::Detach,
     &diagonal::Diagonal,
     &div::DIV,
+    &dropout::Dropout,
     &eq::EQ,
     &exp::EXP,
     &extent::ExtentValue,
@@ -163,6 +170,8 @@ pub static OPS: &[&dyn Op] = &[
     &pad::Pad,
     &permute::Permute,
     &pow::Pow,
+    &random::Random,
+    &random_key::RandomKey,
     &relu::RELU,
     &remat::Remat,
     &reshape::Reshape,

@@ -7,6 +7,8 @@ use crate::syntax::parse::parse_prelude;
 
 /// The layers by name.
 const LAYERS: &[(&str, &str)] = &[
+    ("Dropout", include_str!("../../prelude/dropout.model")),
+    ("Dropout2d", include_str!("../../prelude/dropout2d.model")),
     ("Linear", include_str!("../../prelude/linear.model")),
     ("Relu", include_str!("../../prelude/relu.model")),
     ("Sigmoid", include_str!("../../prelude/sigmoid.model")),
@@ -24,8 +26,6 @@ const PLANNED: &[&str] = &[
     "Conv3d",
     "ConvTranspose1d",
     "ConvTranspose2d",
-    "Dropout",
-    "Dropout2d",
     "Elu",
     "Embedding",
     "Flatten",

@@ -8,6 +8,7 @@ mod grids;
 mod losses;
 mod parts;
 mod products;
+mod random;
 mod reductions;
 mod shapes;
 
@@ -88,7 +89,6 @@ const PLANNED: &[&str] = &[
     "any",
     "argmin",
     "avg_pool2d",
-    "bernoulli",
     "bce",
     "bce_with_logits",
     "clamp",
@@ -96,7 +96,6 @@ const PLANNED: &[&str] = &[
     "cosine_embedding",
     "ctc",
     "cumsum",
-    "dropout",
     "elu",
     "erf",
     "gelu",
@@ -116,8 +115,6 @@ const PLANNED: &[&str] = &[
     "amin",
     "mish",
     "nll",
-    "rand",
-    "randn",
     "relu6",
     "round",
     "rsqrt",
@@ -143,6 +140,7 @@ fn tables() -> impl Iterator<Item = &'static Function> {
         losses::FUNCTIONS,
         parts::FUNCTIONS,
         products::FUNCTIONS,
+        random::FUNCTIONS,
         reductions::FUNCTIONS,
         shapes::FUNCTIONS,
     ]
