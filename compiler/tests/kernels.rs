@@ -91,6 +91,26 @@ fn elementwise_kernels_are_one_loop() {
 }
 
 #[test]
+fn guards_that_outer_loops_decide_leave_lanes_side_by_side() {
+    insta::assert_snapshot!(text("between_rows [5, 24]"), @r"
+    kernel kernel
+        p0: f32[120]
+        p1: f32[192] written
+        v2 = u32 2.0
+        v4 = u32 5.0
+        v6 = f32 0.0
+        loop i0 < 8
+            v1 = index i0
+            v3 = sub(v1, v2)
+            v5 = lt(v3, v4)
+            lanes i1 < 24 by 4
+                v0 = p0[i1 + 24 * clamp(i0 - 2, 5)]
+                v7 = select(v5, v0, v6)
+                p1[24 * i0 + i1] = v7
+    ");
+}
+
+#[test]
 fn gradients_of_weights_run_in_lanes_along_the_output() {
     insta::assert_snapshot!(text("ij,ik->jk [7, 13, 36]"), @r"
     kernel kernel

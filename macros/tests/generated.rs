@@ -58,6 +58,10 @@ impl Store {
     fn new(description: &'static str, _: &Device, seed: Seed) -> Result<Store, Error> {
         if seed.0 == 0 { Ok(Store(description.lines().nth(1).unwrap_or_default().to_string())) } else { Err(Error) }
     }
+
+    fn averaged(&self, step: &str) -> Result<Store, Error> {
+        Ok(Store(format!("{}, averaged by {step}", self.0)))
+    }
 }
 
 /// An array.
@@ -128,6 +132,7 @@ fn models_deref_to_their_store_and_pass_errors_on() -> Result<(), Error> {
     let mut line = Line::new(&Device, Seed(0))?;
     line.0.push('!');
     assert_eq!((line.0.as_str(), format!("{line:?}").as_str()), ("model Line!", "Line { .. }"));
+    assert_eq!(line.averaged("TrainLine")?.0, "model Line!, averaged by TrainLine");
     assert_eq!(Line::new(&Device, Seed(1)).err(), Some(Error));
     Ok(())
 }

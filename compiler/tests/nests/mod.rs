@@ -47,6 +47,7 @@ pub fn cases() -> Vec<Case> {
         cases.push(unary(op, vec![-1.5, -0.0, 0.5, 1.5, 2.6, 1e9, f64::INFINITY, f64::NEG_INFINITY, f64::NAN]));
     }
     cases.extend([convolution([5, 6], 1, 1), convolution([9, 21], 2, 2), convolution([1, 33], 1, 3)]);
+    cases.extend([between_rows(5, 24), between_rows(1, 3), between_rows(2, 33)]);
     cases
 }
 
@@ -322,6 +323,18 @@ fn padded(rows: usize, columns: usize) -> Case {
     body.apply(ScalarOp::Select, &[inside, ScalarId(0), border]);
     let nest = elementwise(&extents, vec![read(0, DType::F32, index)], body, DType::F32);
     case(format!("padded [{rows}, {columns}]"), nest, &[&[rows, columns]])
+}
+
+/// An operand with two rows above and one below.
+pub fn between_rows(rows: usize, columns: usize) -> Case {
+    let extents = [rows + 3, columns];
+    let index = vec![clamped(0, 2, rows, &extents), Index::axis(1)];
+    let mut body = reading(1);
+    let inside = within(&mut body, Index::axis(0), 2.0, rows);
+    let border = body.constant(DType::F32, 0.0);
+    body.apply(ScalarOp::Select, &[inside, ScalarId(0), border]);
+    let nest = elementwise(&extents, vec![read(0, DType::F32, index)], body, DType::F32);
+    case(format!("between_rows [{rows}, {columns}]"), nest, &[&[rows, columns]])
 }
 
 /// Three operands side by side on the last axis, of as many columns, one column and twice as many.
