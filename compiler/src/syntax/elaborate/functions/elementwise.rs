@@ -133,10 +133,6 @@ fn pow(e: &mut Elaborator<'_>, arguments: &Arguments<'_>) -> Option<Value> {
 fn cast(e: &mut Elaborator<'_>, arguments: &Arguments<'_>) -> Option<Value> {
     let input = e.described_argument(arguments, 0)?;
     let dtype = e.type_argument(arguments, 1)?;
-    if !matches!(dtype, DType::F32 | DType::U32 | DType::I32 | DType::Bool) {
-        e.unsupported(e.argument_span(arguments, 1), &format!("the element type {dtype}"));
-        return None;
-    }
     if e.graph.dtype(input.1) == dtype {
         return Some(Value::Tensor(input.1));
     }
