@@ -76,7 +76,9 @@ fn scattered(flat: &Flat, [position, axis]: [ScalarId; 2], value: ScalarId) -> O
     let moves = flat.write.stride(axis).is_some();
     let free = [&position, &value].iter().all(|body| !flat.body_depends(body, axis));
     let pays = flat.extents[axis] >= SCATTERED_FROM && flat.epilogue.is_none();
-    (moves && free && pays).then_some(Scattered { axis, position, value })
+    // Half precision is summed up in f32 and rounded once.
+    let whole = flat.dtype.computed() == flat.dtype;
+    (moves && free && pays && whole).then_some(Scattered { axis, position, value })
 }
 
 fn running(flat: &Flat, [at, end]: [ScalarId; 2], value: ScalarId) -> Option<Running> {

@@ -1,5 +1,6 @@
 //! The built-in functions: names, parameters and defaults as in PyTorch, each applied by inserting ops.
 
+mod activations;
 mod borders;
 mod collections;
 mod einsum;
@@ -89,40 +90,23 @@ const PLANNED: &[&str] = &[
     "avg_pool2d",
     "bce",
     "bce_with_logits",
-    "clamp",
-    "cos",
     "cosine_embedding",
     "ctc",
-    "elu",
-    "erf",
-    "gelu",
-    "hardsigmoid",
-    "hardswish",
-    "hardtanh",
     "hinge_embedding",
     "huber",
     "interpolate",
     "kl_div",
     "l1",
-    "leaky_relu",
     "max_pool2d",
-    "mish",
     "nll",
-    "relu6",
-    "round",
-    "rsqrt",
     "scaled_dot_product_attention",
-    "selu",
-    "sign",
-    "silu",
-    "sin",
     "smooth_l1",
-    "softplus",
     "triplet_margin",
 ];
 
 fn tables() -> impl Iterator<Item = &'static Function> {
     [
+        activations::FUNCTIONS,
         borders::FUNCTIONS,
         einsum::FUNCTIONS,
         elementwise::FUNCTIONS,
@@ -217,7 +201,14 @@ impl Elaborator<'_> {
             (Default::Word(words), ExprKind::Name(name)) if words.contains(&name.as_str()) => {
                 Value::Text(name.as_str().into())
             }
+            // A const of a block may stand for one of them.
             (Default::Word(words), ExprKind::Name(name)) => {
+                let bound = self.frame().find(name).map(|binding| binding.value.clone());
+                let name = match &bound {
+                    Some(Value::Text(word)) if words.contains(&&**word) => return Value::Text(word.clone()),
+                    Some(Value::Text(word)) => word,
+                    _ => name.as_str(),
+                };
                 let headline =
                     format!("{}: `{}` is one of {}, not {name}", function.name, parameter.name, words.join(", "));
                 let found = nearest(name, words.iter().copied());
