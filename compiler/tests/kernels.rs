@@ -5,12 +5,27 @@ mod nests;
 use nests::{Case, cases, contract};
 use tapeless_compiler::dtype::DType;
 use tapeless_compiler::kernel::{self, Kernel, approximate, interpret, split_fma};
-use tapeless_compiler::nest;
+use tapeless_compiler::nest::{self, Nest, Scalar};
+use tapeless_compiler::scalar::ScalarOp;
 use tapeless_compiler::schedule;
 
 /// How far an element may be from its meaning, relative to the larger of it and 1: sums of up to 1365 products of numbers
-/// up to 2, each rounded to f32.
-const TOLERANCE: f64 = 2e-5;
+/// up to 2, each rounded to f32, or to what is narrowest in the nest.
+fn tolerance(nest: &Nest) -> f64 {
+    let cast = |scalar: &Scalar| match scalar {
+        Scalar::Apply(ScalarOp::Cast(dtype), _) => Some(*dtype),
+        _ => None,
+    };
+    let casts = nest.body.scalars.iter().filter_map(cast);
+    let dtypes = nest.reads.iter().map(|read| read.dtype).chain(casts).chain([nest.dtype]);
+    let of = |dtype: DType| match dtype {
+        DType::F64 => 1e-13,
+        DType::F16 => 2e-3,
+        DType::Bf16 => 2e-2,
+        _ => 2e-5,
+    };
+    if nest.dtype.is_float() { dtypes.filter(|dtype| dtype.is_float()).map(of).fold(0.0, f64::max) } else { 0.0 }
+}
 
 fn run(case: &Case, kernel: &Kernel, lanes: usize) -> Vec<f64> {
     let mut arguments = case.operands.clone();
@@ -21,10 +36,10 @@ fn run(case: &Case, kernel: &Kernel, lanes: usize) -> Vec<f64> {
 
 fn assert_close(case: &Case, pass: &str, found: &[f64], expected: &[f64]) {
     assert_eq!(found.len(), expected.len(), "{}", case.name);
-    let exact = case.nest.dtype != DType::F32;
+    let tolerance = tolerance(&case.nest);
     for (position, (&found, &expected)) in found.iter().zip(expected).enumerate() {
         let equal = found == expected || (found.is_nan() && expected.is_nan());
-        let close = !exact && (found - expected).abs() <= TOLERANCE * expected.abs().max(1.0);
+        let close = (found - expected).abs() <= tolerance * expected.abs().max(1.0);
         assert!(equal || close, "{} {pass}: {found} and not {expected} at {position}", case.name);
     }
 }

@@ -1,6 +1,7 @@
 //! The elements of an array of any type, as programs hold them: what steps are given and what they return.
 
 use crate::tensor::{Tensor, View};
+use half::{bf16, f16};
 use tapeless_compiler::dtype::DType;
 
 /// The elements of one array.
@@ -8,6 +9,10 @@ use tapeless_compiler::dtype::DType;
 pub enum Elements<'a> {
     /// Of type f32.
     F32(&'a [f32]),
+    /// Of type f16.
+    F16(&'a [f16]),
+    /// Of type bf16.
+    Bf16(&'a [bf16]),
     /// Of type f64.
     F64(&'a [f64]),
     /// Of type u32.
@@ -24,6 +29,9 @@ pub enum Elements<'a> {
 
 /// A type that elements may have.
 pub trait Element: Copy {
+    /// What steps and descriptions call it.
+    const DTYPE: DType;
+
     /// The elements if they are of this type.
     fn from_elements(elements: Elements<'_>) -> Option<&[Self]>;
 }
@@ -56,6 +64,8 @@ macro_rules! elements {
 
         $(
             impl Element for $element {
+                const DTYPE: DType = DType::$variant;
+
                 fn from_elements(elements: Elements<'_>) -> Option<&[$element]> {
                     match elements {
                         Elements::$variant(elements) => Some(elements),
@@ -103,7 +113,7 @@ macro_rules! elements {
     };
 }
 
-elements!(f32 => F32, f64 => F64, u32 => U32, i32 => I32, i64 => I64, u8 => U8, bool => Bool);
+elements!(f32 => F32, f16 => F16, bf16 => Bf16, f64 => F64, u32 => U32, i32 => I32, i64 => I64, u8 => U8, bool => Bool);
 
 impl Elements<'_> {
     /// The first whole number that is not in `0..bound`, with its position.
@@ -113,7 +123,7 @@ impl Elements<'_> {
             Elements::I32(elements) => first_outside(elements, bound),
             Elements::I64(elements) => first_outside(elements, bound),
             Elements::U8(elements) => first_outside(elements, bound),
-            Elements::F32(_) | Elements::F64(_) | Elements::Bool(_) => None,
+            Elements::F32(_) | Elements::F16(_) | Elements::Bf16(_) | Elements::F64(_) | Elements::Bool(_) => None,
         }
     }
 }

@@ -12,6 +12,9 @@
 //! by one sees the further value. [`Expression::Combine`] folds all values in a fixed order: halves of the `groups * L`
 //! values onto each other until one is left, then the further value. So the result depends on L and on nothing else.
 //!
+//! Elements of f16 and bf16 are so in arrays only: a load widens them to f32, a store rounds to nearest even, and so does
+//! [`ScalarOp::Narrow`]. No variable or register has such a type.
+//!
 //! Invariants, held by [`verify()`]: variables are defined once and before use, loads and stores are in bounds, each element is
 //! stored once, what is stored to is never loaded from, operations get the types they take. Two parameters may be one array
 //! in memory only if every element is stored by the iteration that loads it.

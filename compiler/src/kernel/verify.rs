@@ -19,6 +19,9 @@ pub enum VerifyError {
     /// A variable that is used where it is not in scope.
     #[error("v{} is used where it is not defined", .0.0)]
     Undefined(Var),
+    /// A variable or register of a type that only arrays have.
+    #[error("{0} is a type of arrays, not of variables and registers")]
+    Stored(DType),
     /// A register that is not declared, or whose groups are no power of two.
     #[error("s{} is not declared or has groups that are no power of two", .0.0)]
     Register(Register),
@@ -100,6 +103,10 @@ pub fn verify(kernel: &Kernel) -> Result<(), VerifyError> {
         if register.groups != 0 && !register.groups.is_power_of_two() {
             return Err(VerifyError::Register(Register(number)));
         }
+    }
+    let registers = kernel.registers.iter().map(|register| register.dtype);
+    if let Some(dtype) = kernel.vars.iter().copied().chain(registers).find(|dtype| dtype.computed() != *dtype) {
+        return Err(VerifyError::Stored(dtype));
     }
     let mut walk = Walk {
         kernel,
@@ -217,7 +224,7 @@ impl Walk<'_> {
         let declared = self.access(parameter, index)?;
         match declared.written {
             true => Err(VerifyError::Parameter { parameter, reason: "is written and so cannot be loaded from" }),
-            false => Ok(declared.dtype),
+            false => Ok(declared.dtype.computed()),
         }
     }
 
@@ -226,7 +233,7 @@ impl Walk<'_> {
         if !declared.written {
             return Err(VerifyError::Parameter { parameter, reason: "is not written and so cannot be stored to" });
         }
-        same(|| format!("p{}", parameter.0), declared.dtype, self.dtype(value)?)?;
+        same(|| format!("p{}", parameter.0), declared.dtype.computed(), self.dtype(value)?)?;
         if self.live {
             self.stores[parameter.0].push(Site { index: index.clone(), loops: self.loops.clone() });
         }

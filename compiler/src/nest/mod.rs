@@ -80,6 +80,7 @@ impl Reducer {
             DType::U32 => (0.0, f64::from(u32::MAX)),
             DType::I32 => (f64::from(i32::MIN), f64::from(i32::MAX)),
             DType::U8 => (0.0, 255.0),
+            DType::I64 => (i64::MIN as f64, i64::MAX as f64),
             _ => (f64::NEG_INFINITY, f64::INFINITY),
         };
         match self {

@@ -47,6 +47,7 @@ impl Op for Max {
         let lowest = match operands[0].dtype {
             DType::U32 | DType::U8 => 0.0,
             DType::I32 => f64::from(i32::MIN),
+            DType::I64 => i64::MIN as f64,
             _ => f64::NEG_INFINITY,
         };
         let larger = |best: f64, x: f64| if x > best || x.is_nan() { x } else { best };

@@ -187,7 +187,7 @@ impl Writer<'_> {
     fn read(&mut self, number: usize, point: &Point) -> Var {
         let read = &self.flat.reads[number];
         let index = self.position(&read.position, point);
-        self.scope.define(Expression::Load { parameter: ParameterId(read.operand), index }, read.dtype)
+        self.scope.define(Expression::Load { parameter: ParameterId(read.operand), index }, read.dtype.computed())
     }
 
     /// The index over loops and variables that an index over axes and reads is at a point.

@@ -251,9 +251,9 @@ fn constants(flat: &Flat) -> impl Iterator<Item = DType> {
     })
 }
 
-/// Types whose values fill a lane each.
+/// Types whose values fill a lane each: all but those of 64 bits.
 fn is_lane_type(dtype: DType) -> bool {
-    matches!(dtype, DType::F32 | DType::I32 | DType::U32 | DType::Bool)
+    !matches!(dtype, DType::F64 | DType::I64)
 }
 
 /// Whether an index changes along an axis, by itself or by what it gathers.

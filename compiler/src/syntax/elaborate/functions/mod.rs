@@ -1,5 +1,6 @@
 //! The built-in functions: names, parameters and defaults as in PyTorch, each applied by inserting ops.
 
+mod activations;
 mod borders;
 mod collections;
 mod einsum;
@@ -91,41 +92,23 @@ const PLANNED: &[&str] = &[
     "avg_pool2d",
     "bce",
     "bce_with_logits",
-    "clamp",
-    "cos",
     "cosine_embedding",
     "ctc",
     "cumsum",
-    "elu",
-    "erf",
-    "gelu",
-    "hardsigmoid",
-    "hardswish",
-    "hardtanh",
     "hinge_embedding",
     "huber",
     "index_select",
     "interpolate",
     "kl_div",
     "l1",
-    "leaky_relu",
     "logsumexp",
     "max_pool2d",
     "min",
     "amin",
-    "mish",
     "nll",
-    "relu6",
-    "round",
-    "rsqrt",
     "scaled_dot_product_attention",
     "scatter_add",
-    "selu",
-    "sign",
-    "silu",
-    "sin",
     "smooth_l1",
-    "softplus",
     "topk",
     "triplet_margin",
     "var",
@@ -133,6 +116,7 @@ const PLANNED: &[&str] = &[
 
 fn tables() -> impl Iterator<Item = &'static Function> {
     [
+        activations::FUNCTIONS,
         borders::FUNCTIONS,
         einsum::FUNCTIONS,
         elementwise::FUNCTIONS,
@@ -226,7 +210,14 @@ impl Elaborator<'_> {
             (Default::Word(words), ExprKind::Name(name)) if words.contains(&name.as_str()) => {
                 Value::Text(name.as_str().into())
             }
+            // A const of a block may stand for one of them.
             (Default::Word(words), ExprKind::Name(name)) => {
+                let bound = self.frame().find(name).map(|binding| binding.value.clone());
+                let name = match &bound {
+                    Some(Value::Text(word)) if words.contains(&&**word) => return Value::Text(word.clone()),
+                    Some(Value::Text(word)) => word,
+                    _ => name.as_str(),
+                };
                 let headline =
                     format!("{}: `{}` is one of {}, not {name}", function.name, parameter.name, words.join(", "));
                 let found = nearest(name, words.iter().copied());
