@@ -70,6 +70,12 @@ impl Slots {
         self.steps().any(|known| known == step)
     }
 
+    /// What a step keeps in the slot of this name, if it ran.
+    pub(crate) fn numbers_of(&self, step: &str, name: &str) -> Option<Vec<f64>> {
+        let slot = &self.slots[self.find(step, name)?];
+        Some(values::numbers(&self.memories[slot.memory], &slot.place))
+    }
+
     /// What a step keeps under this name for any of its `minimize`, as numbers.
     pub(super) fn numbers(&self, step: &str, name: &str) -> impl Iterator<Item = f32> {
         let of_step = self.of_step(step).filter(move |(_, found)| *found == name);
