@@ -7,9 +7,7 @@
 //! inputs, and [`constants`] computes it from the leaves.
 
 use crate::dtype::DType;
-use crate::graph::{
-    Attribute, Attributes, Builder, Defined, Graph, GraphResult, Leaf, Node, Role, ValueId,
-};
+use crate::graph::{Attribute, Attributes, Builder, Defined, Graph, GraphResult, Leaf, Node, Role, ValueId};
 use crate::ops;
 use crate::shape::Type;
 
@@ -52,7 +50,8 @@ struct Copy<'g> {
 
 impl<'g> Copy<'g> {
     fn new(source: &'g Graph, wide: bool) -> Copy<'g> {
-        let target = Graph { stores: Vec::new(), ..source.like() };
+        let mut target = source.like();
+        target.stores.clear();
         Copy { source, target, values: Vec::with_capacity(source.values().len()), wide }
     }
 

@@ -78,9 +78,6 @@ fn inputs_of_the_wrong_length_are_refused() -> Result<(), Error> {
     let net = Mlp::new(&device, Seed(3))?;
     let train = Train::compile(&device, Train::dims().b(4), &Options::default())?;
     assert!(matches!(train.check_gradients(&net, &[0.0; 5], &[0; 4], 0.1), Err(Error::InputLength { .. })));
-    assert!(matches!(
-        train.check_gradients(&net, &[0.0; 24], &[0, 1, 2, 3], 0.1),
-        Err(Error::IndexOutOfRange { .. })
-    ));
+    assert!(matches!(train.check_gradients(&net, &[0.0; 24], &[0, 1, 2, 3], 0.1), Err(Error::IndexOutOfRange { .. })));
     Ok(())
 }

@@ -83,7 +83,7 @@ struct Wanted {
 }
 
 fn wanted(graph: &Graph) -> Vec<Wanted> {
-    let (mut wanted, mut losses) = (Vec::new(), 0);
+    let (mut wanted, mut losses) = (Vec::new(), 0usize);
     for result in &graph.results {
         match &result.role {
             Role::Loss(_) => losses += 1,

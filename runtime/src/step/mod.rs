@@ -89,7 +89,20 @@ impl Step {
         let inputs = Inputs::new(&plan)?;
         let keep_gradients = options.keep_gradients;
         let device = device.clone();
-        Ok(Step { graph, device, dims, plan, code, workspace, inputs, stores, arguments, results, keep_gradients, ran: false })
+        Ok(Step {
+            graph,
+            device,
+            dims,
+            plan,
+            code,
+            workspace,
+            inputs,
+            stores,
+            arguments,
+            results,
+            keep_gradients,
+            ran: false,
+        })
     }
 
     /// Runs the step once. On an error nothing has run.
