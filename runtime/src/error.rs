@@ -157,7 +157,7 @@ pub enum Error {
         found: String,
     },
     /// A file does not fit a model: something is missing in either, or differs.
-    #[error("{} does not fit {model}, which stays as it is:{report}", path.display())]
+    #[error("{} does not fit {model}, which stays as it is: {report}", path.display())]
     LoadMismatch {
         /// The file.
         path: PathBuf,

@@ -264,7 +264,7 @@ impl fmt::Display for LoadReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "\n  {} of {} tensors fit",
+            "{} of {} tensors fit",
             self.loaded.len(),
             self.loaded.len() + self.missing.len() + self.differing.len()
         )?;
