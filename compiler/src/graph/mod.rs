@@ -20,7 +20,7 @@ mod sample;
 mod verify;
 
 pub use array::{Array, for_each_point};
-pub use attribute::{Attribute, Attributes};
+pub use attribute::{Attribute, AttributeKey, Attributes};
 pub use bind::{BindError, bind};
 pub use builder::Builder;
 pub use infer::{Infer, TypeError};
@@ -275,14 +275,26 @@ impl Graph {
         for (left, relation, right, message) in infer.into_checks() {
             self.check(Check { left, relation, right, message, origin });
         }
+        Ok(self.push(op, attributes, operands.to_vec(), inferred, origin))
+    }
+
+    /// Adds a node whose types are inferred already.
+    fn push(
+        &mut self,
+        op: &'static dyn Op,
+        attributes: Attributes,
+        operands: Vec<ValueId>,
+        types: Vec<Type>,
+        origin: Origin,
+    ) -> Vec<ValueId> {
         let node = NodeId(self.nodes.len());
         let first = self.values.len();
-        let results: Vec<ValueId> = (first..first + inferred.len()).map(ValueId).collect();
-        for (position, ty) in inferred.into_iter().enumerate() {
+        let results: Vec<ValueId> = (first..first + types.len()).map(ValueId).collect();
+        for (position, ty) in types.into_iter().enumerate() {
             self.values.push(Value { ty, definition: Definition::Node(node, position) });
         }
-        self.nodes.push(Node { op, attributes, operands: operands.to_vec(), results: results.clone(), origin });
-        Ok(results)
+        self.nodes.push(Node { op, attributes, operands, results: results.clone(), origin });
+        results
     }
 
     /// Adds a check, unless it is there.

@@ -93,6 +93,9 @@ impl Elaborator<'_> {
     }
 
     fn unknown_name(&self, expr: &Expr, name: &str) -> Value {
+        if name == "Seq" || self.items.find(self.scope(), name).is_some() {
+            return self.fail(expr.span, format!("`{name}` needs its arguments: {name}(…)"));
+        }
         let found: Vec<String> = self.frame().names().map(str::to_string).collect();
         let found = crate::nearest::nearest(name, found.iter().map(String::as_str));
         self.report(Problem::new(expr.span, format!("no binding `{name}`")).nearest("", &found))

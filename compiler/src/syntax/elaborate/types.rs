@@ -5,26 +5,13 @@ use super::arguments::Given;
 use super::report::Problem;
 use super::scope::BindingKind;
 use super::value::Value;
-use crate::dtype::DType;
 use crate::graph::ValueId;
 use crate::shape::{Extent, Shape, Symbol, Type};
 use crate::syntax::ast::{Axis, AxisKind, Input, Output, TensorType};
 use crate::syntax::diagnostic::position;
 use proc_macro2::Span;
 
-/// The element types that steps compute with today.
-const COMPUTED: [DType; 4] = [DType::F32, DType::U32, DType::I32, DType::Bool];
-
 impl Elaborator<'_> {
-    /// Reports an element type that is not computed with yet.
-    pub(super) fn supported_dtype(&self, ty: &TensorType) -> bool {
-        let supported = COMPUTED.contains(&ty.dtype);
-        if !supported {
-            self.unsupported(ty.span, &format!("the element type {}", ty.dtype));
-        }
-        supported
-    }
-
     /// Binds an input of a block to a value: names of extents get their meaning, everything else must agree.
     pub(super) fn bind_input(&mut self, owner: &str, input: &Input, given: &Given<'_>, value: Value, span: Span) {
         let name = &input.name;
@@ -34,7 +21,11 @@ impl Elaborator<'_> {
                 let written = self.written(&input.ty);
                 let problem =
                     Problem::new(span, format!("{owner}: `{}` takes {written}, {} is {ty}", name.name, given.expr));
-                let problem = problem.place(format!("the signature is at {}", position(input.ty.span)));
+                // The text of a built-in layer is in no file of the user's.
+                let problem = match self.frame().prelude {
+                    true => problem,
+                    false => problem.place(format!("the signature is at {}", position(input.ty.span))),
+                };
                 self.report(match self.made_in_caller(given) {
                     Some(line) => problem.place(line),
                     None => problem,
@@ -175,14 +166,20 @@ impl Elaborator<'_> {
                 parts.iter().zip(values).all(|(part, value)| self.check_output(owner, part, value, span))
             }
             (Output::Tensor(written), other) => {
-                let headline =
-                    format!("{owner}: the body gives {}, the signature says {}", other.kind(), self.written(written));
+                let headline = format!(
+                    "{owner}: the body gives {}, the signature says {}",
+                    other.counted(),
+                    self.written(written)
+                );
                 self.report(Problem::new(span, headline));
                 false
             }
             (Output::Tuple(parts, place), other) => {
-                let headline =
-                    format!("{owner}: the body gives {}, the signature says a tuple of {}", other.kind(), parts.len());
+                let headline = format!(
+                    "{owner}: the body gives {}, the signature says a tuple of {}",
+                    other.counted(),
+                    parts.len()
+                );
                 self.report(Problem::new(span, headline).place(format!("the signature is at {}", position(*place))));
                 false
             }
@@ -222,8 +219,8 @@ impl Elaborator<'_> {
     }
 
     fn open_input(&mut self, input: &Input) -> Option<ValueId> {
-        let ty = if self.supported_dtype(&input.ty) { self.meant(&input.ty) } else { None };
         let name = &input.name;
+        let ty = self.meant(&input.ty);
         let leaf = |ty| self.graph.leaf(crate::graph::Leaf::User { name: name.name.clone() }, ty);
         let tensor = ty.map(leaf);
         self.frame_mut().bind(&name.name, tensor.map_or(Value::Poison, Value::Tensor), BindingKind::Fixed, name.span);
