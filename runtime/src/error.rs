@@ -168,7 +168,7 @@ pub enum Error {
         /// The model.
         model: String,
         /// What does not fit.
-        report: LoadReport,
+        report: Box<LoadReport>,
     },
     /// A file cannot be read or written.
     #[error("{}: {source}", path.display())]
