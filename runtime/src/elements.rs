@@ -3,6 +3,7 @@
 use crate::tensor::{Tensor, View};
 use half::{bf16, f16};
 use tapeless_compiler::dtype::DType;
+use tapeless_compiler::plan::Shown;
 
 /// The elements of one array.
 #[derive(Clone, Copy, Debug)]
@@ -116,21 +117,25 @@ macro_rules! elements {
 elements!(f32 => F32, f16 => F16, bf16 => Bf16, f64 => F64, u32 => U32, i32 => I32, i64 => I64, u8 => U8, bool => Bool);
 
 impl Elements<'_> {
-    /// The first whole number that is not in `0..bound`, with its position.
-    pub(crate) fn outside(&self, bound: usize) -> Option<(usize, i64)> {
+    /// The first whole number that is not in `0..bound`, with its position: of those that are shown, if not all are.
+    pub(crate) fn outside(&self, bound: usize, shown: Option<&Shown>) -> Option<(usize, i64)> {
         match self {
-            Elements::U32(elements) => first_outside(elements, bound),
-            Elements::I32(elements) => first_outside(elements, bound),
-            Elements::I64(elements) => first_outside(elements, bound),
-            Elements::U8(elements) => first_outside(elements, bound),
+            Elements::U32(elements) => first_outside(elements, bound, shown),
+            Elements::I32(elements) => first_outside(elements, bound, shown),
+            Elements::I64(elements) => first_outside(elements, bound, shown),
+            Elements::U8(elements) => first_outside(elements, bound, shown),
             Elements::F32(_) | Elements::F16(_) | Elements::Bf16(_) | Elements::F64(_) | Elements::Bool(_) => None,
         }
     }
 }
 
-fn first_outside<T: Copy + Into<i64>>(elements: &[T], bound: usize) -> Option<(usize, i64)> {
-    let outside = |&(_, element): &(usize, i64)| !usize::try_from(element).is_ok_and(|index| index < bound);
-    elements.iter().map(|&element| element.into()).enumerate().find(outside)
+fn first_outside<T: Copy + Into<i64>>(elements: &[T], bound: usize, shown: Option<&Shown>) -> Option<(usize, i64)> {
+    let outside = |element: T| !usize::try_from(element.into()).is_ok_and(|index| index < bound);
+    let position = match shown {
+        None => elements.iter().position(|&element| outside(element)),
+        Some(shown) => shown.find(&mut |position| outside(elements[position])),
+    };
+    position.map(|position| (position, elements[position].into()))
 }
 
 #[cfg(test)]
@@ -139,10 +144,10 @@ mod tests {
 
     #[test]
     fn the_first_index_out_of_range_is_found() {
-        assert_eq!(Elements::from(&[3u32, 9, 10, 11]).outside(10), Some((2, 10)));
-        assert_eq!(Elements::from(&[3i32, -1]).outside(10), Some((1, -1)));
-        assert_eq!(Elements::from(&vec![0u8, 9]).outside(10), None);
-        assert_eq!(Elements::from(&7i64).outside(0), Some((0, 7)));
+        assert_eq!(Elements::from(&[3u32, 9, 10, 11]).outside(10, None), Some((2, 10)));
+        assert_eq!(Elements::from(&[3i32, -1]).outside(10, None), Some((1, -1)));
+        assert_eq!(Elements::from(&vec![0u8, 9]).outside(10, None), None);
+        assert_eq!(Elements::from(&7i64).outside(0, None), Some((0, 7)));
     }
 
     #[test]

@@ -72,6 +72,11 @@ impl Machine<'_> {
                     let dtype = self.kernel.parameters[parameter.0].dtype;
                     self.arguments[parameter.0][position] = dtype.rounded(self.vars[value.0]);
                 }
+                Statement::Accumulate { parameter, index, value } => {
+                    let (position, dtype) = (self.position(index), self.kernel.vars[value.0]);
+                    let sum = [self.arguments[parameter.0][position], self.vars[value.0]];
+                    self.arguments[parameter.0][position] = dtype.rounded(apply(ScalarOp::Add, dtype, &sum));
+                }
             }
         }
     }

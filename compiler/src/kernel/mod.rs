@@ -16,8 +16,10 @@
 //! [`ScalarOp::Narrow`]. No variable or register has such a type.
 //!
 //! Invariants, held by [`verify()`]: variables are defined once and before use, loads and stores are in bounds, each element is
-//! stored once, what is stored to is never loaded from, operations get the types they take. Two parameters may be one array
-//! in memory only if every element is stored by the iteration that loads it.
+//! stored once, what is stored to is never loaded from, operations get the types they take. Only after all elements of an
+//! array have been stored may a kernel add to them, one after the other in the order of the loops, and then stores no more
+//! to it; the iterations of a lanes loop add to different elements. Two parameters may be one array in memory only if every
+//! element is stored by the iteration that loads it, and none is added to.
 
 mod approximate;
 mod fma;
@@ -126,6 +128,15 @@ pub enum Statement {
         /// The position in it.
         index: Index,
         /// The element.
+        value: Var,
+    },
+    /// Adds to an element.
+    Accumulate {
+        /// The array, all elements of which have been stored.
+        parameter: ParameterId,
+        /// The position in it.
+        index: Index,
+        /// What is added.
         value: Var,
     },
 }

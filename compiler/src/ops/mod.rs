@@ -7,8 +7,10 @@
 mod abs;
 mod activation;
 mod add;
+mod along;
 mod and;
 mod argmax;
+mod argmin;
 mod barrier;
 mod broadcast;
 mod cast;
@@ -18,6 +20,7 @@ mod constant;
 mod contract;
 mod cos;
 mod cross_entropy;
+mod cumsum;
 mod detach;
 mod diagonal;
 mod div;
@@ -46,11 +49,15 @@ mod log;
 mod log1p;
 mod log_softmax;
 mod logsigmoid;
+mod logsumexp;
 mod losses;
 mod lt;
 mod max;
+mod max_along;
 mod maximum;
 mod mean;
+mod min;
+mod min_along;
 mod minimum;
 mod mish;
 mod mse;
@@ -75,6 +82,8 @@ mod reshape;
 mod roll;
 mod round;
 mod rsqrt;
+mod scatter_add;
+mod scatter_sum;
 mod select;
 mod selu;
 mod sigmoid;
@@ -87,16 +96,20 @@ mod softplus;
 mod sqrt;
 mod sub;
 mod sum;
+mod take;
 mod tanh;
+mod topk;
 mod triangle;
 mod tril;
 mod triu;
+mod var;
 mod xor;
 
 pub use abs::abs;
 pub use add::add;
 pub use and::and;
 pub use argmax::argmax;
+pub use argmin::argmin;
 pub use barrier::barrier;
 pub use broadcast::{broadcast, broadcast_over};
 pub use cast::cast;
@@ -106,6 +119,7 @@ pub use constant::{constant, constant_like};
 pub use contract::contract;
 pub use cos::cos;
 pub use cross_entropy::cross_entropy;
+pub use cumsum::cumsum;
 pub use detach::detach;
 pub use diagonal::diagonal;
 pub use div::div;
@@ -132,10 +146,14 @@ pub use log::log;
 pub use log_softmax::log_softmax;
 pub use log1p::log1p;
 pub use logsigmoid::logsigmoid;
+pub use logsumexp::logsumexp;
 pub use lt::lt;
 pub use max::max;
+pub use max_along::max_along;
 pub use maximum::maximum;
 pub use mean::mean;
+pub use min::min;
+pub use min_along::min_along;
 pub use minimum::minimum;
 pub use mish::mish;
 pub use mse::mse;
@@ -159,6 +177,8 @@ pub use reshape::{reshape, unsqueeze};
 pub use roll::roll;
 pub use round::round;
 pub use rsqrt::rsqrt;
+pub use scatter_add::scatter_add;
+pub use scatter_sum::scatter_sum;
 pub use select::select;
 pub use selu::selu;
 pub use sigmoid::sigmoid;
@@ -171,9 +191,12 @@ pub use softplus::softplus;
 pub use sqrt::sqrt;
 pub use sub::sub;
 pub use sum::sum;
+pub use take::take;
 pub use tanh::tanh;
+pub use topk::topk;
 pub use tril::tril;
 pub use triu::triu;
+pub use var::var;
 pub use xor::xor;
 
 use crate::graph::Op;
@@ -184,6 +207,7 @@ pub static OPS: &[&dyn Op] = &[
     &add::ADD,
     &and::AND,
     &argmax::Argmax,
+    &argmin::Argmin,
     &barrier::Barrier,
     &broadcast::Broadcast,
     &cast::Cast,
@@ -193,6 +217,7 @@ pub static OPS: &[&dyn Op] = &[
     &contract::Contract,
     &cos::COS,
     &cross_entropy::CrossEntropy,
+    &cumsum::Cumsum,
     &detach::Detach,
     &diagonal::Diagonal,
     &div::DIV,
@@ -219,10 +244,14 @@ pub static OPS: &[&dyn Op] = &[
     &log1p::LOG1P,
     &log_softmax::LogSoftmax,
     &logsigmoid::LOGSIGMOID,
+    &logsumexp::Logsumexp,
     &lt::LT,
     &max::Max,
+    &max_along::MAX_ALONG,
     &maximum::MAXIMUM,
     &mean::Mean,
+    &min::Min,
+    &min_along::MIN_ALONG,
     &minimum::MINIMUM,
     &mish::MISH,
     &mse::Mse,
@@ -246,6 +275,8 @@ pub static OPS: &[&dyn Op] = &[
     &roll::Roll,
     &round::ROUND,
     &rsqrt::RSQRT,
+    &scatter_add::ScatterAdd,
+    &scatter_sum::ScatterSum,
     &select::SELECT,
     &selu::SELU,
     &sigmoid::SIGMOID,
@@ -258,9 +289,12 @@ pub static OPS: &[&dyn Op] = &[
     &sqrt::SQRT,
     &sub::SUB,
     &sum::Sum,
+    &take::Take,
     &tanh::TANH,
+    &topk::Topk,
     &tril::TRIL,
     &triu::TRIU,
+    &var::Var,
     &xor::XOR,
 ];
 

@@ -26,7 +26,8 @@ fn write_all(plan: &Plan, text: &mut String) -> std::fmt::Result {
         writeln!(text, "result {:?}: {} {:?}", result.role, place(plan, result.buffer.0), result.shape)?;
     }
     for bound in &plan.bounds {
-        writeln!(text, "leaf {} is below {}: {}", bound.leaf, bound.below, bound.what)?;
+        let part = if bound.shown.is_some() { "part of " } else { "" };
+        writeln!(text, "{part}leaf {} is below {}: {}", bound.leaf, bound.below, bound.what)?;
     }
     plan.unfused.iter().try_for_each(|line| writeln!(text, "not fused: {line}"))
 }

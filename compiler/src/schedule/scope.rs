@@ -146,6 +146,11 @@ impl Scope {
         self.emit(Statement::Store { parameter, index, value });
     }
 
+    /// Adds to an element here.
+    pub(super) fn accumulate(&mut self, parameter: ParameterId, index: Index, value: Var) {
+        self.emit(Statement::Accumulate { parameter, index, value });
+    }
+
     fn emit(&mut self, statement: Statement) {
         self.frames.last_mut().expect("the frame of the kernel is never closed").statements.push(statement);
     }

@@ -1,5 +1,7 @@
 //! Nests of every kind that lowering makes, for tests that run kernels.
 
+pub mod sums;
+
 use tapeless_compiler::dtype::DType;
 use tapeless_compiler::nest::{Atom, Body, Index, Nest, Read, Reducer, Scalar, ScalarId, flatten, unflatten};
 use tapeless_compiler::scalar::ScalarOp;
@@ -37,6 +39,7 @@ pub fn cases() -> Vec<Case> {
             }
         }
         cases.push(reduce_all(extent));
+        cases.extend(sums::cases(extent));
         for equation in ["ik,jk->ij", "ik,kj->ij", "ij,ik->jk", "ij,jk->ik", "bik,bjk->bij", "ij,ij->"] {
             cases.push(contract(equation, [6, extent, 10]));
             cases.push(contract(equation, [extent, 11, 21]));

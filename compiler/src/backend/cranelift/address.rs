@@ -343,7 +343,9 @@ pub(super) fn collect<'a>(statements: &'a [Statement], accesses: &mut Vec<Access
     for statement in statements {
         match statement {
             Statement::Loop { body, .. } => collect(body, accesses, indices),
-            Statement::Let(_, Expression::Load { parameter, index }) | Statement::Store { parameter, index, .. } => {
+            Statement::Let(_, Expression::Load { parameter, index })
+            | Statement::Store { parameter, index, .. }
+            | Statement::Accumulate { parameter, index, .. } => {
                 accesses.push((*parameter, index));
             }
             Statement::Let(_, Expression::Index(index)) => indices.push(index),

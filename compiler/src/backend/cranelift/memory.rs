@@ -7,6 +7,7 @@ use super::{EmitError, LANES};
 use crate::dtype::DType;
 use crate::kernel::{ParameterId, Var};
 use crate::nest::{Atom, Index};
+use crate::scalar::ScalarOp;
 use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Value, types};
 
 impl Emitter<'_, '_> {
@@ -106,11 +107,7 @@ impl Emitter<'_, '_> {
     pub(super) fn store(&mut self, parameter: ParameterId, index: &Index, value: Var) -> Result<(), EmitError> {
         let dtype = self.kernel.parameters[parameter.0].dtype;
         let width = self.width();
-        let values = match width {
-            Width::Single => vec![self.single(value)?],
-            Width::Lanes => self.vectors(value)?,
-        };
-        for (group, value) in values.into_iter().enumerate() {
+        for (group, value) in self.written(value)?.into_iter().enumerate() {
             let word = self.operations(width).word_of_value(dtype, value)?;
             let place = (parameter, index);
             match width {
@@ -125,6 +122,49 @@ impl Emitter<'_, '_> {
             }
         }
         Ok(())
+    }
+
+    /// Adds to one element, or to one per lane, which are different ones.
+    pub(super) fn accumulate(&mut self, parameter: ParameterId, index: &Index, value: Var) -> Result<(), EmitError> {
+        let dtype = self.kernel.parameters[parameter.0].dtype;
+        let (place, width) = ((parameter, index), self.width());
+        for (group, value) in self.written(value)?.into_iter().enumerate() {
+            match width {
+                Width::Single => self.add_to(place, 0, value)?,
+                Width::Lanes if self.contiguous(index) => {
+                    let before = self.load_lanes(parameter, index, group)?;
+                    let sum = self.operations(width).apply(ScalarOp::Add, dtype, &[before, value])?;
+                    let words = self.operations(width).word_of_value(dtype, sum)?;
+                    self.store_words(place, group * LANES, words)?;
+                }
+                Width::Lanes => {
+                    for lane in 0..LANES {
+                        let element = self.builder.ins().extractlane(value, lane as u8);
+                        self.add_to(place, group * LANES + lane, element)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds to the element of a lane.
+    fn add_to(&mut self, place: Access<'_>, lane: usize, value: Value) -> Result<(), EmitError> {
+        let dtype = self.kernel.parameters[place.0.0].dtype;
+        let word = self.load_word(place.0, place.1, lane)?;
+        let mut operations = self.operations(Width::Single);
+        let before = operations.value_of_word(dtype, word)?;
+        let sum = operations.apply(ScalarOp::Add, dtype, &[before, value])?;
+        let word = operations.word_of_value(dtype, sum)?;
+        self.store_word(place, lane, word)
+    }
+
+    /// What is written of a variable: one value, or one vector per group of lanes.
+    fn written(&mut self, value: Var) -> Result<Vec<Value>, EmitError> {
+        match self.width() {
+            Width::Single => Ok(vec![self.single(value)?]),
+            Width::Lanes => self.vectors(value),
+        }
     }
 
     /// Stores what one element is in memory.

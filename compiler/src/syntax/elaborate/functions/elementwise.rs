@@ -1,7 +1,7 @@
 //! Functions of elements.
 
 use super::activations::of_one;
-use super::{Arguments, BINARY, Default, Function, Parameter, UNARY, optional, required};
+use super::{Arguments, BINARY, Function, Parameter, UNARY, required};
 use crate::dtype::DType;
 use crate::graph::{Attribute, Attributes};
 use crate::syntax::elaborate::Elaborator;
@@ -59,11 +59,6 @@ pub static FUNCTIONS: &[Function] = &[
     Function { name: "cast", parameters: &[required("input"), required("dtype")], apply: cast },
     Function { name: "zeros_like", parameters: UNARY, apply: |e, a| filled_like(e, a, 0.0) },
     Function { name: "ones_like", parameters: UNARY, apply: |e, a| filled_like(e, a, 1.0) },
-    Function {
-        name: "one_hot",
-        parameters: &[required("input"), required("num_classes"), optional("dtype", Default::Absent)],
-        apply: one_hot,
-    },
 ];
 
 /// Numbers are constants as they are.
@@ -143,13 +138,4 @@ fn filled_like(e: &mut Elaborator<'_>, arguments: &Arguments<'_>, number: f64) -
     let ty = e.graph.ty(e.tensor_argument(arguments, 0)?).clone();
     let scalar = e.constant(number, ty.dtype, arguments.span)?;
     Some(Value::Tensor(e.broadcast_to(scalar, &ty.shape, arguments.span)))
-}
-
-fn one_hot(e: &mut Elaborator<'_>, arguments: &Arguments<'_>) -> Option<Value> {
-    let input = e.described_argument(arguments, 0)?;
-    let classes = e.extent_argument(arguments, 1)?;
-    let dtype = if e.is_given(arguments, 2) { e.type_argument(arguments, 2)? } else { DType::U32 };
-    let attributes =
-        Attributes::none().with("classes", Attribute::Extent(classes)).with("dtype", Attribute::Type(dtype));
-    e.op_on(arguments, "one_hot", attributes, &[input])
 }
