@@ -83,12 +83,9 @@ impl Slots {
     }
 
     /// The key of every parameter of which a step keeps a moving average, and the bytes of that.
-    pub(super) fn averages(&self, step: &str) -> impl Iterator<Item = (&str, &[u8])> {
+    pub(super) fn averages(&self, step: &str) -> impl Iterator<Item = (&str, &Memory, &Place)> {
         let keys = self.of_step(step).filter_map(|(slot, name)| Some((slot, name.strip_prefix("average.")?)));
-        keys.map(|(slot, key)| {
-            let Place { dtype, elements, offset, .. } = slot.place;
-            (key, self.memories[slot.memory].slice(offset, elements * dtype.size()))
-        })
+        keys.map(|(slot, key)| (key, &self.memories[slot.memory], &slot.place))
     }
 
     /// The slots of a step, and their names without the number of the `minimize`.
