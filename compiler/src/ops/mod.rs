@@ -8,12 +8,18 @@ mod abs;
 mod add;
 mod and;
 mod argmax;
+mod batch_norm;
+mod bce;
+mod bce_with_logits;
 mod broadcast;
 mod cast;
+mod class_labels;
 mod constant;
 mod contract;
+mod cosine_embedding;
 mod cross_entropy;
 mod div;
+mod element_loss;
 mod elementwise;
 mod eq;
 mod exp;
@@ -21,6 +27,11 @@ mod extent;
 mod extremum;
 mod floor;
 mod gather;
+mod hinge_embedding;
+mod huber;
+mod kl_div;
+mod l1;
+mod layer_norm;
 mod le;
 mod log;
 mod log_softmax;
@@ -34,21 +45,28 @@ mod mse;
 mod mul;
 mod ne;
 mod neg;
+mod nll;
+mod normalize;
 mod not;
 mod one_hot;
 mod or;
+mod pairwise_distance;
 mod permute;
 mod pow;
 mod reduction;
 mod relu;
 mod reshape;
+mod rms_norm;
 mod select;
 mod sigmoid;
+mod smooth_l1;
+mod soft_cross_entropy;
 mod softmax;
 mod sqrt;
 mod sub;
 mod sum;
 mod tanh;
+mod triplet_margin;
 
 pub use abs::abs;
 pub use add::add;
@@ -80,6 +98,7 @@ pub use neg::neg;
 pub use not::not;
 pub use one_hot::one_hot;
 pub use or::or;
+pub use pairwise_distance::pairwise_distance;
 pub use permute::{move_last, permute};
 pub use pow::pow;
 pub use relu::relu;
@@ -100,10 +119,14 @@ pub static OPS: &[&dyn Op] = &[
     &add::ADD,
     &and::AND,
     &argmax::Argmax,
+    &batch_norm::BatchNorm,
+    &bce::BCE,
+    &bce_with_logits::BCE_WITH_LOGITS,
     &broadcast::Broadcast,
     &cast::Cast,
     &constant::Constant,
     &contract::Contract,
+    &cosine_embedding::CosineEmbedding,
     &cross_entropy::CrossEntropy,
     &div::DIV,
     &eq::EQ,
@@ -111,6 +134,11 @@ pub static OPS: &[&dyn Op] = &[
     &extent::ExtentValue,
     &floor::FLOOR,
     &gather::Gather,
+    &hinge_embedding::HINGE_EMBEDDING,
+    &huber::HUBER,
+    &kl_div::KL_DIV,
+    &l1::L1,
+    &layer_norm::LayerNorm,
     &le::LE,
     &log::LOG,
     &log_softmax::LogSoftmax,
@@ -123,20 +151,26 @@ pub static OPS: &[&dyn Op] = &[
     &mul::MUL,
     &ne::NE,
     &neg::NEG,
+    &nll::Nll,
     &not::NOT,
     &one_hot::OneHot,
     &or::OR,
+    &pairwise_distance::PairwiseDistance,
     &permute::Permute,
     &pow::Pow,
     &relu::RELU,
     &reshape::Reshape,
+    &rms_norm::RmsNorm,
     &select::SELECT,
     &sigmoid::SIGMOID,
+    &smooth_l1::SMOOTH_L1,
+    &soft_cross_entropy::SoftCrossEntropy,
     &softmax::Softmax,
     &sqrt::SQRT,
     &sub::SUB,
     &sum::Sum,
     &tanh::TANH,
+    &triplet_margin::TripletMargin,
 ];
 
 /// The op of that name.
