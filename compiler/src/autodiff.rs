@@ -2,7 +2,8 @@
 //!
 //! A graph, a loss and values to differentiate by come in; the graph leaves with nodes appended that compute the gradients.
 //! Existing values keep their numbers. What the walk knows about ops is their [`Op::vjp`](crate::graph::Op::vjp); by itself
-//! it makes a one, for the loss, and sums, where a value is used more than once.
+//! it makes a one, for the loss, sums, where a value is used more than once, and barriers, behind which values are computed
+//! again.
 
 use crate::graph::{Builder, Graph, NodeId, Origin, ValueId, Vjp};
 use crate::ops;
@@ -65,17 +66,23 @@ impl Walk<'_> {
                     flow.into_iter().for_each(|flow| self.add(operand, flow, origin));
                 }
             }
-            Vjp::Expand => self.expansion(id, cotangents),
+            Vjp::Expand => self.expansion(id, cotangents, false),
+            Vjp::Recompute => self.expansion(id, cotangents, true),
         }
     }
 
     /// Walks what a node is made of in its place. Only the backward part uses these nodes; the node itself stays as it is
-    /// for those that use its results.
-    fn expansion(&mut self, id: NodeId, cotangents: &[Option<ValueId>]) {
-        let (call, node) = (self.graph.call(id), self.graph.node(id));
+    /// for those that use its results. What is to be computed again stands behind barriers, else it would be found to be
+    /// the same as what the node itself expands to.
+    fn expansion(&mut self, id: NodeId, cotangents: &[Option<ValueId>], again: bool) {
+        let (mut call, node) = (self.graph.call(id), self.graph.node(id));
         let (op, origin) = (node.op, node.origin);
         let first = self.graph.nodes().len();
-        let results = op.expand(&mut Builder::new(self.graph, origin), &call);
+        let mut b = Builder::new(self.graph, origin);
+        if again {
+            call.operands = call.operands.iter().map(|&operand| ops::barrier(&mut b, operand)).collect();
+        }
+        let results = op.expand(&mut b, &call);
         let nodes = first..self.graph.nodes().len();
         self.spread(nodes.clone());
         for (result, cotangent) in results.into_iter().zip(cotangents) {

@@ -78,6 +78,15 @@ impl Extent {
         }
     }
 
+    /// Whether the extent is never negative, whatever the lengths that its symbols stand for, as far as its form shows.
+    pub fn is_length(&self) -> bool {
+        let length = |factor: &Factor| match factor {
+            Factor::Symbol(_) => true,
+            Factor::Quotient(a, b) => a.is_length() && b.is_length(),
+        };
+        self.0.iter().all(|(monomial, coefficient)| *coefficient >= 0 && monomial.iter().all(length))
+    }
+
     /// The symbol, if the extent is one symbol and nothing else.
     pub fn as_symbol(&self) -> Option<&Symbol> {
         let (monomial, coefficient) = self.0.first_key_value()?;
@@ -447,6 +456,16 @@ mod tests {
         assert_eq!(open.to_string(), "((D - 1) / 2) + 1");
         let bound = open.substitute(&Bindings::from([(Symbol::new("D"), number(7))]));
         assert_eq!(bound, Some(number(4)));
+    }
+
+    #[test]
+    fn sums_of_lengths_are_lengths() {
+        let t = symbol("T");
+        let half = t.floor_div(&number(2)).expect("two is no zero");
+        assert!((t.clone() * half.clone() + number(3)).is_length() && number(0).is_length());
+        assert!(!(t.clone() - half).is_length() && !number(-1).is_length());
+        let below = (t - number(4)).floor_div(&number(2)).expect("two is no zero");
+        assert!(!below.is_length());
     }
 
     #[test]

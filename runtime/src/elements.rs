@@ -2,6 +2,7 @@
 
 use crate::tensor::{Tensor, View};
 use tapeless_compiler::dtype::DType;
+use tapeless_compiler::plan::Bound;
 
 /// The elements of one array.
 #[derive(Clone, Copy, Debug)]
@@ -106,8 +107,8 @@ macro_rules! elements {
 elements!(f32 => F32, f64 => F64, u32 => U32, i32 => I32, i64 => I64, u8 => U8, bool => Bool);
 
 impl Elements<'_> {
-    /// The first whole number that is not in `0..bound`, with its position.
-    pub(crate) fn outside(&self, bound: usize) -> Option<(usize, i64)> {
+    /// The first whole number that the bound does not take, with its position.
+    pub(crate) fn outside(&self, bound: &Bound) -> Option<(usize, i64)> {
         match self {
             Elements::U32(elements) => first_outside(elements, bound),
             Elements::I32(elements) => first_outside(elements, bound),
@@ -118,9 +119,8 @@ impl Elements<'_> {
     }
 }
 
-fn first_outside<T: Copy + Into<i64>>(elements: &[T], bound: usize) -> Option<(usize, i64)> {
-    let outside = |&(_, element): &(usize, i64)| !usize::try_from(element).is_ok_and(|index| index < bound);
-    elements.iter().map(|&element| element.into()).enumerate().find(outside)
+fn first_outside<T: Copy + Into<i64>>(elements: &[T], bound: &Bound) -> Option<(usize, i64)> {
+    elements.iter().map(|&element| element.into()).enumerate().find(|&(_, element)| !bound.takes(element))
 }
 
 #[cfg(test)]
@@ -129,10 +129,12 @@ mod tests {
 
     #[test]
     fn the_first_index_out_of_range_is_found() {
-        assert_eq!(Elements::from(&[3u32, 9, 10, 11]).outside(10), Some((2, 10)));
-        assert_eq!(Elements::from(&[3i32, -1]).outside(10), Some((1, -1)));
-        assert_eq!(Elements::from(&vec![0u8, 9]).outside(10), None);
-        assert_eq!(Elements::from(&7i64).outside(0), Some((0, 7)));
+        let bound = |below, except| Bound { leaf: 0, below, except, what: String::new() };
+        assert_eq!(Elements::from(&[3u32, 9, 10, 11]).outside(&bound(10, None)), Some((2, 10)));
+        assert_eq!(Elements::from(&[3u32, 9, 10, 11]).outside(&bound(10, Some(10))), Some((3, 11)));
+        assert_eq!(Elements::from(&[3i32, -1]).outside(&bound(10, None)), Some((1, -1)));
+        assert_eq!(Elements::from(&vec![0u8, 9]).outside(&bound(10, None)), None);
+        assert_eq!(Elements::from(&7i64).outside(&bound(0, None)), Some((0, 7)));
     }
 
     #[test]

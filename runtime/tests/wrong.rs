@@ -2,8 +2,7 @@
 //! says. The same corpus is held against the compiler itself in its own `tests/wrong.rs`.
 
 /// Programs about what is not there yet, and those that build and are refused by `compile`.
-const OTHERS: [&str; 5] =
-    ["assigned_shape", "dyn_never_broadcasts", "extents_differ", "missing_argument", "wrong_argument"];
+const OTHERS: [&str; 4] = ["dyn_never_broadcasts", "extents_differ", "missing_argument", "wrong_argument"];
 
 #[test]
 fn wrong_programs_fail_to_build_with_their_messages() {

@@ -1,7 +1,8 @@
 //! Attributes: what a node knows beside its operands.
 
+use super::Region;
 use crate::dtype::DType;
-use crate::shape::{Bindings, Extent, Shape};
+use crate::shape::{Extent, Shape};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -24,6 +25,8 @@ pub enum Attribute {
     Extent(Extent),
     /// A shape.
     Shape(Shape),
+    /// A graph of the node's own.
+    Region(Region),
 }
 
 /// The attributes of a node, sorted by name. Which names an op has, and of which kind, its file says; asking for one that
@@ -123,18 +126,31 @@ impl Attributes {
         }
     }
 
-    /// Replaces every bound symbol. `None` when that makes a divisor zero.
-    pub fn substitute(&self, bindings: &Bindings) -> Option<Attributes> {
-        let bound = |value: &Attribute| match value {
-            Attribute::Extent(extent) => extent.substitute(bindings).map(Attribute::Extent),
-            Attribute::Shape(shape) => shape.substitute(bindings).map(Attribute::Shape),
-            other => Some(other.clone()),
-        };
-        self.0
-            .iter()
-            .map(|(name, value)| Some((name.clone(), bound(value)?)))
-            .collect::<Option<_>>()
-            .map(|bound| Attributes(Arc::new(bound)))
+    /// The region of that name.
+    pub fn region(&self, name: &str) -> &Region {
+        match self.get(name) {
+            Some(Attribute::Region(value)) => value,
+            other => wrong(name, "a region", other),
+        }
+    }
+
+    /// The regions in order of name.
+    pub fn regions(&self) -> impl Iterator<Item = &Region> {
+        self.iter().filter_map(|(_, value)| match value {
+            Attribute::Region(region) => Some(region),
+            _ => None,
+        })
+    }
+
+    /// The attributes with every region replaced.
+    pub fn with_regions<E>(&self, mut replace: impl FnMut(&Region) -> Result<Region, E>) -> Result<Attributes, E> {
+        let mut replaced = self.clone();
+        for (name, value) in self.iter() {
+            if let Attribute::Region(region) = value {
+                replaced = replaced.with(name, Attribute::Region(replace(region)?));
+            }
+        }
+        Ok(replaced)
     }
 }
 

@@ -4,7 +4,7 @@
 //! check holds and is gone, and every value's bytes can be counted.
 
 use super::rewrite::{Defined, Rewriter};
-use super::{Attribute, Attributes, Check, Graph, Leaf, Relation, TypeError};
+use super::{Attribute, Attributes, Check, Graph, Leaf, Region, Relation, TypeError};
 use crate::shape::{Bindings, EvaluateError, Extent, Shape, Symbol, Type};
 use std::fmt;
 use thiserror::Error;
@@ -108,7 +108,12 @@ pub struct Place(pub Option<String>);
 /// The graph with its dims bound.
 pub fn bind(graph: &Graph, dims: &Bindings) -> Result<Graph, BindError> {
     verify_dims(graph, dims)?;
-    graph.checks.iter().try_for_each(|check| hold(graph, dims, check))?;
+    bind_body(graph, graph, dims)
+}
+
+/// The graph, or a region of it, with the dims of `root` bound.
+fn bind_body(root: &Graph, graph: &Graph, dims: &Bindings) -> Result<Graph, BindError> {
+    graph.checks.iter().try_for_each(|check| hold(root, dims, check))?;
     let mut rewriter = Rewriter::new(graph);
     rewriter.target().dims.clear();
     for defined in graph.definitions() {
@@ -121,13 +126,15 @@ pub fn bind(graph: &Graph, dims: &Bindings) -> Result<Graph, BindError> {
                 rewriter.leaf(id, bound);
             }
             Defined::Node(_, node) => {
-                let place = Place(graph.position(node.origin));
+                let place = Place(root.position(node.origin));
                 let scope = Scope { dims, subject: node.op.name().to_string(), place };
                 for &result in &node.results {
                     let ty = graph.ty(result);
                     scope.countable(&Type::new(ty.dtype, scope.shape(&ty.shape)?))?;
                 }
                 let attributes = scope.attributes(&node.attributes)?;
+                let region = |region: &Region| bind_body(root, region.graph(), dims).map(Region::new);
+                let attributes = attributes.with_regions(region)?;
                 let refused = |error| BindError::Type { error, place: scope.place.clone() };
                 rewriter.node(node, attributes).map_err(refused)?;
             }
@@ -152,8 +159,8 @@ fn verify_dims(graph: &Graph, dims: &Bindings) -> Result<(), BindError> {
 }
 
 /// Demands that a check holds.
-fn hold(graph: &Graph, dims: &Bindings, check: &Check) -> Result<(), BindError> {
-    let place = Place(graph.position(check.origin));
+fn hold(root: &Graph, dims: &Bindings, check: &Check) -> Result<(), BindError> {
+    let place = Place(root.position(check.origin));
     let scope = Scope { dims, subject: check.message.clone(), place };
     let (left, right) = (scope.number(&check.left)?, scope.number(&check.right)?);
     let holds = match check.relation {

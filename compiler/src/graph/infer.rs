@@ -1,6 +1,6 @@
 //! What an op sees while its result types are inferred, and how it refuses.
 
-use super::Attributes;
+use super::{Attributes, Relation};
 use crate::dtype::DType;
 use crate::shape::{Extent, Shape, Type};
 use thiserror::Error;
@@ -22,7 +22,7 @@ pub struct Infer<'a> {
     /// The node's attributes.
     pub attributes: &'a Attributes,
     operands: &'a [&'a Type],
-    checks: Vec<(Extent, Extent, String)>,
+    checks: Vec<(Extent, Relation, Extent, String)>,
 }
 
 impl<'a> Infer<'a> {
@@ -77,10 +77,27 @@ impl<'a> Infer<'a> {
         match (a.clone() - b.clone()).known() {
             Some(_) => self.error(headline),
             None => {
-                self.checks.push((a.clone(), b.clone(), format!("{}: {headline}", self.op)));
+                self.check(a, Relation::Equal, b, headline);
                 Ok(())
             }
         }
+    }
+
+    /// Demands that one extent is at most another: an error if it is longer whatever the open extents are, a check if that
+    /// depends.
+    pub fn at_most(&mut self, a: &Extent, b: &Extent, headline: &str) -> Result<(), TypeError> {
+        let room = b.clone() - a.clone();
+        if room.known().is_some_and(|room| room < 0) {
+            return self.error(headline);
+        }
+        if !room.is_length() {
+            self.check(a, Relation::AtMost, b, headline);
+        }
+        Ok(())
+    }
+
+    fn check(&mut self, left: &Extent, relation: Relation, right: &Extent, headline: &str) {
+        self.checks.push((left.clone(), relation, right.clone(), format!("{}: {headline}", self.op)));
     }
 
     /// Demands that an axis exists.
@@ -92,7 +109,7 @@ impl<'a> Infer<'a> {
         }
     }
 
-    pub(super) fn into_checks(self) -> Vec<(Extent, Extent, String)> {
+    pub(super) fn into_checks(self) -> Vec<(Extent, Relation, Extent, String)> {
         self.checks
     }
 }

@@ -14,6 +14,7 @@ mod op;
 mod parse;
 mod print;
 mod reference;
+mod region;
 mod rewrite;
 mod sample;
 mod verify;
@@ -27,6 +28,7 @@ pub use op::{Call, Fill, Lowering, Op, Sample, SampleOperand, Vjp};
 pub use parse::parse;
 pub use print::print;
 pub use reference::evaluate;
+pub use region::{Region, inline, outline};
 pub use rewrite::{Defined, Rewriter, rewrite};
 pub use verify::{VerifyError, verify};
 
@@ -175,7 +177,7 @@ pub enum Role {
     Next(ValueId),
 }
 
-/// Two extents that must be equal, where that depends on open extents.
+/// Two extents that must relate in a way, where that depends on open extents.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Check {
     /// One side.
@@ -184,7 +186,7 @@ pub struct Check {
     pub relation: Relation,
     /// The other side.
     pub right: Extent,
-    /// What to say when they are not; the expression may stand on a second line, two columns in.
+    /// What to say when they do not; the expression may stand on a second line, two columns in.
     pub message: String,
     /// Where.
     pub origin: Origin,
@@ -234,8 +236,8 @@ impl Graph {
         let types: Vec<&Type> = operands.iter().map(|&operand| self.ty(operand)).collect();
         let mut infer = Infer::new(op.name(), &attributes, &types);
         let inferred = op.infer(&mut infer)?;
-        for (left, right, message) in infer.into_checks() {
-            self.check(Check { left, relation: Relation::Equal, right, message, origin });
+        for (left, relation, right, message) in infer.into_checks() {
+            self.check(Check { left, relation, right, message, origin });
         }
         let node = NodeId(self.nodes.len());
         let first = self.values.len();

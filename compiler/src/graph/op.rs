@@ -37,6 +37,11 @@ pub trait Op: Sync {
         false
     }
 
+    /// Whether the results count as constants, although they depend on the operands.
+    fn stops_gradients(&self) -> bool {
+        false
+    }
+
     /// The same values made of other ops, for composite ops.
     fn expand(&self, _b: &mut Builder<'_>, _call: &Call) -> Vec<ValueId> {
         unreachable!("{} lowers to a nest or a view", self.name())
@@ -94,6 +99,8 @@ pub enum Vjp {
     Operands(Vec<Option<ValueId>>),
     /// The op is differentiated as what [`Op::expand`] makes of it.
     Expand,
+    /// The same, but what it expands to is computed again for the gradient, from the operands.
+    Recompute,
 }
 
 impl Vjp {

@@ -5,7 +5,7 @@
 //! its samples say. State pairs and roles are [`super::verify`]'s matter.
 
 use super::print::VERSION;
-use super::{Attribute, Attributes, Check, Graph, Leaf, Op, Origin, Relation, Role, StoreDecl, ValueId};
+use super::{Attribute, Attributes, Check, Graph, Leaf, Op, Origin, Region, Relation, Role, StoreDecl, ValueId};
 use crate::dtype::DType;
 use crate::shape::Type;
 use crate::text::{Line, Lines, ParseError};
@@ -17,57 +17,85 @@ pub fn parse(text: &str, ops: &[&'static dyn Op]) -> Result<Graph, ParseError> {
     let mut lines = Lines::open(text, "graph", VERSION)?;
     let mut line = lines.next("the step's name")?;
     line.keyword("step")?;
-    let mut parser = Parser {
-        graph: Graph::new(&line.name()?),
-        checks: Vec::new(),
-        ops: Vocabulary::new(ops),
-        types: HashMap::new(),
-    };
+    let graph = Graph::new(&line.name()?);
     line.end()?;
-    loop {
-        let mut line = lines.next("a value, a result or `end`")?;
-        if line.peek_word() == "end" {
-            line.keyword("end")?;
-            line.end()?;
-            lines.finish()?;
-            return Ok(parser.finish());
-        }
-        parser.line(&mut line)?;
-        line.end()?;
-    }
+    let mut parser =
+        Parser { lines, graph, checks: Vec::new(), depth: 0, ops: Vocabulary::new(ops), types: HashMap::new() };
+    let graph = parser.body()?;
+    parser.lines.finish()?;
+    Ok(graph)
 }
 
+/// Regions may be nested this deep.
+const DEPTH: usize = 32;
+
 struct Parser<'t> {
+    lines: Lines<'t>,
+    /// The graph, or the region, that the lines belong to.
     graph: Graph,
     checks: Vec<Check>,
+    /// How many regions the lines stand in.
+    depth: usize,
     ops: Vocabulary,
     types: HashMap<&'t str, Type>,
 }
 
 impl<'t> Parser<'t> {
+    /// Reads up to `end`; the graph is empty afterwards.
+    fn body(&mut self) -> Result<Graph, ParseError> {
+        loop {
+            let mut line = self.lines.next("a value, a result or `end`")?;
+            if line.peek_word() == "end" {
+                line.keyword("end")?;
+                line.end()?;
+                return Ok(self.finish());
+            }
+            self.line(&mut line)?;
+        }
+    }
+
+    /// Reads one line, and the regions of a node behind it.
     fn line(&mut self, line: &mut Line<'t>) -> Result<(), ParseError> {
         if line.rest().starts_with('%') {
             return self.value(line);
         }
         match line.peek_word() {
-            "file" => self.file(line),
-            "dim" => self.dim(line),
-            "store" => self.store(line),
-            "check" => self.check(line),
-            "result" => self.result(line),
-            _ => line.unexpected("a value, `file`, `dim`, `store`, `check`, `result` or `end`"),
+            "check" => self.check(line)?,
+            "result" => self.result(line)?,
+            "file" if self.depth == 0 => self.file(line)?,
+            "dim" if self.depth == 0 => self.dim(line)?,
+            "store" if self.depth == 0 => self.store(line)?,
+            _ if self.depth > 0 => return line.unexpected("a value, `check`, `result` or `end`"),
+            _ => return line.unexpected("a value, `file`, `dim`, `store`, `check`, `result` or `end`"),
         }
+        line.end()
     }
 
     /// The checks stand in the text in their order; those that follow from the nodes must be among them, and are added if
     /// someone took them out.
-    fn finish(mut self) -> Graph {
-        let derived = std::mem::take(&mut self.graph.checks);
-        self.graph.checked.clear();
-        for check in self.checks.into_iter().chain(derived) {
-            self.graph.check(check);
+    fn finish(&mut self) -> Graph {
+        let mut graph = std::mem::take(&mut self.graph);
+        let derived = std::mem::take(&mut graph.checks);
+        graph.checked.clear();
+        for check in std::mem::take(&mut self.checks).into_iter().chain(derived) {
+            graph.check(check);
         }
-        self.graph
+        graph
+    }
+
+    /// Reads a region of the graph that is read.
+    fn region(&mut self, line: &Line<'_>) -> Result<Region, ParseError> {
+        if self.depth == DEPTH {
+            return line.refused(format!("regions are nested more than {DEPTH} deep"));
+        }
+        let graph = std::mem::take(&mut self.graph);
+        let checks = std::mem::take(&mut self.checks);
+        self.graph.name.clone_from(&graph.name);
+        self.depth += 1;
+        let region = self.body()?;
+        self.depth -= 1;
+        (self.graph, self.checks) = (graph, checks);
+        Ok(Region::new(region))
     }
 
     fn file(&mut self, line: &mut Line<'_>) -> Result<(), ParseError> {
@@ -107,7 +135,7 @@ impl<'t> Parser<'t> {
                 line.expect(":")?;
                 let ty = line.repeated_ty(&mut self.types)?;
                 self.graph.leaf(leaf, ty);
-                Ok(())
+                line.end()
             }
             None => self.node(line, count),
         }
@@ -124,6 +152,8 @@ impl<'t> Parser<'t> {
             types.push(line.repeated_ty(&mut self.types)?);
         }
         let origin = origin(line)?;
+        line.end()?;
+        let attributes = attributes.with_regions(|_| self.region(line))?;
         if types.len() != count {
             return line.refused(format!("{count} values with {} types", types.len()));
         }
@@ -276,6 +306,7 @@ fn attribute(line: &mut Line<'_>) -> Result<Attribute, ParseError> {
         Some('[') => ints(line).map(Attribute::Ints),
         _ => match line.peek_word() {
             word @ ("true" | "false") => line.keyword(word).map(|()| Attribute::Bool(word == "true")),
+            "region" => line.keyword("region").map(|()| Attribute::Region(Region::new(Graph::default()))),
             word if DType::from_name(word).is_some() => line.dtype().map(Attribute::Type),
             _ if line.is_whole() => line.int().map(Attribute::Int),
             _ => line.float().map(Attribute::Float),

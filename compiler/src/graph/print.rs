@@ -1,4 +1,5 @@
-//! The printed form of graphs: what programs carry and listings show, one value per line.
+//! The printed form of graphs: what programs carry and listings show, one value per line. The regions of a node stand
+//! behind its line, further in.
 //!
 //! A graph comes in, text leaves. [`super::parse`] takes the text back to an equal graph, to the last bit of every number.
 
@@ -38,19 +39,25 @@ fn write_graph(out: &mut String, graph: &Graph) -> fmt::Result {
         write_name(out, &store.model)?;
         writeln!(out)?;
     }
-    let mut types = Types::new();
+    write_body(out, &mut Types::new(), graph, 0)
+}
+
+/// Values, checks and results, each line so many columns in.
+fn write_body<'g>(out: &mut String, types: &mut Types<'g>, graph: &'g Graph, indent: usize) -> fmt::Result {
     for (id, value) in graph.values() {
         match &value.definition {
-            Definition::Leaf(leaf) => writeln!(out, "{id} = {leaf} : {}", written(&mut types, &value.ty))?,
-            Definition::Node(node, 0) => write_node(out, &mut types, graph, graph.node(*node))?,
+            Definition::Leaf(leaf) => {
+                writeln!(out, "{:indent$}{id} = {leaf} : {}", "", written(types, &value.ty))?;
+            }
+            Definition::Node(node, 0) => write_node(out, types, graph, graph.node(*node), indent)?,
             Definition::Node(..) => {}
         }
     }
-    graph.checks.iter().try_for_each(|check| write_check(out, check))?;
+    graph.checks.iter().try_for_each(|check| write_check(out, check, indent))?;
     for GraphResult { role, value } in &graph.results {
-        writeln!(out, "result {role} {value}")?;
+        writeln!(out, "{:indent$}result {role} {value}", "")?;
     }
-    writeln!(out, "end")
+    writeln!(out, "{:indent$}end", "")
 }
 
 /// Types as they are written: few of a graph's types differ.
@@ -60,7 +67,15 @@ fn written<'t, 'g>(types: &'t mut Types<'g>, ty: &'g Type) -> &'t str {
     types.entry(ty).or_insert_with(|| ty.to_string())
 }
 
-fn write_node<'g>(out: &mut String, types: &mut Types<'g>, graph: &'g Graph, node: &Node) -> fmt::Result {
+/// A node, and behind it its regions in order of the attributes' names.
+fn write_node<'g>(
+    out: &mut String,
+    types: &mut Types<'g>,
+    graph: &'g Graph,
+    node: &'g Node,
+    indent: usize,
+) -> fmt::Result {
+    write!(out, "{:indent$}", "")?;
     for result in &node.results {
         write!(out, "{result} ")?;
     }
@@ -71,15 +86,20 @@ fn write_node<'g>(out: &mut String, types: &mut Types<'g>, graph: &'g Graph, nod
     for (i, result) in node.results.iter().enumerate() {
         write!(out, "{}{}", if i == 0 { " : " } else { ", " }, written(types, graph.ty(*result)))?;
     }
-    writeln!(out, "{}", node.origin)
+    writeln!(out, "{}", node.origin)?;
+    node.attributes.regions().try_for_each(|region| write_body(out, types, region.graph(), indent + 4))
 }
 
-fn write_check(out: &mut String, check: &Check) -> fmt::Result {
+fn write_check(out: &mut String, check: &Check, indent: usize) -> fmt::Result {
     let relation = match check.relation {
         Relation::Equal => "=",
         Relation::AtMost => "<=",
     };
-    writeln!(out, "check {{{}}} {relation} {{{}}} {:?}{}", check.left, check.right, check.message, check.origin)
+    writeln!(
+        out,
+        "{:indent$}check {{{}}} {relation} {{{}}} {:?}{}",
+        "", check.left, check.right, check.message, check.origin
+    )
 }
 
 impl fmt::Display for ValueId {
@@ -142,6 +162,7 @@ impl fmt::Display for Attribute {
             Attribute::Type(value) => write!(f, "{value}"),
             Attribute::Extent(value) => write!(f, "{{{value}}}"),
             Attribute::Shape(value) => write!(f, "<{value}>"),
+            Attribute::Region(_) => f.write_str("region"),
         }
     }
 }

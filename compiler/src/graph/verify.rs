@@ -76,6 +76,17 @@ pub enum VerifyError {
         /// How many stores there are.
         stores: usize,
     },
+    /// The region of a node breaks an invariant.
+    #[error("the region of {value}: {error}")]
+    Region {
+        /// The node's first result.
+        value: ValueId,
+        /// What is wrong in it.
+        error: Box<VerifyError>,
+    },
+    /// A region is not closed, or its arguments and results are not in order.
+    #[error("{0} stands in a region where argument or output {1} should")]
+    Open(String, usize),
     /// Two leaves are the same thing.
     #[error("{0} and {1} are the same {2}")]
     Leaf(ValueId, ValueId, String),
@@ -100,18 +111,23 @@ pub enum VerifyError {
 /// Holds a graph against its invariants.
 pub fn verify(graph: &Graph) -> Result<(), VerifyError> {
     verify_dims(graph)?;
+    verify_body(graph, &graph.dims)
+}
+
+/// The verifier of graphs and of regions in them, which use the dims of the graph around them.
+fn verify_body(graph: &Graph, dims: &[Symbol]) -> Result<(), VerifyError> {
     verify_definitions(graph)?;
     let checks = graph.checks.iter().map(|check| (&check.left, check.relation, &check.right)).collect();
     for defined in graph.definitions() {
         match defined {
-            Defined::Leaf(id, ty) => verify_leaf(graph, id, ty)?,
-            Defined::Node(_, node) => verify_node(graph, &checks, node)?,
+            Defined::Leaf(id, ty) => verify_leaf(graph, dims, id, ty)?,
+            Defined::Node(_, node) => verify_node(graph, dims, &checks, node)?,
         }
     }
     for check in &graph.checks {
         let place = || format!("the check `{}`", check.message);
-        known_symbols(graph, &check.left, place)?;
-        known_symbols(graph, &check.right, place)?;
+        known_symbols(dims, &check.left, place)?;
+        known_symbols(dims, &check.right, place)?;
     }
     verify_leaves_differ(graph)?;
     verify_results(graph)
@@ -144,9 +160,9 @@ fn verify_definitions(graph: &Graph) -> Result<(), VerifyError> {
     }
 }
 
-fn verify_leaf(graph: &Graph, id: ValueId, ty: &Type) -> Result<(), VerifyError> {
+fn verify_leaf(graph: &Graph, dims: &[Symbol], id: ValueId, ty: &Type) -> Result<(), VerifyError> {
     let leaf = graph.as_leaf(id).expect("definitions gives leaves as leaves");
-    ty.shape.extents().iter().try_for_each(|extent| known_symbols(graph, extent, || leaf.to_string()))?;
+    ty.shape.extents().iter().try_for_each(|extent| known_symbols(dims, extent, || leaf.to_string()))?;
     match leaf {
         Leaf::User { .. } => Ok(()),
         Leaf::Parameter { store, .. } | Leaf::State { store, .. } | Leaf::Slot { store, .. } => {
@@ -158,8 +174,10 @@ fn verify_leaf(graph: &Graph, id: ValueId, ty: &Type) -> Result<(), VerifyError>
 /// The checks that a graph has.
 type Checks<'g> = HashSet<(&'g Extent, Relation, &'g Extent)>;
 
-fn verify_node(graph: &Graph, checks: &Checks<'_>, node: &Node) -> Result<(), VerifyError> {
+fn verify_node(graph: &Graph, dims: &[Symbol], checks: &Checks<'_>, node: &Node) -> Result<(), VerifyError> {
     let first = node.results[0];
+    let wrong = |error| VerifyError::Region { value: first, error: Box::new(error) };
+    node.attributes.regions().try_for_each(|region| verify_region(region.graph(), dims).map_err(wrong))?;
     if let Some(&value) = node.operands.iter().find(|&&operand| operand >= first) {
         return Err(VerifyError::Undefined { user: first.to_string(), value });
     }
@@ -174,14 +192,29 @@ fn verify_node(graph: &Graph, checks: &Checks<'_>, node: &Node) -> Result<(), Ve
         if *found != inferred {
             return Err(VerifyError::Type { value, found: found.clone(), inferred });
         }
-        found.shape.extents().iter().try_for_each(|extent| known_symbols(graph, extent, || value.to_string()))?;
+        found.shape.extents().iter().try_for_each(|extent| known_symbols(dims, extent, || value.to_string()))?;
     }
-    for (left, right, _) in infer.into_checks() {
-        if !checks.contains(&(&left, Relation::Equal, &right)) {
+    for (left, relation, right, _) in infer.into_checks() {
+        if !checks.contains(&(&left, relation, &right)) {
             return Err(VerifyError::Check { value: first, left, right });
         }
     }
     Ok(())
+}
+
+/// A region has arguments and outputs, each by its position, and nothing of its own beside its nodes.
+fn verify_region(region: &Graph, dims: &[Symbol]) -> Result<(), VerifyError> {
+    for (position, (_, leaf, _)) in region.leaves().enumerate() {
+        if *leaf != (Leaf::User { name: position.to_string() }) {
+            return Err(VerifyError::Open(leaf.to_string(), position));
+        }
+    }
+    for (position, result) in region.results.iter().enumerate() {
+        if result.role != Role::Output(position) {
+            return Err(VerifyError::Open(result.role.to_string(), position));
+        }
+    }
+    verify_body(region, dims)
 }
 
 fn verify_leaves_differ(graph: &Graph) -> Result<(), VerifyError> {
@@ -229,11 +262,11 @@ fn verify_pair(graph: &Graph, leaf: ValueId, next: ValueId) -> Result<(), Verify
     if old == new { Ok(()) } else { Err(VerifyError::Pair { leaf, old, new }) }
 }
 
-fn known_symbols(graph: &Graph, extent: &Extent, place: impl Fn() -> String) -> Result<(), VerifyError> {
+fn known_symbols(dims: &[Symbol], extent: &Extent, place: impl Fn() -> String) -> Result<(), VerifyError> {
     if extent.known().is_some() {
         return Ok(());
     }
-    match extent.symbols().into_iter().find(|symbol| !graph.dims.contains(symbol)) {
+    match extent.symbols().into_iter().find(|symbol| !dims.contains(symbol)) {
         Some(symbol) => Err(VerifyError::Symbol { symbol, place: place() }),
         None => Ok(()),
     }

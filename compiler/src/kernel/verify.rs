@@ -260,6 +260,12 @@ impl Walk<'_> {
                         return error("divides by less than one or what may be negative");
                     }
                 }
+                Atom::Clamped(inner, bound) => {
+                    self.index(inner)?;
+                    if *bound <= 0 {
+                        return error("clamps to nothing");
+                    }
+                }
                 Atom::Gathered { read, .. } if !self.dtype(Var(*read))?.is_integer() => {
                     return error("gathers what is no integer");
                 }

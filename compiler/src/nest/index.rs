@@ -1,6 +1,7 @@
 //! Positions: whole numbers computed from the axes of a nest (or the loops of a kernel).
 //!
-//! An [`Index`] is affine in its atoms; atoms are axes, quotients and remainders by constants, and gathered elements.
+//! An [`Index`] is affine in its atoms; atoms are axes, quotients and remainders by constants, indices clamped to an axis,
+//! and gathered elements.
 //! Indices are kept in a normal form, so that a reshape that splits an axis and joins it again reads straight: terms are
 //! sorted, what divides evenly leaves its quotient, quotients of quotients become one, and a quotient and a remainder that
 //! belong together are joined to what they came from.
@@ -40,6 +41,9 @@ pub enum Atom {
         /// The extent of the axis that it indexes.
         bound: usize,
     },
+    /// The number in `0..bound` that is nearest to an index. It serves guarded reads: the nest reads in bounds at every point
+    /// and chooses in its body where the element counts.
+    Clamped(Box<Index>, i64),
 }
 
 impl Index {
@@ -110,6 +114,17 @@ impl Index {
         rest.remainder(divisor, extents)
     }
 
+    /// The nearest number in `0..bound`; the index itself where it never leaves that.
+    pub fn clamped(&self, bound: i64, extents: &[usize]) -> Index {
+        let most = (bound - 1).max(0);
+        match self.range(extents) {
+            (low, high) if low >= 0 && high <= most => self.clone(),
+            (_, high) if high <= 0 => Index::default(),
+            (low, _) if low >= most => Index::constant(most),
+            _ => Index::atom(Atom::Clamped(Box::new(self.clone()), bound)),
+        }
+    }
+
     /// Replaces every axis by an index over other axes, whose extents are given; reads keep their numbers plus
     /// `first_read`.
     pub fn substitute(&self, axes: &[Index], extents: &[usize], first_read: usize) -> Index {
@@ -119,6 +134,7 @@ impl Index {
                 Atom::Axis(axis) => axes[*axis].clone(),
                 Atom::Quotient(index, by) => index.substitute(axes, extents, first_read).divided(*by, extents),
                 Atom::Remainder(index, by) => index.substitute(axes, extents, first_read).modulo(*by, extents),
+                Atom::Clamped(index, bound) => index.substitute(axes, extents, first_read).clamped(*bound, extents),
                 Atom::Gathered { read, bound } => {
                     Index::atom(Atom::Gathered { read: read + first_read, bound: *bound })
                 }
@@ -136,6 +152,7 @@ impl Index {
                 Atom::Axis(axis) => Atom::Axis(*axis),
                 Atom::Quotient(inner, by) => Atom::Quotient(Box::new(inner.renumbered(reads)), *by),
                 Atom::Remainder(inner, by) => Atom::Remainder(Box::new(inner.renumbered(reads)), *by),
+                Atom::Clamped(inner, bound) => Atom::Clamped(Box::new(inner.renumbered(reads)), *bound),
                 Atom::Gathered { read, bound } => Atom::Gathered { read: reads(*read), bound: *bound },
             };
             sum.add(*coefficient, &atom);
@@ -145,13 +162,7 @@ impl Index {
 
     /// Whether any part of the index holds such an atom.
     pub fn any(&self, test: &mut dyn FnMut(&Atom) -> bool) -> bool {
-        self.terms.iter().any(|Term { atom, .. }| {
-            test(atom)
-                || match atom {
-                    Atom::Quotient(inner, _) | Atom::Remainder(inner, _) => inner.any(test),
-                    Atom::Axis(_) | Atom::Gathered { .. } => false,
-                }
-        })
+        self.terms.iter().any(|Term { atom, .. }| test(atom) || atom.inner().is_some_and(|inner| inner.any(test)))
     }
 
     /// Whether the position on this axis is part of the index, gathered elements aside.
@@ -161,10 +172,7 @@ impl Index {
 
     /// How much the index grows per step on an axis: 0 when the axis is no part of it, `None` when it depends.
     pub fn stride(&self, axis: usize) -> Option<i64> {
-        let irregular = |atom: &Atom| match atom {
-            Atom::Quotient(inner, _) | Atom::Remainder(inner, _) => inner.uses(axis),
-            Atom::Axis(_) | Atom::Gathered { .. } => false,
-        };
+        let irregular = |atom: &Atom| atom.inner().is_some_and(|inner| inner.uses(axis));
         match self.terms.iter().any(|term| irregular(&term.atom)) {
             true => None,
             false => Some(self.coefficient(&Atom::Axis(axis))),
@@ -288,6 +296,14 @@ impl Index {
 }
 
 impl Atom {
+    /// The index that is divided or clamped.
+    pub fn inner(&self) -> Option<&Index> {
+        match self {
+            Atom::Quotient(inner, _) | Atom::Remainder(inner, _) | Atom::Clamped(inner, _) => Some(inner),
+            Atom::Axis(_) | Atom::Gathered { .. } => None,
+        }
+    }
+
     fn range(&self, extents: &[usize]) -> (i64, i64) {
         match self {
             Atom::Axis(axis) => (0, (extents[*axis] as i64 - 1).max(0)),
@@ -296,6 +312,11 @@ impl Atom {
                 (low.div_euclid(*by), high.div_euclid(*by))
             }
             Atom::Remainder(_, by) => (0, by - 1),
+            Atom::Clamped(index, bound) => {
+                let (low, high) = index.range(extents);
+                let most = (bound - 1).max(0);
+                (low.clamp(0, most), high.clamp(0, most))
+            }
             Atom::Gathered { bound, .. } => (0, (*bound as i64 - 1).max(0)),
         }
     }
@@ -305,6 +326,7 @@ impl Atom {
             Atom::Axis(axis) => axes[*axis] as i64,
             Atom::Quotient(index, by) => index.at(axes, gathered).div_euclid(*by),
             Atom::Remainder(index, by) => index.at(axes, gathered).rem_euclid(*by),
+            Atom::Clamped(index, bound) => index.at(axes, gathered).clamp(0, (bound - 1).max(0)),
             Atom::Gathered { read, bound } => gathered(*read).clamp(0, (*bound as i64 - 1).max(0)),
         }
     }
@@ -384,6 +406,19 @@ mod tests {
         assert_eq!(twice, Index::axis(0).divided(15, &axes));
         let inner = Index::axis(0).modulo(15, &axes);
         assert_eq!(inner.modulo(5, &axes), Index::axis(0).modulo(5, &axes));
+    }
+
+    #[test]
+    fn clamping_leaves_what_is_within_and_cuts_the_rest() {
+        let shifted = Index::axis(0).plus(&Index::constant(-2));
+        let clamped = shifted.clamped(5, &[9]);
+        assert_eq!(clamped, Index::atom(Atom::Clamped(Box::new(shifted.clone()), 5)));
+        assert_eq!((clamped.range(&[9]), clamped.stride(0), clamped.stride(1)), ((0, 4), None, Some(0)));
+        assert_eq!([0, 1, 2, 6, 8].map(|at| clamped.at(&[at], &|_| 0)), [0, 0, 0, 4, 4]);
+        assert_eq!(shifted.clamped(5, &[3]), Index::constant(0));
+        assert_eq!(Index::axis(0).plus(&Index::constant(4)).clamped(5, &[3]), Index::constant(4));
+        // Over another axis that stays within, nothing is cut.
+        assert_eq!(clamped.substitute(&[Index::axis(0).plus(&Index::constant(2))], &[5], 0), Index::axis(0));
     }
 
     #[test]

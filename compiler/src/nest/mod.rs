@@ -2,8 +2,8 @@
 //!
 //! A nest is a rectangle of axes. For each point of its output axes it evaluates `body` over all points of its reduction
 //! axes, combines the results with `reducer`, applies `epilogue`, and writes one element. Operands are read through
-//! [`Index`] expressions per operand axis: affine in the axes, with quotients and remainders by constants and at most one
-//! index that is itself a value (gather). Invariants, held by `verify`: every read and write stays inside its operand,
+//! [`Index`] expressions per operand axis: affine in the axes, with quotients and remainders by constants, parts clamped to
+//! an axis, and at most one index that is itself a value (gather). Invariants, held by `verify`: every read and write stays inside its operand,
 //! each output element is written by exactly one point, scalar operations get the types they take.
 
 mod evaluate;

@@ -40,6 +40,11 @@ impl Atom {
         let (index, sign, by) = match self {
             Atom::Axis(number) => return write!(f, "{axis}{number}"),
             Atom::Gathered { read: number, bound } => return write!(f, "[{read}{number} < {bound}]"),
+            Atom::Clamped(index, bound) => {
+                f.write_str("clamp(")?;
+                index.write(f, axis, read)?;
+                return write!(f, ", {bound})");
+            }
             Atom::Quotient(index, by) => (index, "/", by),
             Atom::Remainder(index, by) => (index, "%", by),
         };

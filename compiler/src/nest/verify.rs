@@ -188,6 +188,12 @@ fn verify_index(nest: &Nest, index: &Index, axes: usize) -> Result<(), VerifyErr
                     return error("divides by less than one or what may be negative");
                 }
             }
+            Atom::Clamped(inner, bound) => {
+                verify_index(nest, inner, axes)?;
+                if *bound <= 0 {
+                    return error("clamps to nothing");
+                }
+            }
             Atom::Gathered { read, .. } => match nest.reads.get(*read) {
                 None => return error("gathers through a read that is not there"),
                 Some(read) if !read.dtype.is_integer() => return error("gathers through a read of no integers"),
@@ -315,6 +321,21 @@ mod tests {
         epilogue.push(Scalar::Read(0));
         nest.epilogue = Some(epilogue);
         assert!(matches!(verify(&nest, &[vec![3, 5]]), Err(VerifyError::Index { .. })));
+    }
+
+    #[test]
+    fn what_is_clamped_is_in_bounds() {
+        let shapes = [vec![3, 5]];
+        let mut nest = row_sums();
+        nest.reads[0].index[1] = Index::axis(1).plus(&Index::constant(-2));
+        assert!(matches!(verify(&nest, &shapes), Err(VerifyError::Bounds { low: -2, high: 2, .. })));
+        nest.reads[0].index[1] = Index::atom(Atom::Clamped(Box::new(nest.reads[0].index[1].clone()), 5));
+        assert_eq!(verify(&nest, &shapes), Ok(()));
+        assert!(nest.to_string().contains("operand 0[a0, clamp(a1 - 2, 5)]"), "{nest}");
+        nest.reads[0].index[1] = Index::atom(Atom::Clamped(Box::new(Index::axis(1)), 0));
+        assert!(matches!(verify(&nest, &shapes), Err(VerifyError::Index { reason: "clamps to nothing", .. })));
+        nest.reads[0].index[1] = Index::atom(Atom::Clamped(Box::new(Index::axis(2)), 5));
+        assert!(matches!(verify(&nest, &shapes), Err(VerifyError::Index { .. })));
     }
 
     #[test]

@@ -8,16 +8,20 @@ mod abs;
 mod add;
 mod and;
 mod argmax;
+mod barrier;
 mod batch_norm;
 mod bce;
 mod bce_with_logits;
 mod broadcast;
 mod cast;
+mod cat;
 mod class_labels;
 mod constant;
 mod contract;
 mod cosine_embedding;
 mod cross_entropy;
+mod detach;
+mod diagonal;
 mod div;
 mod element_loss;
 mod elementwise;
@@ -25,10 +29,13 @@ mod eq;
 mod exp;
 mod extent;
 mod extremum;
+mod eye;
+mod flip;
 mod floor;
 mod gather;
 mod hinge_embedding;
 mod huber;
+mod iota;
 mod kl_div;
 mod l1;
 mod layer_norm;
@@ -50,15 +57,19 @@ mod normalize;
 mod not;
 mod one_hot;
 mod or;
+mod pad;
 mod pairwise_distance;
 mod permute;
 mod pow;
 mod reduction;
 mod relu;
+mod remat;
 mod reshape;
 mod rms_norm;
+mod roll;
 mod select;
 mod sigmoid;
+mod slice;
 mod smooth_l1;
 mod soft_cross_entropy;
 mod softmax;
@@ -66,23 +77,33 @@ mod sqrt;
 mod sub;
 mod sum;
 mod tanh;
+mod triangle;
+mod tril;
 mod triplet_margin;
+mod triu;
 
 pub use abs::abs;
 pub use add::add;
 pub use and::and;
 pub use argmax::argmax;
+pub use barrier::barrier;
 pub use broadcast::{broadcast, broadcast_over};
 pub use cast::cast;
+pub use cat::cat;
 pub use constant::{constant, constant_like};
 pub use contract::contract;
 pub use cross_entropy::cross_entropy;
+pub use detach::detach;
+pub use diagonal::diagonal;
 pub use div::div;
 pub use eq::eq;
 pub use exp::exp;
 pub use extent::{extent, reciprocal};
+pub use eye::eye;
+pub use flip::flip;
 pub use floor::floor;
 pub use gather::gather;
+pub use iota::iota;
 pub use le::le;
 pub use log::log;
 pub use log_softmax::log_softmax;
@@ -98,18 +119,24 @@ pub use neg::neg;
 pub use not::not;
 pub use one_hot::one_hot;
 pub use or::or;
+pub use pad::pad;
 pub use pairwise_distance::pairwise_distance;
 pub use permute::{move_last, permute};
 pub use pow::pow;
 pub use relu::relu;
+pub use remat::remat;
 pub use reshape::{reshape, unsqueeze};
+pub use roll::roll;
 pub use select::select;
 pub use sigmoid::sigmoid;
+pub use slice::slice;
 pub use softmax::softmax;
 pub use sqrt::sqrt;
 pub use sub::sub;
 pub use sum::sum;
 pub use tanh::tanh;
+pub use tril::tril;
+pub use triu::triu;
 
 use crate::graph::Op;
 
@@ -119,23 +146,30 @@ pub static OPS: &[&dyn Op] = &[
     &add::ADD,
     &and::AND,
     &argmax::Argmax,
+    &barrier::Barrier,
     &batch_norm::BatchNorm,
     &bce::BCE,
     &bce_with_logits::BCE_WITH_LOGITS,
     &broadcast::Broadcast,
     &cast::Cast,
+    &cat::Cat,
     &constant::Constant,
     &contract::Contract,
     &cosine_embedding::CosineEmbedding,
     &cross_entropy::CrossEntropy,
+    &detach::Detach,
+    &diagonal::Diagonal,
     &div::DIV,
     &eq::EQ,
     &exp::EXP,
     &extent::ExtentValue,
+    &eye::Eye,
+    &flip::Flip,
     &floor::FLOOR,
     &gather::Gather,
     &hinge_embedding::HINGE_EMBEDDING,
     &huber::HUBER,
+    &iota::Iota,
     &kl_div::KL_DIV,
     &l1::L1,
     &layer_norm::LayerNorm,
@@ -155,14 +189,18 @@ pub static OPS: &[&dyn Op] = &[
     &not::NOT,
     &one_hot::OneHot,
     &or::OR,
+    &pad::Pad,
     &pairwise_distance::PairwiseDistance,
     &permute::Permute,
     &pow::Pow,
     &relu::RELU,
+    &remat::Remat,
     &reshape::Reshape,
     &rms_norm::RmsNorm,
+    &roll::Roll,
     &select::SELECT,
     &sigmoid::SIGMOID,
+    &slice::Slice,
     &smooth_l1::SMOOTH_L1,
     &soft_cross_entropy::SoftCrossEntropy,
     &softmax::Softmax,
@@ -170,7 +208,9 @@ pub static OPS: &[&dyn Op] = &[
     &sub::SUB,
     &sum::Sum,
     &tanh::TANH,
+    &tril::TRIL,
     &triplet_margin::TripletMargin,
+    &triu::TRIU,
 ];
 
 /// The op of that name.

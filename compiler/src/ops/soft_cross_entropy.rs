@@ -136,6 +136,12 @@ impl Op for SoftCrossEntropy {
         };
         let cases = [(0.0, false), (0.2, false), (0.0, true), (0.3, true)];
         let words = REDUCTIONS.iter().flat_map(|word| cases.map(|(smoothing, weighted)| (word, smoothing, weighted)));
-        words.flat_map(|(word, s, weighted)| shapes.map(|shape| sample(word, s, weighted, shape))).collect()
+        // The mean of no losses is no number, whatever the weights.
+        let has_mean = |shape: &[usize]| shape[0] > 0;
+        let mut samples = Vec::new();
+        for (word, smoothing, weighted) in words {
+            samples.extend(shapes.map(|shape| sample(*word, smoothing, weighted && has_mean(shape), shape)));
+        }
+        samples
     }
 }

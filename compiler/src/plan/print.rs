@@ -26,7 +26,8 @@ fn write_all(plan: &Plan, text: &mut String) -> std::fmt::Result {
         writeln!(text, "result {:?}: {} {:?}", result.role, place(plan, result.buffer.0), result.shape)?;
     }
     for bound in &plan.bounds {
-        writeln!(text, "leaf {} is below {}: {}", bound.leaf, bound.below, bound.what)?;
+        let except = bound.except.map(|element| format!(" or is {element}")).unwrap_or_default();
+        writeln!(text, "leaf {} is below {}{except}: {}", bound.leaf, bound.below, bound.what)?;
     }
     plan.unfused.iter().try_for_each(|line| writeln!(text, "not fused: {line}"))
 }

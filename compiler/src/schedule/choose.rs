@@ -261,6 +261,6 @@ fn depends(flat: &Flat, index: &Index, axis: usize) -> bool {
     index.any(&mut |atom| match atom {
         Atom::Axis(other) => *other == axis,
         Atom::Gathered { read, .. } => depends(flat, &flat.reads[*read].position, axis),
-        Atom::Quotient(..) | Atom::Remainder(..) => false,
+        Atom::Quotient(..) | Atom::Remainder(..) | Atom::Clamped(..) => false,
     })
 }

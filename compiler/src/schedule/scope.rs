@@ -155,7 +155,7 @@ impl Scope {
             innermost = innermost.max(match atom {
                 Atom::Axis(id) => self.loop_frames[*id],
                 Atom::Gathered { read, .. } => self.var_frames[*read],
-                Atom::Quotient(..) | Atom::Remainder(..) => 0,
+                Atom::Quotient(..) | Atom::Remainder(..) | Atom::Clamped(..) => 0,
             });
             false
         });

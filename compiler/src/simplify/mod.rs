@@ -11,7 +11,7 @@ mod laws;
 
 pub use laws::{LAWS, Law};
 
-use crate::graph::{Attributes, Builder, Call, Graph, Node, ValueId, rewrite};
+use crate::graph::{Attributes, Builder, Call, Graph, Node, ValueId, print, rewrite};
 use std::collections::HashMap;
 
 /// The simplified graph.
@@ -56,5 +56,6 @@ fn lawful(b: &mut Builder<'_>, node: &Node, call: &Call, alone: bool) -> Option<
 
 /// What equal attributes share. The printed form tells 0 from -0, and NaN is equal to itself there.
 fn identity(attributes: &Attributes) -> String {
-    attributes.to_string()
+    let regions = attributes.regions().map(|region| print(region.graph()));
+    std::iter::once(attributes.to_string()).chain(regions).collect()
 }

@@ -26,6 +26,7 @@ pub fn cases() -> Vec<Case> {
         cases.extend([chain(extent), row_bias(extent, 7), row_bias(3, extent), transposed(extent, 6)]);
         cases.extend([gather(extent, 5), one_hot(extent, 10), casts(extent), bools(extent), integers(extent)]);
         cases.extend([shuffled(extent), transcendental(extent), doubles(extent)]);
+        cases.extend([padded(extent.max(1), 6), padded(6, extent.max(1)), joined(extent, 7), joined(5, extent)]);
         for reducer in [Reducer::Sum, Reducer::Max, Reducer::Min, Reducer::ArgMax] {
             for axis in 0..3 {
                 cases.push(reduce(reducer, [3, extent, 9], axis));
@@ -39,6 +40,7 @@ pub fn cases() -> Vec<Case> {
         }
     }
     cases.extend([contract("ij,ik->jk", [7, 13, 36]), contract("ik,jk->ij", [9, 6, 70]), scalar_update(), patches()]);
+    cases.extend([convolution([5, 6], 1, 1), convolution([9, 21], 2, 2), convolution([1, 33], 1, 3)]);
     cases.push(unary(ScalarOp::Floor, vec![-1.5, -0.0, 0.5, 1e9, f64::INFINITY, f64::NEG_INFINITY, f64::NAN]));
     cases
 }
@@ -231,6 +233,84 @@ fn shuffled(extent: usize) -> Case {
     let rotated = flatten(&swapped, &[3, 2 * extent]).plus(&Index::axis(1)).modulo(6 * extent.max(1) as i64, &extents);
     let nest = elementwise(&extents, vec![read(0, DType::F32, vec![rotated])], body, DType::F32);
     case(format!("shuffled [3, {}]", 2 * extent), nest, &[&[6 * extent]])
+}
+
+/// The position on an axis minus a number, clamped to an operand's axis.
+fn clamped(axis: usize, before: i64, bound: usize, extents: &[usize]) -> Index {
+    Index::axis(axis).plus(&Index::constant(-before)).clamped(bound as i64, extents)
+}
+
+/// Whether the position on an axis minus a number is within an operand's axis.
+fn within(body: &mut Body, position: Index, before: f64, bound: usize) -> ScalarId {
+    let position = body.push(Scalar::Index(position));
+    let before = body.constant(DType::U32, before);
+    let shifted = body.apply(ScalarOp::Sub, &[position, before]);
+    let bound = body.constant(DType::U32, bound as f64);
+    body.apply(ScalarOp::Lt, &[shifted, bound])
+}
+
+/// An operand with a border of two rows above, three below, and a column on each side.
+fn padded(rows: usize, columns: usize) -> Case {
+    let extents = [rows + 5, columns + 2];
+    let index = vec![clamped(0, 2, rows, &extents), clamped(1, 1, columns, &extents)];
+    let mut body = reading(1);
+    let row = within(&mut body, Index::axis(0), 2.0, rows);
+    let column = within(&mut body, Index::axis(1), 1.0, columns);
+    let inside = body.apply(ScalarOp::And, &[row, column]);
+    let border = body.constant(DType::F32, -7.0);
+    body.apply(ScalarOp::Select, &[inside, ScalarId(0), border]);
+    let nest = elementwise(&extents, vec![read(0, DType::F32, index)], body, DType::F32);
+    case(format!("padded [{rows}, {columns}]"), nest, &[&[rows, columns]])
+}
+
+/// Three operands side by side on the last axis, of as many columns, one column and twice as many.
+fn joined(rows: usize, columns: usize) -> Case {
+    let widths = [columns.max(1), 1, 2 * columns.max(1)];
+    let extents = [rows, widths.iter().sum()];
+    let mut body = reading(3);
+    let mut reads = Vec::new();
+    let mut start = 0;
+    for (operand, width) in widths.into_iter().enumerate() {
+        reads.push(read(operand, DType::F32, vec![Index::axis(0), clamped(1, start, width, &extents)]));
+        start += width as i64;
+    }
+    let column = body.push(Scalar::Index(Index::axis(1)));
+    let mut found = ScalarId(2);
+    for operand in [1, 0] {
+        let end = body.constant(DType::U32, widths[..=operand].iter().sum::<usize>() as f64);
+        let before = body.apply(ScalarOp::Lt, &[column, end]);
+        found = body.apply(ScalarOp::Select, &[before, ScalarId(operand), found]);
+    }
+    case(
+        format!("joined [{rows}, {columns}]"),
+        elementwise(&extents, reads, body, DType::F32),
+        &widths.map(|w| [rows, w]).each_ref().map(|s| s.as_slice()),
+    )
+}
+
+/// A convolution of two images with three kernels of 2 x 3, with this stride and a border of zeros.
+fn convolution([height, width]: [usize; 2], stride: i64, border: usize) -> Case {
+    let out = |extent: usize, window: usize| (extent + 2 * border - window) / stride as usize + 1;
+    // Image, kernel, row, column; then row and column of the window.
+    let extents = vec![2, 3, out(height, 2), out(width, 3), 2, 3];
+    let shifted = |output: usize, offset: usize| Index::axis(output).times(stride).plus(&Index::axis(offset));
+    let place = |output: usize, offset: usize, bound: usize| {
+        shifted(output, offset).plus(&Index::constant(-(border as i64))).clamped(bound as i64, &extents)
+    };
+    let mut body = reading(2);
+    let row = within(&mut body, shifted(2, 4), border as f64, height);
+    let column = within(&mut body, shifted(3, 5), border as f64, width);
+    let inside = body.apply(ScalarOp::And, &[row, column]);
+    let zero = body.constant(DType::F32, 0.0);
+    let element = body.apply(ScalarOp::Select, &[inside, ScalarId(0), zero]);
+    body.apply(ScalarOp::Mul, &[element, ScalarId(1)]);
+    let reads = vec![
+        read(0, DType::F32, vec![Index::axis(0), place(2, 4, height), place(3, 5, width)]),
+        read(1, DType::F32, axes(&[1, 4, 5])),
+    ];
+    let nest =
+        Nest { extents, outputs: 4, reads, body, reducer: Some(Reducer::Sum), epilogue: None, dtype: DType::F32 };
+    case(format!("convolution {height}x{width} by {stride}"), nest, &[&[2, height, width], &[3, 2, 3]])
 }
 
 /// exp(a) + log(|a|) * tanh(a).

@@ -8,7 +8,7 @@ use crate::memory::{Memory, padded};
 use crate::store::ty;
 use tapeless_compiler::dtype::DType;
 use tapeless_compiler::graph::Leaf;
-use tapeless_compiler::plan::Plan;
+use tapeless_compiler::plan::{Bound, Plan};
 
 /// An input as the step declares it.
 #[derive(Debug)]
@@ -16,8 +16,8 @@ pub(super) struct InputDecl {
     name: String,
     dtype: DType,
     shape: Vec<usize>,
-    /// What every element must be below, if the step uses them as indices.
-    bound: Option<usize>,
+    /// What the elements must be, if the step uses them as indices.
+    bound: Option<Bound>,
     /// The position among the plan's leaves.
     leaf: usize,
     /// Where the elements go that cannot be read in place.
@@ -40,7 +40,7 @@ impl Inputs {
                 name: name.clone(),
                 dtype: planned.dtype,
                 shape: planned.shape.clone(),
-                bound: plan.bounds.iter().find(|bound| bound.leaf == leaf).map(|bound| bound.below),
+                bound: plan.bounds.iter().find(|bound| bound.leaf == leaf).cloned(),
                 leaf,
                 converted: None,
             };
@@ -92,7 +92,7 @@ impl InputDecl {
         if input.len() != self.elements() {
             return Err(self.wrong_length(step, input.len()));
         }
-        match self.bound.and_then(|bound| Some((bound, input.outside(bound)?))) {
+        match self.bound.as_ref().and_then(|bound| Some((bound.below, input.outside(bound)?))) {
             Some((bound, (position, value))) => {
                 let (step, input) = (step.to_string(), self.name.clone());
                 Err(Error::IndexOutOfRange { step, input, position, value, bound })

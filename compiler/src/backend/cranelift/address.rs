@@ -98,7 +98,7 @@ impl Emitter<'_, '_> {
         index.any(&mut |atom| match atom {
             Atom::Axis(axis) => *axis == id,
             Atom::Gathered { read, .. } => self.varying[*read],
-            Atom::Quotient(..) | Atom::Remainder(..) => false,
+            Atom::Quotient(..) | Atom::Remainder(..) | Atom::Clamped(..) => false,
         })
     }
 
@@ -137,7 +137,7 @@ impl Emitter<'_, '_> {
         for (ParameterId(parameter), index) in accesses {
             let size = self.kernel.parameters[parameter].dtype.size() as i64;
             strides.extend(index.terms.iter().filter(|term| term.atom == Atom::Axis(id)).map(|t| t.coefficient * size));
-            if index.terms.iter().any(|term| divides(&term.atom, id)) {
+            if index.terms.iter().any(|term| computes(&term.atom, id)) {
                 strides.push(1);
             }
         }
@@ -211,7 +211,7 @@ impl Emitter<'_, '_> {
         match atom {
             Atom::Axis(id) => self.frames.iter().any(|frame| matches!(&frame.counter, Some((other, _)) if other == id)),
             Atom::Gathered { read, .. } => self.held[*read].is_some(),
-            Atom::Quotient(inner, _) | Atom::Remainder(inner, _) => {
+            Atom::Quotient(inner, _) | Atom::Remainder(inner, _) | Atom::Clamped(inner, _) => {
                 inner.terms.iter().all(|term| self.is_known(&term.atom))
             }
         }
@@ -237,6 +237,7 @@ impl Emitter<'_, '_> {
             }
             Atom::Quotient(inner, by) => self.quotient(inner, *by, lane),
             Atom::Remainder(inner, by) => self.remainder(inner, *by, lane),
+            Atom::Clamped(inner, bound) => self.clamped(inner, *bound, lane),
             Atom::Gathered { read, bound } => self.gathered(Var(*read), *bound, lane),
         };
         self.frame().atoms.insert(key, value);
@@ -270,6 +271,21 @@ impl Emitter<'_, '_> {
             let divisor = self.builder.ins().iconst(types::I64, by);
             self.builder.ins().udiv(number, divisor)
         }
+    }
+
+    /// The number in `0..bound` that is nearest to an index.
+    fn clamped(&mut self, inner: &Index, bound: i64, lane: usize) -> Value {
+        let mut number = self.number(inner, lane);
+        let (low, high) = inner.range(&self.extents);
+        if low < 0 {
+            let zero = self.builder.ins().iconst(types::I64, 0);
+            number = self.builder.ins().smax(number, zero);
+        }
+        if high >= bound {
+            let most = self.builder.ins().iconst(types::I64, bound - 1);
+            number = self.builder.ins().smin(number, most);
+        }
+        number
     }
 
     /// The element that a variable holds in a lane, clamped to `0..bound`.
@@ -317,12 +333,9 @@ impl Emitter<'_, '_> {
     }
 }
 
-/// Whether a loop's position is divided in an atom.
-fn divides(atom: &Atom, id: usize) -> bool {
-    match atom {
-        Atom::Quotient(inner, _) | Atom::Remainder(inner, _) => inner.uses(id),
-        Atom::Axis(_) | Atom::Gathered { .. } => false,
-    }
+/// Whether an atom divides or clamps what a loop's position is part of.
+fn computes(atom: &Atom, id: usize) -> bool {
+    atom.inner().is_some_and(|inner| inner.uses(id))
 }
 
 /// All accesses of statements, and all indices that are values.

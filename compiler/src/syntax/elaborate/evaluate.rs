@@ -102,7 +102,7 @@ impl Elaborator<'_> {
         let path = place.child(&field.name, 0);
         let store = &self.stores[path.store];
         if store.entries.contains_key(&path.key) {
-            return self.parameter_value(path.store, &path.key);
+            return self.stored_value(path.store, &path.key);
         }
         if !store.keys_below(&path.key).is_empty() {
             return Value::Layer(Rc::new(Layer { kind: LayerKind::Path, place: Some(path), ..(**layer).clone() }));

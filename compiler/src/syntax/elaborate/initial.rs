@@ -2,6 +2,7 @@
 
 use super::Elaborator;
 use super::arguments::Callee;
+use super::parameter::Purpose;
 use super::report::Problem;
 use super::value::Value;
 use crate::description::Initial;
@@ -78,14 +79,14 @@ static INITIALISERS: &[Initialiser] = &[
 ];
 
 impl Elaborator<'_> {
-    /// What the initialiser expression of a parameter means for its shape.
-    pub(super) fn initial(&mut self, expr: &Expr, ty: &Type) -> Option<Initial> {
+    /// What the initialiser expression of a parameter or state means for its shape.
+    pub(super) fn initial(&mut self, purpose: Purpose, expr: &Expr, ty: &Type) -> Option<Initial> {
         let (name, arguments) = match &expr.kind {
             ExprKind::Call(function, arguments) => match &function.kind {
                 ExprKind::Name(name) => (name, arguments),
-                _ => return self.no_initialiser(expr),
+                _ => return self.no_initialiser(purpose, expr),
             },
-            _ => return self.no_initialiser(expr),
+            _ => return self.no_initialiser(purpose, expr),
         };
         let Some(found) = INITIALISERS.iter().find(|initialiser| initialiser.name == name) else {
             if name == "orthogonal" {
@@ -119,11 +120,18 @@ impl Elaborator<'_> {
                 },
             });
         }
-        Some((found.meaning)(&numbers, fans(ty)))
+        let initial = (found.meaning)(&numbers, fans(ty));
+        let whole = matches!(initial, Initial::Constant(number) if number.fract() == 0.0);
+        if !ty.dtype.is_float() && !whole {
+            self.fail(expr.start, format!("{name}: a state of {} begins with a whole number", ty.dtype));
+            return None;
+        }
+        Some(initial)
     }
 
-    fn no_initialiser(&self, expr: &Expr) -> Option<Initial> {
-        self.fail(expr.start, "a parameter begins with an initialiser, like zeros() or uniform(-0.1, 0.1)");
+    fn no_initialiser(&self, purpose: Purpose, expr: &Expr) -> Option<Initial> {
+        let word = purpose.word();
+        self.fail(expr.start, format!("a {word} begins with an initialiser, like zeros() or uniform(-0.1, 0.1)"));
         None
     }
 }

@@ -63,7 +63,13 @@ impl Place {
     pub fn child(&self, key: &str, order: usize) -> Place {
         let mut path = self.order.clone();
         path.push(order);
-        Place { store: self.store, key: join(&self.key, key), order: path, name: key.to_string(), bound: self.bound }
+        Place {
+            store: self.store,
+            key: join(&self.key, key),
+            order: path,
+            name: join(&self.name, key),
+            bound: self.bound,
+        }
     }
 }
 

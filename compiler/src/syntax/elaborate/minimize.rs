@@ -118,6 +118,7 @@ impl Elaborator<'_> {
             Value::Layer(layer) => self.over_layer(&layer, expr),
             Value::Tensor(value) => match self.graph.as_leaf(value) {
                 Some(Leaf::Parameter { store, key }) => Some(vec![(*store, key.clone())]),
+                Some(Leaf::State { .. }) => self.no_path(expr, "a state, which assignments change"),
                 _ => self.no_path(expr, "a tensor that is no parameter"),
             },
             other => self.no_path(expr, other.kind()),

@@ -1,4 +1,4 @@
-//! Parameters: declared by `#[param] let`, kept in the store under their key.
+//! Parameters and states: declared by `#[param] let` and `#[state] let`, kept in the store under their key.
 
 use super::Elaborator;
 use super::instance::join;
@@ -6,33 +6,70 @@ use super::report::Problem;
 use super::scope::BindingKind;
 use super::store::Entry;
 use super::value::Value;
+use crate::dtype::DType;
 use crate::graph::Leaf;
 use crate::shape::{Extent, Symbol, Type};
 use crate::syntax::ast::{AxisKind, Expr, Ident, Pattern, TensorType};
 use crate::syntax::diagnostic::position;
 use proc_macro2::Span;
 
+/// What a tensor of a store is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// `#[param]`: `minimize` trains it.
+    Parameter,
+    /// `#[state]`: assignments change it.
+    State,
+}
+
+impl Purpose {
+    /// What it is called in messages.
+    pub fn word(self) -> &'static str {
+        match self {
+            Purpose::Parameter => "parameter",
+            Purpose::State => "state",
+        }
+    }
+}
+
 impl Elaborator<'_> {
-    /// `#[param] let w: f32<O, I> = kaiming_uniform();`
-    pub(super) fn let_parameter(&mut self, pattern: &Pattern, ty: Option<&TensorType>, value: &Expr) {
+    /// `#[param] let w: f32<O, I> = kaiming_uniform();` and `#[state] let m: f32<C> = zeros();`
+    pub(super) fn let_tensor(&mut self, purpose: Purpose, pattern: &Pattern, ty: Option<&TensorType>, value: &Expr) {
         let Pattern::Name { name, mutable: false } = pattern else {
-            self.fail(value.start, "a parameter is bound to one name that is not mutable");
+            self.fail(value.start, format!("a {} is bound to one name, without `mut`", purpose.word()));
             return self.bind_poison(pattern);
+        };
+        let (attribute, kind) = match purpose {
+            Purpose::Parameter => ("param", BindingKind::Parameter),
+            Purpose::State => ("state", BindingKind::State),
         };
         let Some(written) = ty else {
-            self.fail(name.span, format!("`{0}` needs a type: #[param] let {0}: f32<…> = …", name.name));
+            self.fail(name.span, format!("`{0}` needs a type: #[{attribute}] let {0}: f32<…> = …", name.name));
             return self.bind_poison(pattern);
         };
-        let bound = self.declare(name, written, value);
-        self.frame_mut().bind(&name.name, bound, BindingKind::Parameter, name.span);
+        let bound = self.declare(purpose, name, written, value);
+        self.frame_mut().bind(&name.name, bound, kind, name.span);
     }
 
-    fn declare(&mut self, name: &Ident, written: &TensorType, initial: &Expr) -> Value {
-        if !self.supported_dtype(written) {
-            return Value::Poison;
+    /// Whether tensors of this purpose may have the element type as written.
+    fn storable(&self, purpose: Purpose, written: &TensorType) -> bool {
+        // What is only stored and counted up needs no more than that.
+        if purpose == Purpose::State && written.dtype == DType::I64 {
+            return true;
         }
-        if !written.dtype.is_float() {
-            return self.fail(written.span, format!("a parameter holds floats, not {}", written.dtype));
+        if !self.supported_dtype(written) {
+            return false;
+        }
+        let right = purpose == Purpose::State || written.dtype.is_float();
+        if !right {
+            self.fail(written.span, format!("a parameter holds floats, not {}", written.dtype));
+        }
+        right
+    }
+
+    fn declare(&mut self, purpose: Purpose, name: &Ident, written: &TensorType, initial: &Expr) -> Value {
+        if !self.storable(purpose, written) {
+            return Value::Poison;
         }
         if !self.claim_key(&name.name, name.span) {
             return Value::Poison;
@@ -40,18 +77,18 @@ impl Elaborator<'_> {
         let made = self.frame().made;
         self.frame_mut().made += 1;
         let Some(place) = self.frame().place.clone() else {
-            return self.parameter_without_store(name);
+            return self.tensor_without_store(purpose, name);
         };
         let Some(ty) = self.meant(written) else { return Value::Poison };
         let key = join(&place.key, &name.name);
         if !self.stores[place.store].open {
             // The model was elaborated by itself before, which decided all keys and shapes.
             return match self.stores[place.store].entries.get(&key).map(|entry| entry.ty == ty) {
-                Some(true) => self.parameter_value(place.store, &key),
+                Some(true) => self.stored_value(place.store, &key),
                 Some(false) => self.shape_disagrees(place.store, &key, &ty, written),
                 None => self.fail(
                     name.span,
-                    format!("the model itself has no parameter `{key}`: what makes it depends on the step"),
+                    format!("the model itself has no {} `{key}`: what makes it depends on the step", purpose.word()),
                 ),
             };
         }
@@ -64,33 +101,43 @@ impl Elaborator<'_> {
             if entry.ty != ty {
                 return self.shape_disagrees(place.store, &key, &ty, written);
             }
-            return self.parameter_value(place.store, &key);
+            return self.stored_value(place.store, &key);
         }
         if ty.shape.known().is_none() {
             return self.open_shape(&key, &ty, written);
         }
-        let Some(initial) = self.initial(initial, &ty) else { return Value::Poison };
+        let Some(initial) = self.initial(purpose, initial, &ty) else { return Value::Poison };
         let mut order = place.order.clone();
         order.push(made);
         let site = self.frame().site.clone();
         let made = if place.key.is_empty() { name.span } else { place.bound };
-        let entry = Entry { ty, initial, state: false, order, declared: name.span, made, applied: site };
+        let state = purpose == Purpose::State;
+        let entry = Entry { ty, initial, state, order, declared: name.span, made, applied: site };
         self.stores[place.store].entries.insert(key.clone(), entry);
-        self.parameter_value(place.store, &key)
+        self.stored_value(place.store, &key)
     }
 
-    /// The value of a parameter of a store, as a leaf of the graph.
-    pub(super) fn parameter_value(&mut self, store: usize, key: &str) -> Value {
-        if let Some(value) = self.stores[store].leaves.get(key) {
+    /// The value of a tensor of a store: a leaf of the graph, or what a state was assigned last.
+    pub(super) fn stored_value(&mut self, store: usize, key: &str) -> Value {
+        let known = &self.stores[store];
+        if let Some(value) = known.assigned.get(key).or_else(|| known.leaves.get(key)) {
             return Value::Tensor(*value);
         }
-        let ty = self.stores[store].entries[key].ty.clone();
-        let value = self.graph.leaf(Leaf::Parameter { store, key: key.to_string() }, ty);
-        self.stores[store].leaves.insert(key.to_string(), value);
+        let Entry { ty, state, .. } = known.entries[key].clone();
+        let key = key.to_string();
+        let leaf =
+            if state { Leaf::State { store, key: key.clone() } } else { Leaf::Parameter { store, key: key.clone() } };
+        let value = self.graph.leaf(leaf, ty);
+        self.stores[store].leaves.insert(key, value);
         Value::Tensor(value)
     }
 
-    fn parameter_without_store(&self, name: &Ident) -> Value {
+    fn tensor_without_store(&self, purpose: Purpose, name: &Ident) -> Value {
+        if self.frame().is_step {
+            let headline = format!("a step holds no {}s: `{}` would belong to no model", purpose.word(), name.name);
+            let line = format!("move `{}` into a model, and name that model here", name.name);
+            return self.report(Problem::new(name.span, headline).detail(line));
+        }
         let in_step = self.frames.iter().all(|frame| frame.is_step || frame.place.is_none());
         let headline = if in_step && self.frames.first().is_some_and(|frame| frame.is_step) {
             "a step holds no layers: a layer with parameters would belong to no model".to_string()

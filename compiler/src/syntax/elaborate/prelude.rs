@@ -7,8 +7,11 @@ use crate::syntax::parse::parse_prelude;
 
 /// The layers by name.
 const LAYERS: &[(&str, &str)] = &[
+    ("BatchNorm1d", include_str!("../../prelude/batch_norm1d.model")),
+    ("LayerNorm", include_str!("../../prelude/layer_norm.model")),
     ("Linear", include_str!("../../prelude/linear.model")),
     ("Relu", include_str!("../../prelude/relu.model")),
+    ("RmsNorm", include_str!("../../prelude/rms_norm.model")),
     ("Sigmoid", include_str!("../../prelude/sigmoid.model")),
     ("Tanh", include_str!("../../prelude/tanh.model")),
 ];
@@ -17,7 +20,6 @@ const LAYERS: &[(&str, &str)] = &[
 const PLANNED: &[&str] = &[
     "AdaptiveAvgPool2d",
     "AvgPool2d",
-    "BatchNorm1d",
     "BatchNorm2d",
     "Conv1d",
     "Conv2d",
@@ -37,7 +39,6 @@ const PLANNED: &[&str] = &[
     "Hardtanh",
     "Identity",
     "InstanceNorm2d",
-    "LayerNorm",
     "LeakyRelu",
     "LogSoftmax",
     "Lstm",
@@ -46,7 +47,6 @@ const PLANNED: &[&str] = &[
     "MultiheadAttention",
     "Prelu",
     "Relu6",
-    "RmsNorm",
     "Rnn",
     "Selu",
     "Silu",

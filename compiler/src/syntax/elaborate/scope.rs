@@ -25,6 +25,8 @@ pub enum BindingKind {
     Mutable,
     /// `#[param] let`
     Parameter,
+    /// `#[state] let`
+    State,
 }
 
 /// The running body of a block, model or step.
@@ -99,6 +101,16 @@ impl Frame {
     /// What a name stands for, to be changed.
     pub fn find_mut(&mut self, name: &str) -> Option<&mut Binding> {
         self.scopes.iter_mut().rev().find_map(|scope| scope.get_mut(name))
+    }
+
+    /// What all names in scope stand for, outer scopes first.
+    pub fn bindings(&self) -> impl Iterator<Item = &Binding> {
+        self.scopes.iter().flat_map(HashMap::values)
+    }
+
+    /// What all names in scope stand for, to be changed.
+    pub fn bindings_mut(&mut self) -> impl Iterator<Item = &mut Binding> {
+        self.scopes.iter_mut().flat_map(HashMap::values_mut)
     }
 
     /// All names in scope.

@@ -3,6 +3,7 @@
 use super::Elaborator;
 use super::instance::{Place, placed};
 use super::operators::Operands;
+use super::parameter::Purpose;
 use super::report::Problem;
 use super::scope::BindingKind;
 use super::value::Value;
@@ -54,22 +55,26 @@ impl Elaborator<'_> {
     fn let_statement(&mut self, attributes: &[Attribute], pattern: &Pattern, ty: Option<&TensorType>, value: &Expr) {
         let mut template = None;
         let mut training = None;
+        let mut remat = None;
         for attribute in attributes {
             match &attribute.kind {
                 AttributeKind::Name(name) => template = Some(name),
                 AttributeKind::Train => training = Some(true),
                 AttributeKind::Eval => training = Some(false),
-                AttributeKind::Param => return self.let_parameter(pattern, ty, value),
-                AttributeKind::State => {
-                    self.unsupported(attribute.span, "`#[state]`");
-                    return self.bind_poison(pattern);
-                }
-                AttributeKind::Remat => {
-                    self.unsupported(attribute.span, "`#[remat]`");
-                }
+                AttributeKind::Param => return self.let_tensor(Purpose::Parameter, pattern, ty, value),
+                AttributeKind::State => return self.let_tensor(Purpose::State, pattern, ty, value),
+                AttributeKind::Remat => remat = Some((attribute.span, self.nodes_so_far())),
             }
         }
         let value = self.evaluate(value);
+        let value = match remat {
+            Some((span, first)) if value.holds_tensors() => self.recomputed(&value, first, span),
+            Some((span, _)) if !value.is_poison() => {
+                let headline = format!("#[remat] stands before a loop or a `let` of a tensor, not of {}", value.kind());
+                self.fail(span, headline)
+            }
+            _ => value,
+        };
         let value = match pattern {
             Pattern::Name { name, .. } => self.given_place(name, template, training, value),
             _ => value,
@@ -175,7 +180,7 @@ impl Elaborator<'_> {
         let new = self.evaluate(value);
         let Some(binding) = self.frame().find(name).cloned() else { return self.evaluate(target) };
         match binding.kind {
-            BindingKind::Mutable => {}
+            BindingKind::Mutable | BindingKind::State => {}
             BindingKind::Parameter => {
                 let headline = format!("`{name}` is a parameter: minimize alone changes it");
                 let line = format!(
@@ -197,19 +202,23 @@ impl Elaborator<'_> {
                 self.binary(op, Operands { left: (target, binding.value), right: (value, new), whole, span: expr.span })
             }
         };
-        self.frame_mut().find_mut(name).expect("it was found above").value = new;
+        if binding.kind == BindingKind::State {
+            self.assign_state(name, value, new, expr.span);
+        } else {
+            self.frame_mut().find_mut(name).expect("it was found above").value = new;
+        }
         Value::Unit
     }
 
     /// `for pattern in iterable { … }`
     pub(super) fn for_loop(&mut self, attributes: &[Attribute], pattern: &Pattern, iterable: &Expr, body: &Body) {
-        for attribute in attributes {
-            self.unsupported(attribute.span, "an attribute on a loop");
-        }
+        // The parser lets no other attribute stand before a loop.
+        let remat = attributes.first().map(|attribute| attribute.span);
         let Some(values) = self.iterated(iterable) else {
             return;
         };
         for value in values {
+            let first = self.nodes_so_far();
             self.frame_mut().open();
             let round = round_text(pattern, &value);
             self.frame_mut().loops.push(round);
@@ -217,6 +226,9 @@ impl Elaborator<'_> {
             self.statements(body);
             self.frame_mut().loops.pop();
             self.frame_mut().close();
+            if let Some(span) = remat {
+                self.recomputed_names(first, span);
+            }
         }
     }
 

@@ -31,7 +31,7 @@ pub struct Requests {
 pub fn elaborate_step(step: &ast::Step, items: &Items, types: &[ModelType], diagnostics: &Diagnostics) -> output::Step {
     let before = diagnostics.count();
     let mut elaborator = Elaborator::new(&step.name.name, items, types, diagnostics);
-    let training = step.training.unwrap_or_else(|| minimizes(&step.body));
+    let training = training(step);
     let mut frame = Frame::new(None, training);
     frame.is_step = true;
     frame.bind("training", Value::Bool(training), BindingKind::Fixed, step.name.span);
@@ -40,6 +40,11 @@ pub fn elaborate_step(step: &ast::Step, items: &Items, types: &[ModelType], diag
     let value = elaborator.statements(&step.body);
     let output = elaborator.step_output(step, value);
     elaborator.finish_step(step, dims, output, before)
+}
+
+/// Whether a step trains: as its attribute says, else if it holds a `minimize`.
+fn training(step: &ast::Step) -> bool {
+    step.training.unwrap_or_else(|| minimizes(&step.body))
 }
 
 /// Whether a body holds a `minimize` anywhere.
@@ -169,8 +174,10 @@ impl Elaborator<'_> {
         depth < 16
             && body.statements.iter().any(|statement| match statement {
                 Statement::Let { attributes, value, .. } => {
-                    attributes.iter().any(|attribute| matches!(attribute.kind, ast::AttributeKind::Param))
-                        || self.makes_layer(value, depth)
+                    let kept = |attribute: &ast::Attribute| {
+                        matches!(attribute.kind, ast::AttributeKind::Param | ast::AttributeKind::State)
+                    };
+                    attributes.iter().any(kept) || self.makes_layer(value, depth)
                 }
                 Statement::Const { .. } => false,
                 Statement::Expr(expr, _) => self.makes_layer(expr, depth),
@@ -265,13 +272,14 @@ impl Elaborator<'_> {
         if let Some(value) = &value {
             self.add_outputs(value, &mut position);
         }
-        if metrics.is_empty() && step.output.is_none() && !minimizes(&step.body) {
+        if metrics.is_empty() && step.output.is_none() && !minimizes(&step.body) && !self.assigns_states() {
             self.fail(
                 step.name.span,
                 format!("{} computes nothing: it has no output, metric or minimize", step.name.name),
             );
         }
         self.minimize_all();
+        self.next_states();
         let metric = |(name, value): (Ident, Option<ValueId>)| {
             let ty = value.map(|value| self.graph.ty(value));
             let (dtype, scalar) = ty.map_or((DType::F32, true), |ty| (ty.dtype, ty.rank() == 0));
@@ -293,7 +301,7 @@ impl Elaborator<'_> {
         let broken = graph.results.is_empty();
         let models = std::mem::take(&mut self.requests.models).into_iter().enumerate();
         let store = |(at, (binding, model)): (usize, (Ident, String))| {
-            let mutable = written(at) || (broken && minimizes(&step.body));
+            let mutable = written(at) || (broken && training(step));
             let model = Ident { name: model, span: binding.span };
             output::StoreArgument { binding, model, mutable }
         };

@@ -15,6 +15,8 @@ pub struct Store {
     pub entries: BTreeMap<String, Entry>,
     /// The leaves that stand for them in the graph that is built.
     pub leaves: BTreeMap<String, ValueId>,
+    /// The states that were assigned, with their last value.
+    pub assigned: BTreeMap<String, ValueId>,
     /// Whether tensors may still be added: while the model itself is checked.
     pub open: bool,
 }

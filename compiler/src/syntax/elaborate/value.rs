@@ -77,6 +77,25 @@ impl Value {
         }
     }
 
+    /// Whether a value of the graph is in it.
+    pub fn holds_tensors(&self) -> bool {
+        match self {
+            Value::Tensor(_) => true,
+            other => other.elements().is_some_and(|values| values.iter().any(Value::holds_tensors)),
+        }
+    }
+
+    /// The value with others in the place of its values of the graph.
+    pub fn with_tensors(&self, replace: &impl Fn(ValueId) -> ValueId) -> Value {
+        let all = |values: &[Value]| values.iter().map(|value| value.with_tensors(replace)).collect();
+        match self {
+            Value::Tensor(tensor) => Value::Tensor(replace(*tensor)),
+            Value::Tuple(values) => Value::Tuple(all(values)),
+            Value::List(values) => Value::List(all(values)),
+            other => other.clone(),
+        }
+    }
+
     /// Whether a mistake is in it.
     pub fn is_poison(&self) -> bool {
         match self {

@@ -27,6 +27,7 @@ pub static FUNCTIONS: &[Function] = &[
     unary("sigmoid"),
     unary("sqrt"),
     unary("tanh"),
+    Function { name: "detach", parameters: UNARY, apply: detach },
     Function { name: "logical_not", parameters: UNARY, apply: |e, a| renamed_unary(e, a, "not") },
     binary("maximum", |e, a| named(e, a, "maximum")),
     binary("minimum", |e, a| named(e, a, "minimum")),
@@ -67,6 +68,14 @@ fn apply_unary(e: &mut Elaborator<'_>, arguments: &Arguments<'_>) -> Option<Valu
         }));
     }
     renamed_unary(e, arguments, arguments.function.name)
+}
+
+/// Numbers are constants as they are.
+fn detach(e: &mut Elaborator<'_>, arguments: &Arguments<'_>) -> Option<Value> {
+    match e.value_argument(arguments, 0) {
+        Some((_, value)) if value.number().is_some() => Some(value),
+        _ => renamed_unary(e, arguments, "detach"),
+    }
 }
 
 fn renamed_unary(e: &mut Elaborator<'_>, arguments: &Arguments<'_>, op: &str) -> Option<Value> {
