@@ -84,7 +84,7 @@ impl Op for TripletMargin {
 
     fn samples(&self) -> Vec<Sample> {
         let shapes: [&[usize]; 6] = [&[4, 3], &[3, 7], &[1, 5], &[5, 1], &[5], &[0, 3]];
-        let operand = |shape: &[usize]| SampleOperand::numbers(DType::F32, shape, Fill::Distinct);
+        let operand = |shape: &[usize]| SampleOperand::numbers(DType::F32, shape, Fill::Between(-2.0, 2.0));
         let attributes = |reduction, p, swap| {
             let attributes: Attributes = Reduction::attribute(reduction).with("margin", Attribute::Float(1.0));
             let attributes = attributes.with("eps", Attribute::Float(1e-6)).with("p", Attribute::Float(p));
