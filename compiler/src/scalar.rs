@@ -25,12 +25,24 @@ pub enum ScalarOp {
     Sqrt,
     /// The largest whole number not above a.
     Floor,
+    /// The nearest whole number, the even one of two.
+    Round,
     /// e to the power a.
     Exp,
+    /// `exp(a) - 1`, with all digits where that is small.
+    Expm1,
     /// The natural logarithm.
     Log,
+    /// `log(1 + a)`, with all digits where that is small.
+    Log1p,
+    /// The sine; within its tolerance up to [`CIRCULAR_END`], and beyond only between -1 and 1.
+    Sin,
+    /// The cosine, as good as the sine.
+    Cos,
     /// The hyperbolic tangent.
     Tanh,
+    /// The error function: twice the integral of `exp(-t^2)` from 0 to a over the root of pi.
+    Erf,
     /// The larger of both; a NaN on either side gives NaN.
     Max,
     /// The smaller of both; a NaN on either side gives NaN.
@@ -47,6 +59,8 @@ pub enum ScalarOp {
     And,
     /// Either, on bools.
     Or,
+    /// Either but not both, on bools; bit by bit on integers of 32 bits.
+    Xor,
     /// The other bool.
     Not,
     /// `select(condition, a, b)`: a where the bool holds, b elsewhere.
@@ -63,7 +77,27 @@ pub enum ScalarOp {
     Cast(DType),
 }
 
+/// Up to this size of their operand, back ends hold sine and cosine of f32 to [`ScalarOp::ulps`].
+pub const CIRCULAR_END: f64 = 1e5;
+
 impl ScalarOp {
+    /// The operations that no machine has.
+    pub const TRANSCENDENTAL: [ScalarOp; 8] = [
+        ScalarOp::Exp,
+        ScalarOp::Expm1,
+        ScalarOp::Log,
+        ScalarOp::Log1p,
+        ScalarOp::Sin,
+        ScalarOp::Cos,
+        ScalarOp::Tanh,
+        ScalarOp::Erf,
+    ];
+
+    /// Whether it is one of [`ScalarOp::TRANSCENDENTAL`].
+    pub fn is_transcendental(self) -> bool {
+        ScalarOp::TRANSCENDENTAL.contains(&self)
+    }
+
     /// The name in printed kernels and nests.
     pub fn name(self) -> String {
         match self {
@@ -79,10 +113,10 @@ impl ScalarOp {
     pub fn arity(self) -> usize {
         use ScalarOp::*;
         match self {
-            Neg | Abs | Sqrt | Floor | Exp | Log | Tanh | Not | Cast(_) | Bits(_) => 1,
-            ShiftLeft(_) | ShiftRight(_) => 1,
+            Neg | Abs | Sqrt | Floor | Round | Not | Cast(_) | Bits(_) | ShiftLeft(_) | ShiftRight(_) => 1,
+            Exp | Expm1 | Log | Log1p | Sin | Cos | Tanh | Erf => 1,
             Select | Fma => 3,
-            Add | Sub | Mul | Div | Max | Min | Eq | Ne | Lt | Le | And | Or => 2,
+            Add | Sub | Mul | Div | Max | Min | Eq | Ne | Lt | Le | And | Or | Xor => 2,
         }
     }
 
@@ -93,11 +127,13 @@ impl ScalarOp {
         let first = *operands.first()?;
         match self {
             Add | Sub | Mul | Max | Min if same && first != DType::Bool => Some(first),
-            Div | Abs | Sqrt | Floor | Exp | Log | Tanh if same && first.is_float() => Some(first),
+            Div | Abs | Sqrt | Floor | Round if same && first.is_float() => Some(first),
+            Exp | Expm1 | Log | Log1p | Sin | Cos | Tanh | Erf if same && first.is_float() => Some(first),
             Neg if same && (first.is_float() || first == DType::I32) => Some(first),
             Eq | Ne if same => Some(DType::Bool),
             Lt | Le if same && first != DType::Bool => Some(DType::Bool),
-            And | Or | Not if same && first == DType::Bool => Some(DType::Bool),
+            And | Or | Xor | Not if same && first == DType::Bool => Some(DType::Bool),
+            Xor if same && is_word(first) && first != DType::F32 => Some(first),
             Select if operands.len() == 3 && first == DType::Bool && operands[1] == operands[2] => Some(operands[1]),
             Cast(dtype) if operands.len() == 1 => Some(dtype),
             Fma if same && first.is_float() => Some(first),
@@ -121,9 +157,15 @@ impl ScalarOp {
             Abs => a.abs(),
             Sqrt => a.sqrt(),
             Floor => a.floor(),
+            Round => a.round_ties_even(),
             Exp => a.exp(),
+            Expm1 => a.exp_m1(),
             Log => a.ln(),
+            Log1p => a.ln_1p(),
+            Sin => a.sin(),
+            Cos => a.cos(),
             Tanh => a.tanh(),
+            Erf => error_function(a),
             Max if a.is_nan() || b.is_nan() => f64::NAN,
             Min if a.is_nan() || b.is_nan() => f64::NAN,
             Max => [b, a][usize::from(b < a)],
@@ -134,6 +176,7 @@ impl ScalarOp {
             Le => truth(a <= b),
             And => truth(a != 0.0 && b != 0.0),
             Or => truth(a != 0.0 || b != 0.0),
+            Xor => from_bits(dtype, to_bits(dtype, a) ^ to_bits(dtype, b)),
             Not => truth(a == 0.0),
             Select => [operands[2], b][usize::from(a != 0.0)],
             Cast(to) => convert(to, a),
@@ -145,14 +188,25 @@ impl ScalarOp {
         }
     }
 
-    /// How far a back end's f32 result may lie from the exact one, in units in the last place.
+    /// How far a back end's f32 result may lie from the exact one, in units in the last place, for operands up to
+    /// [`ScalarOp::end`].
     pub fn ulps(self) -> f64 {
         use ScalarOp::*;
         match self {
             Exp | Log => 2.0,
-            Tanh => 4.0,
+            Expm1 | Log1p => 3.0,
+            Sin | Cos | Tanh => 4.0,
+            Erf => 5.0,
             Add | Sub | Mul | Div | Sqrt | Fma => 0.5,
             _ => 0.0,
+        }
+    }
+
+    /// The largest operand for which [`ScalarOp::ulps`] is promised.
+    pub fn end(self) -> f64 {
+        match self {
+            ScalarOp::Sin | ScalarOp::Cos => CIRCULAR_END,
+            _ => f64::INFINITY,
         }
     }
 }
@@ -175,6 +229,21 @@ pub fn convert(to: DType, value: f64) -> f64 {
         DType::I64 => (value as i64) as f64,
         DType::F32 | DType::F64 | DType::F16 | DType::Bf16 => value,
     }
+}
+
+/// The error function by its series `exp(-x^2) * sum of 2^n x^(2n + 1) / (1 * 3 * .. * (2n + 1))`, whose terms have one sign.
+fn error_function(x: f64) -> f64 {
+    // In f64 it is 1 from 6 on; the sign of a NaN is a NaN.
+    if x.is_nan() || x.abs() > 6.0 {
+        return x.signum();
+    }
+    let (mut sum, mut term, mut odd) = (0.0, x, 1.0);
+    while sum + term != sum {
+        sum += term;
+        odd += 2.0;
+        term *= 2.0 * x * x / odd;
+    }
+    std::f64::consts::FRAC_2_SQRT_PI * (-x * x).exp() * sum
 }
 
 /// Whether a value is one 32-bit word that is no bool.
@@ -238,6 +307,39 @@ mod tests {
         assert_eq!(ScalarOp::Fma.evaluate(DType::F32, &[3.0, 5.0, -1.0]), 14.0);
         assert_eq!(ScalarOp::Bits(DType::Bool).result(&[DType::F32]), None);
         assert_eq!(ScalarOp::ShiftLeft(32).result(&[DType::I32]), None);
+    }
+
+    #[test]
+    fn halves_round_to_even() {
+        let rounded = [0.5, 1.5, -0.5, -2.5, 2.500_001].map(|x| ScalarOp::Round.evaluate(DType::F32, &[x]));
+        assert_eq!(rounded, [0.0, 2.0, 0.0, -2.0, 3.0]);
+    }
+
+    #[test]
+    fn exclusive_or_is_bit_by_bit() {
+        assert_eq!(ScalarOp::Xor.evaluate(DType::U32, &[12.0, 4294967295.0]), 4294967283.0);
+        assert_eq!(ScalarOp::Xor.evaluate(DType::I32, &[12.0, -1.0]), -13.0);
+        let truths = [(0.0, 0.0), (0.0, 1.0), (1.0, 0.0), (1.0, 1.0)];
+        assert_eq!(truths.map(|(a, b)| ScalarOp::Xor.evaluate(DType::Bool, &[a, b])), [0.0, 1.0, 1.0, 0.0]);
+        assert_eq!(ScalarOp::Xor.result(&[DType::F32; 2]), None);
+    }
+
+    #[test]
+    fn the_error_function_agrees_with_tables() {
+        let table = [
+            (0.0, 0.0),
+            (1e-3, 1.128_378_790_969_237e-3),
+            (0.5, 0.520_499_877_813_046_5),
+            (-1.0, -0.842_700_792_949_714_9),
+            (2.0, 0.995_322_265_018_952_7),
+            (3.5, 0.999_999_256_901_627_7),
+            (7.0, 1.0),
+        ];
+        for (x, expected) in table {
+            let found = ScalarOp::Erf.evaluate(DType::F64, &[x]);
+            assert!((found - expected).abs() <= 2e-15 * expected.abs(), "{x}: {found}, not {expected}");
+        }
+        assert!(ScalarOp::Erf.evaluate(DType::F64, &[f64::NAN]).is_nan());
     }
 
     #[test]

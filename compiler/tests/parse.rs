@@ -176,7 +176,7 @@ use layers::*;
 use layers::Dense as D;
 model Net<O: usize, const P: (usize, usize) = 1>(x: f23<N, H / 2>, mut y: &[f32], z f32, w: f32<{..}>) -> f32<N, dyn B> {
     let a = match x { _ => 1 };
-    let b = x.map(|v| v + 1) as f32;
+    let b = x.map(|v| v + 1) as [f32; 2];
     let c = Linear::<8>(nn::relu(&x), 1 = 2);
     let d: usize = 3u32;
     let e = a + ;

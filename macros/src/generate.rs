@@ -4,11 +4,11 @@
 //! absolute, and everything that can be seen is documented, since lints of the user's crate apply.
 
 use crate::{names, step};
-use proc_macro2::{Ident, TokenStream};
-use quote::{quote, quote_spanned};
+use proc_macro2::{Ident, TokenStream, TokenTree};
+use quote::{format_ident, quote, quote_spanned};
 use tapeless_compiler::description;
 use tapeless_compiler::syntax::diagnostic::{Diagnostic, position};
-use tapeless_compiler::syntax::output::{Model, Program};
+use tapeless_compiler::syntax::output::{Export, Model, Program};
 
 /// All that a `model! { … }` becomes.
 pub fn generate(mut program: Program, mut diagnostics: Vec<Diagnostic>) -> TokenStream {
@@ -21,7 +21,41 @@ pub fn generate(mut program: Program, mut diagnostics: Vec<Diagnostic>) -> Token
     let errors = diagnostics.iter().map(error);
     let models = program.models.iter().map(model);
     let steps = program.steps.iter().map(step::step);
-    quote! { #(#errors)* #(#models)* #(#steps)* }
+    let export = program.export.iter().filter_map(export);
+    quote! { #(#errors)* #(#models)* #(#steps)* #(#export)* }
+}
+
+/// The macro that hands the blocks on to other `model!`, under the name of each; `None` if it would be no macro.
+fn export(export: &Export) -> Option<TokenStream> {
+    let Export { scope, items, names } = export;
+    if has_dollar(items) {
+        return None;
+    }
+    let bring = format_ident!("__tapeless_items_{scope}");
+    let is_public = |visibility: &TokenStream| visibility.to_string() == "pub";
+    let exported = names.iter().any(|(visibility, _)| is_public(visibility)).then(|| quote!(#[macro_export]));
+    let aliases = names.iter().map(|(visibility, name)| {
+        let name = names::of(name);
+        quote! { #[doc(hidden)] #[allow(unused_imports)] #visibility use #bring as #name; }
+    });
+    Some(quote! {
+        #[doc(hidden)]
+        #[allow(unused_macros, non_local_definitions)]
+        #exported
+        macro_rules! #bring {
+            ($($rest:tt)*) => { ::tapeless::model! { @import { #scope { #items } } $($rest)* } };
+        }
+        #(#aliases)*
+    })
+}
+
+/// Whether there is a `$`, which means something in `macro_rules!` and nothing in the language.
+fn has_dollar(tokens: &TokenStream) -> bool {
+    tokens.clone().into_iter().any(|token| match token {
+        TokenTree::Punct(sign) => sign.as_char() == '$',
+        TokenTree::Group(group) => has_dollar(&group.stream()),
+        _ => false,
+    })
 }
 
 /// The user's doc comments, or a line in their place.
@@ -141,7 +175,8 @@ mod tests {
         graph.result(Role::Output(1), w);
         let array = || Output::Tensor { dtype: DType::F32, scalar: false };
         let number = || Output::Tensor { dtype: DType::F32, scalar: true };
-        let store = |binding, mutable| StoreArgument { binding: ident(binding), model: ident("Line"), mutable };
+        let store =
+            |binding, mutable| StoreArgument { binding: ident(binding), model: ident("Line"), path: None, mutable };
         Step {
             visibility: quote!(pub),
             docs: Vec::new(),
@@ -185,7 +220,7 @@ mod tests {
     /// The file is compiled by `tests/generated.rs`.
     #[test]
     fn a_model_and_two_steps() {
-        let text = rust(Program { models: vec![line()], steps: vec![train(), idle()] }, Vec::new());
+        let text = rust(Program { models: vec![line()], steps: vec![train(), idle()], export: None }, Vec::new());
         insta::with_settings!({ snapshot_path => "../tests/generated", prepend_module_to_snapshot => false }, {
             insta::assert_binary_snapshot!("program.rs", text.into_bytes());
         });
@@ -194,7 +229,7 @@ mod tests {
     #[test]
     fn a_mistake_is_an_error_beside_the_types() {
         let mistake = Diagnostic::new(Span::call_site(), "no optimizer `Sdg`").note("the nearest: Sgd");
-        let text = rust(Program { models: vec![line()], steps: Vec::new() }, vec![mistake]);
+        let text = rust(Program { models: vec![line()], steps: Vec::new(), export: None }, vec![mistake]);
         assert!(
             text.starts_with("::core::compile_error! {\n    \"no optimizer `Sdg`\\n  the nearest: Sgd\"\n}\n"),
             "{text}"
@@ -209,7 +244,8 @@ mod tests {
         step.metrics.extend([metric("loss", DType::F32, true), metric("output", DType::F32, true)]);
         let mut clash = line();
         clash.name = ident("TrainLineDims");
-        let mut program = Program { models: vec![line(), line(), clash], steps: vec![step.clone(), step] };
+        let mut program =
+            Program { models: vec![line(), line(), clash], steps: vec![step.clone(), step], export: None };
         program.steps[1].name = ident("Other");
         let headlines: Vec<String> = names::settle(&mut program).into_iter().map(|d| d.headline).collect();
         assert_eq!(

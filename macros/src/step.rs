@@ -3,7 +3,7 @@
 use crate::generate::{debug, docs};
 use crate::names;
 use proc_macro2::{Ident, Literal, TokenStream};
-use quote::quote;
+use quote::{ToTokens, quote};
 use tapeless_compiler::dtype::DType;
 use tapeless_compiler::graph::{self, Graph, Role};
 use tapeless_compiler::syntax::output::{Output, Step};
@@ -75,7 +75,10 @@ fn run(step: &Step) -> TokenStream {
     let parameters = names::parameters(given);
     let (models, inputs) = parameters.split_at(step.stores.len());
     let model_types = step.stores.iter().map(|store| {
-        let model = names::of(&store.model);
+        let model = match &store.path {
+            Some(path) => path.clone(),
+            None => names::of(&store.model).into_token_stream(),
+        };
         if store.mutable { quote!(&mut #model) } else { quote!(&#model) }
     });
     let stores = step.stores.iter().zip(models).map(|(store, model)| match store.mutable {

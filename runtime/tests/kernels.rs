@@ -120,8 +120,10 @@ fn machines_agree_with_the_interpreter() {
 /// The approximations within their tolerance on the machine itself, over many more numbers than the interpreter has time for.
 #[test]
 fn transcendental_operations_are_within_their_ulps() {
-    let numbers: Vec<f64> = (0..=u32::MAX).step_by(6_007).map(|bits| f64::from(f32::from_bits(bits))).collect();
-    for op in [ScalarOp::Exp, ScalarOp::Log, ScalarOp::Tanh] {
+    let every: Vec<f64> = (0..=u32::MAX).step_by(6_007).map(|bits| f64::from(f32::from_bits(bits))).collect();
+    for op in ScalarOp::TRANSCENDENTAL {
+        let promised = |x: &f64| x.abs() <= op.end() || !x.is_finite();
+        let numbers: Vec<f64> = every.iter().copied().filter(promised).collect();
         let case = unary(op, numbers.clone());
         let kernel = schedule::kernel(&case.nest, &case.shapes, "kernel");
         let mut arguments = arguments(&case, &kernel);

@@ -31,7 +31,7 @@ pub fn should_inline(producer: &Nest, consumer: &Nest) -> Result<(), Reason> {
 fn cost(nest: &Nest) -> usize {
     let cost = |scalar: &Scalar| match scalar {
         Scalar::Apply(op, _) => match op {
-            ScalarOp::Exp | ScalarOp::Log | ScalarOp::Tanh => 16,
+            op if op.is_transcendental() => 16,
             ScalarOp::Div | ScalarOp::Sqrt => 4,
             _ => 1,
         },

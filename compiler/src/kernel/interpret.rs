@@ -1,8 +1,8 @@
 //! The kernel interpreter: what a kernel means, slow and safe.
 //!
 //! It runs a verified kernel statement by statement and rounds every f32 result to f32, so that it predicts what a machine
-//! with the same number of lanes computes: bit by bit for everything but [`ScalarOp::Exp`], [`ScalarOp::Log`] and
-//! [`ScalarOp::Tanh`], which it takes from f64, and for those too once [`super::approximate()`] has replaced them.
+//! with the same number of lanes computes: bit by bit for everything but [`ScalarOp::TRANSCENDENTAL`], which it takes from f64,
+//! and for those too once [`super::approximate()`] has replaced them.
 
 use super::{Expression, Kernel, LoopKind, Register, Statement, Var};
 use crate::dtype::DType;

@@ -227,7 +227,7 @@ fn group_cost(flat: &Flat, scalar: &Scalar, axis: usize) -> f64 {
 
 fn operation_cost(op: ScalarOp) -> f64 {
     match op {
-        ScalarOp::Exp | ScalarOp::Log | ScalarOp::Tanh => 20.0,
+        op if op.is_transcendental() => 20.0,
         ScalarOp::Div | ScalarOp::Sqrt => 4.0,
         ScalarOp::Max | ScalarOp::Min => 3.0,
         _ => 1.0,
@@ -235,7 +235,7 @@ fn operation_cost(op: ScalarOp) -> f64 {
 }
 
 fn is_heavy(body: &Body) -> bool {
-    let heavy = |scalar: &Scalar| matches!(scalar, Scalar::Apply(ScalarOp::Exp | ScalarOp::Log | ScalarOp::Tanh, _));
+    let heavy = |scalar: &Scalar| matches!(scalar, Scalar::Apply(op, _) if op.is_transcendental());
     body.scalars.iter().any(heavy)
 }
 

@@ -5,12 +5,28 @@
 
 use crate::dtype::DType;
 use proc_macro2::{Span, TokenStream};
+use std::rc::Rc;
 
 /// The items of one `model! { … }`.
 #[derive(Clone, Debug, Default)]
 pub struct File {
     /// In order of writing.
     pub items: Vec<Item>,
+    /// What comes from other `model!`.
+    pub imports: Vec<Import>,
+}
+
+/// A block or model of another `model!`.
+#[derive(Clone, Debug)]
+pub struct Import {
+    /// Its name, there and here.
+    pub name: String,
+    /// The path that it was found by.
+    pub path: TokenStream,
+    /// Tells the other `model!` from all others.
+    pub scope: String,
+    /// The other `model!`.
+    pub file: Rc<File>,
 }
 
 /// One item.
@@ -298,6 +314,8 @@ pub enum ExprKind {
     Unary(UnaryOp, Box<Expr>),
     /// `a + b`
     Binary(BinaryOp, Box<Expr>, Box<Expr>),
+    /// `x as f32`
+    Cast(Box<Expr>, Ident),
     /// `x = y` and `x += y`
     Assign(Box<Expr>, Option<BinaryOp>, Box<Expr>),
     /// `if c { … } else { … }`

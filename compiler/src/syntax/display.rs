@@ -38,6 +38,7 @@ impl Display for Expr {
             }
             ExprKind::Unary(op, operand) => write!(f, "{}{}", op.symbol(), Inside(operand, Tightness::Unary)),
             ExprKind::Binary(op, left, right) => fmt_binary(f, *op, left, right),
+            ExprKind::Cast(operand, ty) => write!(f, "{} as {}", Inside(operand, Tightness::Unary), ty.name),
             ExprKind::Assign(target, op, value) => {
                 write!(f, "{} {}= {value}", Inside(target, Tightness::Range), op.map_or("", BinaryOp::symbol))
             }
@@ -66,7 +67,7 @@ impl Expr {
             ExprKind::Assign(..) => Tightness::Assign,
             ExprKind::Range(..) => Tightness::Range,
             ExprKind::Binary(op, ..) => op.tightness(),
-            ExprKind::Unary(..) => Tightness::Unary,
+            ExprKind::Unary(..) | ExprKind::Cast(..) => Tightness::Unary,
             ExprKind::Field(..) | ExprKind::Index(..) | ExprKind::Call(..) | ExprKind::Method(..) => Tightness::Postfix,
             _ => Tightness::Atom,
         }

@@ -7,17 +7,25 @@ pub mod ast;
 pub mod diagnostic;
 mod display;
 mod elaborate;
+pub mod import;
 pub mod output;
 pub mod parse;
 
 use diagnostic::{Diagnostic, Diagnostics};
+use import::{Source, Stage, stage};
 use proc_macro2::TokenStream;
 
-/// Compiles the contents of one `model! { … }`: what the macro generates, and all mistakes. Graphs are as written, with
-/// gradients and updates; the pipeline finishes them.
+/// Compiles the contents of one `model! { … }` with its imports: what the macro generates, and all mistakes. Graphs are as
+/// written, with gradients and updates; the pipeline finishes them.
 pub fn compile(tokens: TokenStream) -> (output::Program, Vec<Diagnostic>) {
     let diagnostics = Diagnostics::default();
-    let file = parse::parse(tokens, &diagnostics);
-    let program = elaborate::elaborate(&file, &diagnostics);
+    let source = match stage(tokens.clone()) {
+        Stage::Whole(source) => source,
+        // The elaborator reports what is not there.
+        Stage::Missing(_) => Source { imports: Vec::new(), tokens },
+    };
+    let file = import::file(&source, &diagnostics);
+    let mut program = elaborate::elaborate(&file, &diagnostics);
+    program.export = import::export(&source, &file);
     (program, diagnostics.into_vec())
 }

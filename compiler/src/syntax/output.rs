@@ -13,6 +13,19 @@ pub struct Program {
     pub models: Vec<Model>,
     /// The steps, in order of writing.
     pub steps: Vec<Step>,
+    /// What other `model!` may import, if there is anything.
+    pub export: Option<Export>,
+}
+
+/// What a `model!` hands on to others.
+#[derive(Clone, Debug)]
+pub struct Export {
+    /// Tells it from all others.
+    pub scope: String,
+    /// Its blocks and models, and what it imports.
+    pub items: TokenStream,
+    /// What may see each block and model, and its name.
+    pub names: Vec<(TokenStream, Ident)>,
 }
 
 /// A model type.
@@ -62,6 +75,8 @@ pub struct StoreArgument {
     pub binding: Ident,
     /// The generated type.
     pub model: Ident,
+    /// The path of the type, if another macro generates it.
+    pub path: Option<TokenStream>,
     /// Whether a run changes it.
     pub mutable: bool,
 }

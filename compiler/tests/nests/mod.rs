@@ -40,8 +40,10 @@ pub fn cases() -> Vec<Case> {
         }
     }
     cases.extend([contract("ij,ik->jk", [7, 13, 36]), contract("ik,jk->ij", [9, 6, 70]), scalar_update(), patches()]);
+    for op in [ScalarOp::Floor, ScalarOp::Round] {
+        cases.push(unary(op, vec![-1.5, -0.0, 0.5, 1.5, 2.6, 1e9, f64::INFINITY, f64::NEG_INFINITY, f64::NAN]));
+    }
     cases.extend([convolution([5, 6], 1, 1), convolution([9, 21], 2, 2), convolution([1, 33], 1, 3)]);
-    cases.push(unary(ScalarOp::Floor, vec![-1.5, -0.0, 0.5, 1e9, f64::INFINITY, f64::NEG_INFINITY, f64::NAN]));
     cases
 }
 
@@ -191,7 +193,8 @@ fn bools(extent: usize) -> Case {
     let not = body.apply(ScalarOp::Not, &[at_most]);
     let both = body.apply(ScalarOp::And, &[either, not]);
     let equal = body.apply(ScalarOp::Eq, &[both, c]);
-    let chosen = body.apply(ScalarOp::Select, &[equal, c, less]);
+    let one = body.apply(ScalarOp::Xor, &[equal, at_most]);
+    let chosen = body.apply(ScalarOp::Select, &[one, c, less]);
     body.apply(ScalarOp::Ne, &[chosen, both]);
     let reads =
         vec![read(0, DType::F32, axes(&[0])), read(1, DType::F32, axes(&[0])), read(2, DType::Bool, axes(&[0]))];
@@ -215,7 +218,8 @@ fn integers(extent: usize) -> Case {
     let below = body.apply(ScalarOp::Lt, &[unsigned, logical]);
     let smaller = body.apply(ScalarOp::Bits(DType::I32), &[smaller]);
     let chosen = body.apply(ScalarOp::Select, &[below, larger, smaller]);
-    body.apply(ScalarOp::Sub, &[chosen, a]);
+    let mixed = body.apply(ScalarOp::Xor, &[chosen, sum]);
+    body.apply(ScalarOp::Sub, &[mixed, a]);
     let reads = vec![read(0, DType::I32, axes(&[0])), read(1, DType::I32, axes(&[0]))];
     case(format!("integers [{extent}]"), elementwise(&[extent], reads, body, DType::I32), &[&[extent] as &[usize]; 2])
 }
@@ -313,7 +317,7 @@ fn convolution([height, width]: [usize; 2], stride: i64, border: usize) -> Case 
     case(format!("convolution {height}x{width} by {stride}"), nest, &[&[2, height, width], &[3, 2, 3]])
 }
 
-/// exp(a) + log(|a|) * tanh(a).
+/// exp(a) + log(|a|) * tanh(a) and all the others, one after the other.
 fn transcendental(extent: usize) -> Case {
     let mut body = reading(1);
     let exp = body.apply(ScalarOp::Exp, &[ScalarId(0)]);
@@ -321,7 +325,10 @@ fn transcendental(extent: usize) -> Case {
     let log = body.apply(ScalarOp::Log, &[size]);
     let tanh = body.apply(ScalarOp::Tanh, &[ScalarId(0)]);
     let product = body.apply(ScalarOp::Mul, &[log, tanh]);
-    body.apply(ScalarOp::Add, &[exp, product]);
+    let mut last = body.apply(ScalarOp::Add, &[exp, product]);
+    for op in [ScalarOp::Erf, ScalarOp::Cos, ScalarOp::Sin, ScalarOp::Expm1, ScalarOp::Log1p] {
+        last = body.apply(op, &[last]);
+    }
     let nest = elementwise(&[extent], vec![read(0, DType::F32, axes(&[0]))], body, DType::F32);
     case(format!("transcendental [{extent}]"), nest, &[&[extent]])
 }

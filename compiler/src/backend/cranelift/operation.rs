@@ -83,6 +83,7 @@ impl Operations<'_, '_> {
             Abs => ins.fabs(x[0]),
             Sqrt => ins.sqrt(x[0]),
             Floor => ins.floor(x[0]),
+            Round => ins.nearest(x[0]),
             Max if float => self.extremum(x[1], x[0], x)?,
             Min if float => self.extremum(x[0], x[1], x)?,
             Max if dtype == DType::I32 => ins.smax(x[0], x[1]),
@@ -92,13 +93,14 @@ impl Operations<'_, '_> {
             Eq | Ne | Lt | Le => self.compare(op, dtype, x[0], x[1]),
             And => ins.band(x[0], x[1]),
             Or => ins.bor(x[0], x[1]),
+            Xor => ins.bxor(x[0], x[1]),
             Not if self.width == Width::Lanes => ins.bnot(x[0]),
             Not => ins.bxor_imm_u(x[0], 1),
             Select => self.choose(x[0], x[1], x[2]),
             ShiftLeft(_) | ShiftRight(_) => self.shift(op, dtype, x[0]),
             Bits(to) => self.reinterpret(x[0], value_type(to, self.width)?),
             Cast(to) => self.cast(op, dtype, to, x[0])?,
-            Exp | Log | Tanh => return Err(EmitError::Operation { op, dtype }),
+            Exp | Expm1 | Log | Log1p | Sin | Cos | Tanh | Erf => return Err(EmitError::Operation { op, dtype }),
         })
     }
 

@@ -20,22 +20,29 @@ impl Elaborator<'_> {
             let elements = arguments.iter().filter_map(|argument| self.seq_element(argument)).collect();
             return Value::Layer(Rc::new(Layer { kind: LayerKind::Seq(elements), place: None, training: None, span }));
         }
-        let Some(block) = self.items.find(name) else {
+        let Some(block) = self.items.find(self.scope(), name) else {
             return self.missing_layer(name, arguments, span);
         };
-        let consts = self.consts(&block, arguments, span);
-        let Some(consts) = consts else { return Value::Poison };
+        let Some(consts) = self.consts(&block, arguments, span) else {
+            self.depends_on_input();
+            return Value::Poison;
+        };
         Value::Layer(Rc::new(Layer { kind: LayerKind::Block { block, consts }, place: None, training: None, span }))
     }
 
     fn missing_layer(&mut self, name: &str, arguments: &[Argument], span: Span) -> Value {
-        if let Some(alias) = self.items.aliases.get(name).cloned() {
+        if let Some((scope, alias)) = self.items.alias(self.scope(), name) {
             if !arguments.is_empty() {
                 return self.fail(span, format!("`{name}` names {} with its consts: it takes none", alias.target.name));
             }
-            return self.make_layer(&alias.target.name, &alias.arguments, span);
+            let mut frame = Frame::new(None, self.frame().training);
+            frame.scope = scope;
+            self.frames.push(frame);
+            let layer = self.make_layer(&alias.target.name, &alias.arguments, span);
+            self.frames.pop();
+            return layer;
         }
-        if self.items.imported.contains(name) {
+        if self.items.is_missing(self.scope(), name) {
             return Value::Poison;
         }
         if super::prelude::planned(name) {
@@ -77,7 +84,8 @@ impl Elaborator<'_> {
         }
         // Defaults may name the consts before them.
         let mut frame = Frame::new(None, false);
-        frame.prelude = block.prelude;
+        frame.prelude = block.is_prelude();
+        frame.scope = block.scope;
         frame.site = Some((item.name.name.clone(), span));
         self.frames.push(frame);
         let mut values = Vec::new();
@@ -115,6 +123,7 @@ impl Elaborator<'_> {
 
     /// Applies a layer to values: graph nodes come out.
     pub(super) fn apply(&mut self, layer: &Rc<Layer>, given: Vec<Given<'_>>, expr: &Expr, span: Span) -> Value {
+        self.note_applied(layer);
         match &layer.kind {
             LayerKind::Seq(elements) => self.apply_seq(layer, elements, given, expr, span),
             LayerKind::Block { block, consts } => self.apply_block(layer, block, consts, given, expr, span),
@@ -134,14 +143,23 @@ impl Elaborator<'_> {
         let (Some(first), None) = (given.next(), given.next()) else {
             return self.fail(span, "Seq takes one value");
         };
-        let mut value = match first.value {
+        let input = match first.value {
             Some(value) => value,
             None => self.evaluate(first.expr),
         };
+        let training = self.frame().training;
+        self.frame_mut().training = layer.training.unwrap_or(training);
+        let value = self.chain(layer, elements, Given { expr: first.expr, value: Some(input) }, expr, span);
+        self.frame_mut().training = training;
+        value
+    }
+
+    fn chain(&mut self, layer: &Layer, elements: &[Value], input: Given<'_>, expr: &Expr, span: Span) -> Value {
+        let mut value = input.value.unwrap_or(Value::Poison);
         for (i, element) in elements.iter().enumerate() {
-            let given = Given { expr: first.expr, value: Some(value) };
+            let given = Given { expr: input.expr, value: Some(value) };
             let element = match &layer.place {
-                Some(place) => placed(element.clone(), &place.child(&i.to_string(), i), layer.training),
+                Some(place) => placed(element.clone(), &place.child(&i.to_string(), i), None),
                 None => element.clone(),
             };
             value = match element {
@@ -178,15 +196,15 @@ impl Elaborator<'_> {
         if self.frames.len() > DEEPEST {
             return self.fail(span, format!("{} holds itself, without end", item.name.name));
         }
-        let broken = self.types.iter().any(|ty| ty.block == item.name.name && ty.broken);
-        if broken || values.iter().any(Value::is_poison) {
+        let broken = self.types.iter().any(|ty| ty.is_of(block) && ty.broken);
+        if broken || (values.iter().any(Value::is_poison) && !self.frame().unapplied) {
             return Value::Poison;
         }
         self.frames.push(self.block_frame(layer, block, expr, span));
         self.bind_consts(item, consts);
         let before = self.diagnostics.count();
         for ((input, given), value) in item.inputs.iter().zip(&given).zip(values) {
-            let place = if block.prelude { span } else { given.expr.span };
+            let place = if block.is_prelude() { span } else { given.expr.span };
             self.bind_input(&owner, input, given, value, self.input_span(block, span, place));
         }
         let result = if self.diagnostics.count() == before { self.block_result(item) } else { Value::Poison };
@@ -196,17 +214,19 @@ impl Elaborator<'_> {
 
     /// Mistakes about inputs stand at the application, outside of the block that is entered.
     fn input_span(&self, block: &BlockItem, application: Span, argument: Span) -> Span {
-        if block.prelude { application } else { argument }
+        if block.is_prelude() { application } else { argument }
     }
 
     fn block_frame(&self, layer: &Layer, block: &BlockItem, expr: &Expr, span: Span) -> Frame {
         let training = layer.training.unwrap_or(self.frame().training);
         let mut frame = Frame::new(layer.place.clone(), training);
-        frame.prelude = block.prelude;
+        frame.prelude = block.is_prelude();
+        frame.scope = block.scope;
+        frame.unapplied = self.frame().unapplied;
         frame.site = Some((expr.to_string(), span));
         frame.mistakes = self.diagnostics.count();
         frame.made_at = Some(layer.span);
-        frame.instance = (!block.prelude && !block.block.is_model).then(|| (layer.name(), layer.span));
+        frame.instance = (!block.is_prelude() && !block.block.is_model).then(|| (layer.name(), layer.span));
         frame.bind("training", Value::Bool(training), BindingKind::Fixed, block.block.name.span);
         frame
     }

@@ -4,9 +4,10 @@ use super::Elaborator;
 use super::arguments::Given;
 use super::functions;
 use super::instance::{Layer, LayerKind};
+use super::lists::LONGEST;
+use super::numbers;
 use super::operators::Operands;
 use super::report::Problem;
-use super::statement::LONGEST;
 use super::value::Value;
 use crate::dtype::DType;
 use crate::graph::Relation;
@@ -33,6 +34,7 @@ impl Elaborator<'_> {
                 self.unary(*op, operand, value, expr.span)
             }
             ExprKind::Binary(op, left, right) => self.binary_expr(expr, *op, left, right),
+            ExprKind::Cast(operand, ty) => self.converted(expr, operand, ty),
             ExprKind::Assign(target, op, value) => self.assign(expr, target, *op, value),
             ExprKind::If(condition, then, otherwise) => self.conditional(condition, then, otherwise.as_deref()),
             ExprKind::For(attributes, pattern, iterable, body) => {
@@ -107,8 +109,8 @@ impl Elaborator<'_> {
         if !store.keys_below(&path.key).is_empty() {
             return Value::Layer(Rc::new(Layer { kind: LayerKind::Path, place: Some(path), ..(**layer).clone() }));
         }
-        if store.open {
-            return self.unsupported(field.span, "a parameter of a layer that was not applied before");
+        if store.open && !matches!(layer.kind, LayerKind::Path) && !store.applied.contains(&place.order) {
+            return self.field_of_unapplied(layer, base, field);
         }
         let mut below: Vec<String> = Vec::new();
         for key in store.keys_below(&place.key) {
@@ -121,6 +123,19 @@ impl Elaborator<'_> {
         let owner = layer.block().map_or_else(|| layer.name(), |block| block.block.name.name.clone());
         let problem = Problem::new(field.span, format!("`{base}` has no layer or parameter `{}`", field.name));
         self.report(problem.detail(format!("{owner} has {}", below.join(", "))))
+    }
+
+    /// A parameter of a layer before its first application: there if its shape follows from consts.
+    fn field_of_unapplied(&mut self, layer: &Rc<Layer>, base: &Expr, field: &Ident) -> Value {
+        if self.declare_unapplied(layer) {
+            return self.layer_field(layer, base, field);
+        }
+        self.depends_on_input();
+        if self.frame().unapplied {
+            return Value::Poison;
+        }
+        let headline = format!("the shape of `{base}.{}` depends on the input of `{base}`", field.name);
+        self.report(Problem::new(field.span, headline).detail(format!("apply `{base}` first")))
     }
 
     fn index(&mut self, base: &Expr, index: &Expr) -> Value {
@@ -166,6 +181,9 @@ impl Elaborator<'_> {
         if name.starts_with(|first: char| first.is_ascii_uppercase()) {
             return self.make_layer(name, arguments, function.span);
         }
+        if numbers::is_function(name, arguments.len()) && arguments.iter().all(|argument| argument.name.is_none()) {
+            return self.number_or_call(expr, function, name, arguments);
+        }
         match functions::find(name) {
             _ if self.frame().is_step && name == "minimize" => self.minimize(arguments, function.span),
             _ if self.frame().is_step && name == "metric" => self.metric(arguments),
@@ -176,6 +194,33 @@ impl Elaborator<'_> {
             None if functions::planned(name) => self.unsupported(function.span, &format!("`{name}`")),
             None => self.unknown_function(function.span, name),
         }
+    }
+
+    /// A call that is one of consts if its first argument is a number.
+    fn number_or_call(&mut self, expr: &Expr, function: &Expr, name: &str, arguments: &[Argument]) -> Value {
+        let first = self.evaluate(&arguments[0].value);
+        if let Some(found) = self.number_function(name, &first, &arguments[1..]) {
+            return found;
+        }
+        let given = Given { expr: &arguments[0].value, value: Some(first) };
+        match functions::find(name) {
+            Some(found) => self.call_function(found, Some(given), &arguments[1..], expr, expr.span),
+            None if functions::planned(name) => self.unsupported(function.span, &format!("`{name}`")),
+            None => self.unknown_function(function.span, name),
+        }
+    }
+
+    /// What a function makes of consts; `None` if it is none, or not one of consts here.
+    fn number_function(&mut self, name: &str, first: &Value, rest: &[Argument]) -> Option<Value> {
+        if first.number().is_none() || rest.iter().any(|argument| argument.name.is_some()) {
+            return None;
+        }
+        if !numbers::is_function(name, 1 + rest.len()) {
+            return None;
+        }
+        let rest = rest.iter().map(|argument| self.evaluate(&argument.value));
+        let values: Vec<Value> = std::iter::once(first.clone()).chain(rest.collect::<Vec<_>>()).collect();
+        numbers::call(name, &values)
     }
 
     /// `f32(B)`: a number or extent as a scalar value of the graph.
@@ -195,14 +240,17 @@ impl Elaborator<'_> {
             return self.push(receiver, name, arguments);
         }
         let value = self.evaluate(receiver);
-        if let Value::List(values) | Value::Tuple(values) = &value
-            && name.name == "len"
-            && arguments.is_empty()
+        if let Some(found) = self.list_method(receiver, &value, name, arguments) {
+            return found;
+        }
+        let bound = self.frame().find(&name.name).map(|binding| binding.value.clone());
+        if !matches!(bound, Some(Value::Layer(_) | Value::Function(_) | Value::Poison))
+            && let Some(found) = self.number_function(&name.name, &value, arguments)
         {
-            return Value::Int(Extent::from(values.len()));
+            return found;
         }
         let given = Given { expr: receiver, value: Some(value) };
-        match self.frame().find(&name.name).map(|binding| binding.value.clone()) {
+        match bound {
             Some(Value::Layer(layer)) => {
                 let rest = arguments.iter().map(|argument| Given::expr(&argument.value));
                 self.apply(&layer, std::iter::once(given).chain(rest).collect(), expr, name.span)
@@ -231,33 +279,14 @@ impl Elaborator<'_> {
         Value::Poison
     }
 
-    fn push(&mut self, receiver: &Expr, name: &Ident, arguments: &[Argument]) -> Value {
-        let (ExprKind::Name(list), [Argument { name: None, value }]) = (&receiver.kind, arguments) else {
-            return self.fail(name.span, "`push` takes one value and stands behind the name of a list");
-        };
-        let pushed = self.evaluate(value);
-        match self.frame_mut().find_mut(list) {
-            Some(binding) if binding.kind == super::scope::BindingKind::Mutable => match &mut binding.value {
-                Value::List(values) => {
-                    values.push(pushed);
-                    Value::Unit
-                }
-                Value::Poison => Value::Poison,
-                other => {
-                    let kind = other.kind();
-                    self.fail(name.span, format!("`{list}` is {kind}, not a list"))
-                }
-            },
-            Some(_) => self.fail(receiver.span, format!("`{list}` is not mutable: let mut {list} = …")),
-            None => self.evaluate(receiver),
-        }
-    }
-
     fn conditional(&mut self, condition: &Expr, then: &Body, otherwise: Option<&Expr>) -> Value {
         match self.evaluate(condition) {
             Value::Bool(true) => self.body(then),
             Value::Bool(false) => otherwise.map_or(Value::Unit, |otherwise| self.evaluate(otherwise)),
-            Value::Poison => Value::Poison,
+            Value::Poison => {
+                self.depends_on_input();
+                Value::Poison
+            }
             Value::Tensor(_) => {
                 let headline = "the condition of `if` is a bool tensor, known only when the step runs";
                 let choose = "choose per element: select(cond, a, b)";
@@ -295,7 +324,10 @@ impl Elaborator<'_> {
     fn repeat(&mut self, element: &Expr, count: &Expr) -> Value {
         let value = self.evaluate(element);
         match self.evaluate(count) {
-            Value::Poison => Value::Poison,
+            Value::Poison => {
+                self.depends_on_input();
+                Value::Poison
+            }
             count_value => match count_value.known_int().and_then(|n| usize::try_from(n).ok()) {
                 Some(n) if n as i64 > LONGEST => {
                     self.fail(count.start, format!("a list has at most {LONGEST} elements, not {n}"))

@@ -1,5 +1,6 @@
 //! Layers: blocks with their consts, and where in a parameter store they stand.
 
+use super::items::Scope;
 use super::value::Value;
 use crate::syntax::ast;
 use proc_macro2::Span;
@@ -39,8 +40,15 @@ pub enum LayerKind {
 pub struct BlockItem {
     /// As written.
     pub block: ast::Block,
+    /// The file that it is written in.
+    pub scope: Scope,
+}
+
+impl BlockItem {
     /// Whether it belongs to the prelude: then mistakes show at its use.
-    pub prelude: bool,
+    pub fn is_prelude(&self) -> bool {
+        self.scope == Scope::PRELUDE
+    }
 }
 
 /// Where a layer's parameters stand.
@@ -82,18 +90,30 @@ pub fn join(prefix: &str, key: &str) -> String {
     }
 }
 
-/// Gives a layer, or the layers of a list, their places.
+/// Gives a layer, or the layers of a list or tuple, their places.
 pub fn placed(value: Value, place: &Place, training: Option<bool>) -> Value {
     match value {
         Value::Layer(layer) if layer.place.is_none() => {
             let training = training.or(layer.training);
             Value::Layer(Rc::new(Layer { place: Some(place.clone()), training, ..(*layer).clone() }))
         }
-        Value::List(values) => {
-            let element = |(i, value): (usize, Value)| placed(value, &place.child(&i.to_string(), i), training);
-            Value::List(values.into_iter().enumerate().map(element).collect())
-        }
+        Value::List(values) => Value::List(placed_elements(values, place, training)),
+        Value::Tuple(values) => Value::Tuple(placed_elements(values, place, training)),
         other => other,
+    }
+}
+
+fn placed_elements(values: Vec<Value>, place: &Place, training: Option<bool>) -> Vec<Value> {
+    let element = |(i, value): (usize, Value)| placed(value, &place.child(&i.to_string(), i), training);
+    values.into_iter().enumerate().map(element).collect()
+}
+
+/// Whether a layer is in it that has no place yet.
+pub fn holds_new_layer(value: &Value) -> bool {
+    match value {
+        Value::Layer(layer) => layer.place.is_none(),
+        Value::List(values) | Value::Tuple(values) => values.iter().any(holds_new_layer),
+        _ => false,
     }
 }
 

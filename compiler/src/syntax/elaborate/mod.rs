@@ -7,12 +7,17 @@
 
 mod apply;
 mod arguments;
+mod assign;
+mod binding;
 mod evaluate;
 mod functions;
 mod initial;
 mod instance;
+mod items;
+mod lists;
 mod minimize;
 mod model;
+mod numbers;
 mod operators;
 mod parameter;
 mod prelude;
@@ -24,86 +29,29 @@ mod statement;
 mod step;
 mod store;
 mod types;
+mod unapplied;
 mod value;
 
 use super::ast;
 use super::diagnostic::Diagnostics;
 use super::output::Program;
 use crate::graph::{Graph, Origin};
-use instance::BlockItem;
+use items::{Items, Scope};
 use model::ModelType;
 use proc_macro2::Span;
 use scope::Frame;
-use std::collections::{HashMap, HashSet};
-use std::rc::Rc;
 use store::Store;
 
 /// Elaborates a file: models first, then steps. Mistakes go to `diagnostics`; what could be made is returned all the same.
 pub fn elaborate(file: &ast::File, diagnostics: &Diagnostics) -> Program {
     let items = Items::collect(file, diagnostics);
     let types = model::model_types(file, &items, diagnostics);
-    let models = types.iter().map(|ty| ty.output(file)).collect();
+    let models = types.iter().filter_map(|ty| ty.output(file)).collect();
     let steps = file.items.iter().filter_map(|item| match item {
         ast::Item::Step(step) => Some(step::elaborate_step(step, &items, &types, diagnostics)),
         _ => None,
     });
-    Program { models, steps: steps.collect() }
-}
-
-/// The blocks and models of a file by name.
-#[derive(Default)]
-struct Items {
-    blocks: HashMap<String, Rc<BlockItem>>,
-    /// Prelude blocks that were asked for, parsed.
-    prelude: std::cell::RefCell<HashMap<String, Rc<BlockItem>>>,
-    /// Other names of models.
-    aliases: HashMap<String, ast::Alias>,
-    /// Names that `use` brings in, which is reported where it stands.
-    imported: HashSet<String>,
-}
-
-impl Items {
-    fn collect(file: &ast::File, diagnostics: &Diagnostics) -> Items {
-        let mut items = Items::default();
-        let mut seen: HashMap<String, Span> = HashMap::new();
-        for item in &file.items {
-            let name = match item {
-                ast::Item::Block(block) => {
-                    let item = Rc::new(BlockItem { block: block.clone(), prelude: false });
-                    items.blocks.insert(block.name.name.clone(), item);
-                    &block.name
-                }
-                ast::Item::Alias(alias) => {
-                    items.aliases.insert(alias.name.name.clone(), alias.clone());
-                    &alias.name
-                }
-                ast::Item::Step(step) => &step.name,
-                ast::Item::Use(import) => {
-                    report::unsupported(diagnostics, import.span, "`use` of blocks and models from another `model!`");
-                    let names = import.paths.iter().filter_map(|path| path.last());
-                    items.imported.extend(names.map(|name| name.name.clone()));
-                    continue;
-                }
-            };
-            if let Some(first) = seen.insert(name.name.clone(), name.span) {
-                report::equal_names(diagnostics, name, first);
-            }
-        }
-        items
-    }
-
-    /// The block or model of that name, of the file or of the prelude.
-    fn find(&self, name: &str) -> Option<Rc<BlockItem>> {
-        if let Some(block) = self.blocks.get(name) {
-            return Some(block.clone());
-        }
-        if let Some(block) = self.prelude.borrow().get(name) {
-            return Some(block.clone());
-        }
-        let block = Rc::new(BlockItem { block: prelude::block(name)?, prelude: true });
-        self.prelude.borrow_mut().insert(name.to_string(), block.clone());
-        Some(block)
-    }
+    Program { models, steps: steps.collect(), export: None }
 }
 
 /// The state of elaborating one model or one step.
@@ -116,6 +64,8 @@ struct Elaborator<'a> {
     stores: Vec<Store>,
     /// The bodies that run, innermost last.
     frames: Vec<Frame>,
+    /// Whether a layer without an input turned out to need one.
+    input_needed: bool,
     /// What a step has asked for so far.
     requests: step::Requests,
 }
@@ -129,8 +79,14 @@ impl<'a> Elaborator<'a> {
             graph: Graph::new(name),
             stores: Vec::new(),
             frames: Vec::new(),
+            input_needed: false,
             requests: step::Requests::default(),
         }
+    }
+
+    /// The file whose names the running body sees.
+    fn scope(&self) -> Scope {
+        self.frames.last().map_or(Scope::MAIN, |frame| frame.scope)
     }
 
     fn frame(&self) -> &Frame {

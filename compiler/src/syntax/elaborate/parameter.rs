@@ -79,7 +79,10 @@ impl Elaborator<'_> {
         let Some(place) = self.frame().place.clone() else {
             return self.tensor_without_store(purpose, name);
         };
-        let Some(ty) = self.meant(written) else { return Value::Poison };
+        let Some(ty) = self.meant(written) else {
+            self.depends_on_input();
+            return Value::Poison;
+        };
         let key = join(&place.key, &name.name);
         if !self.stores[place.store].open {
             // The model was elaborated by itself before, which decided all keys and shapes.
@@ -106,10 +109,13 @@ impl Elaborator<'_> {
         if ty.shape.known().is_none() {
             return self.open_shape(&key, &ty, written);
         }
-        let Some(initial) = self.initial(purpose, initial, &ty) else { return Value::Poison };
+        let Some(initial) = self.initial(purpose, initial, &ty) else {
+            self.depends_on_input();
+            return Value::Poison;
+        };
         let mut order = place.order.clone();
         order.push(made);
-        let site = self.frame().site.clone();
+        let site = self.frame().site.clone().filter(|_| !self.frame().unapplied);
         let made = if place.key.is_empty() { name.span } else { place.bound };
         let state = purpose == Purpose::State;
         let entry = Entry { ty, initial, state, order, declared: name.span, made, applied: site };

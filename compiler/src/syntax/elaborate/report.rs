@@ -70,15 +70,15 @@ impl Problem {
     }
 }
 
-/// Says that something of the language is not there yet.
-pub fn unsupported(diagnostics: &Diagnostics, span: Span, what: &str) {
-    diagnostics.report(Diagnostic::new(span, format!("{what} is not supported yet")));
-}
-
 /// Two items of one name.
 pub fn equal_names(diagnostics: &Diagnostics, name: &Ident, first: Span) {
     let headline = format!("two items have the name `{}`", name.name);
     diagnostics.report(Diagnostic::new(name.span, headline).note(format!("the first is at {}", position(first))));
+}
+
+/// A block that a `use` names and that no macro brought.
+pub fn missing_import(diagnostics: &Diagnostics, name: &str, span: Span) {
+    diagnostics.report(Diagnostic::new(span, format!("`{name}` is not imported: no `model!` brought it")));
 }
 
 impl Elaborator<'_> {
@@ -171,8 +171,7 @@ impl Elaborator<'_> {
 
     /// A layer, block or model that does not exist.
     pub(super) fn unknown_layer(&self, span: Span, name: &str) -> Value {
-        let items = self.items.blocks.keys().chain(self.items.aliases.keys()).map(String::as_str);
-        let mut candidates: Vec<&str> = items.collect();
+        let mut candidates: Vec<&str> = self.items.names(self.scope()).collect();
         super::prelude::names().for_each(|name| candidates.push(name));
         let found = nearest(name, candidates.into_iter());
         self.report(Problem::new(span, format!("no layer or block `{name}`")).nearest("", &found))

@@ -1,6 +1,7 @@
 //! Names: lexical scopes inside the frame of a block, model or step.
 
 use super::instance::Place;
+use super::items::Scope;
 use super::value::Value;
 use proc_macro2::Span;
 use std::collections::HashMap;
@@ -14,6 +15,21 @@ pub struct Binding {
     pub kind: BindingKind,
     /// The token that binds it.
     pub span: Span,
+    /// Where layers go that are pushed onto it.
+    pub list: Option<ListPlace>,
+}
+
+/// Where the layers of a list that grows stand.
+#[derive(Clone, Debug)]
+pub struct ListPlace {
+    /// The place of the list.
+    pub place: Place,
+    /// Its key inside the body.
+    pub key: String,
+    /// Whether the body has given that key to it already.
+    pub claimed: bool,
+    /// `#[train]` and `#[eval]` on its `let`.
+    pub training: Option<bool>,
 }
 
 /// What a name is.
@@ -44,6 +60,8 @@ pub struct Frame {
     pub loops: Vec<String>,
     /// Whether dropout drops.
     pub training: bool,
+    /// The file that the body is written in.
+    pub scope: Scope,
     /// Whether the body belongs to the prelude.
     pub prelude: bool,
     /// How many mistakes had been reported when the body began.
@@ -56,6 +74,8 @@ pub struct Frame {
     pub instance: Option<(String, Span)>,
     /// Whether this is a step.
     pub is_step: bool,
+    /// Whether the body runs without an input, to see what it declares.
+    pub unapplied: bool,
 }
 
 impl Frame {
@@ -68,12 +88,14 @@ impl Frame {
             keys: HashMap::new(),
             loops: Vec::new(),
             training,
+            scope: Scope::MAIN,
             prelude: false,
             mistakes: 0,
             site: None,
             made_at: None,
             instance: None,
             is_step: false,
+            unapplied: false,
         }
     }
 
@@ -90,7 +112,14 @@ impl Frame {
     /// Binds a name in the innermost scope.
     pub fn bind(&mut self, name: &str, value: Value, kind: BindingKind, span: Span) {
         let scope = self.scopes.last_mut().expect("a frame has at least one scope");
-        scope.insert(name.to_string(), Binding { value, kind, span });
+        scope.insert(name.to_string(), Binding { value, kind, span, list: None });
+    }
+
+    /// Says where layers go that are pushed onto the list of that name.
+    pub fn grow(&mut self, name: &str, list: ListPlace) {
+        if let Some(binding) = self.find_mut(name) {
+            binding.list = Some(list);
+        }
     }
 
     /// What a name stands for.

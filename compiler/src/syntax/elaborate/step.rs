@@ -8,13 +8,14 @@ use super::report::Problem;
 use super::scope::{BindingKind, Frame};
 use super::store::Store;
 use super::value::Value;
-use super::{Elaborator, Items};
+use super::{Elaborator, Items, Scope};
 use crate::dtype::DType;
 use crate::graph::{Graph, Leaf, Role, StoreDecl, ValueId};
 use crate::shape::Symbol;
 use crate::syntax::ast::{self, Argument, AxisKind, Body, Expr, ExprKind, Ident, Statement};
 use crate::syntax::diagnostic::{Diagnostics, position};
 use crate::syntax::output;
+use proc_macro2::TokenStream;
 
 /// What the body of a step asks for.
 #[derive(Default)]
@@ -24,7 +25,17 @@ pub struct Requests {
     /// Names and values; `None` after a mistake.
     pub metrics: Vec<(Ident, Option<ValueId>)>,
     /// The models that the step names, as the generated `run` takes them.
-    pub models: Vec<(Ident, String)>,
+    pub models: Vec<NamedModel>,
+}
+
+/// A model that a step names.
+pub struct NamedModel {
+    /// The name that the step binds it to.
+    pub binding: Ident,
+    /// The generated type.
+    pub model: String,
+    /// The path of the type, if another macro generates it.
+    pub path: Option<TokenStream>,
 }
 
 /// Elaborates a step. After a mistake its graph is empty, but its signature stands.
@@ -92,14 +103,19 @@ impl Elaborator<'_> {
 
     /// A model that a step names, or a layer without parameters.
     pub(super) fn named_in_step(&mut self, name: &Ident, training: Option<bool>, value: Value) -> Value {
-        let Value::Layer(layer) = &value else { return value };
+        let Value::Layer(layer) = &value else {
+            return match self.holds_parameters(&value, 0) {
+                true => self.fail(name.span, "a step binds each model by a `let` of its own"),
+                false => value,
+            };
+        };
         let LayerKind::Block { block, consts } = &layer.kind else {
             return self.without_parameters(name, layer, value.clone());
         };
         if !block.block.is_model {
             return self.without_parameters(name, layer, value.clone());
         }
-        let of_block = |ty: &&ModelType| ty.block == block.block.name.name;
+        let of_block = |ty: &&ModelType| ty.is_of(block);
         let same = |ty: &&ModelType| {
             ty.broken
                 || (ty.consts.len() == consts.len() && ty.consts.iter().zip(consts).all(|(a, b)| same_const(a, b)))
@@ -108,12 +124,20 @@ impl Elaborator<'_> {
             return self.model_without_type(layer, consts);
         };
         if ty.broken {
-            self.requests.models.push((name.clone(), ty.name.clone()));
+            self.requests.models.push(NamedModel {
+                binding: name.clone(),
+                model: ty.name.clone(),
+                path: ty.path().cloned(),
+            });
             self.stores.push(Store { model: ty.name.clone(), ..Store::default() });
             return Value::Poison;
         }
         let store = self.stores.len();
-        self.requests.models.push((name.clone(), ty.name.clone()));
+        self.requests.models.push(NamedModel {
+            binding: name.clone(),
+            model: ty.name.clone(),
+            path: ty.path().cloned(),
+        });
         self.graph.stores.push(StoreDecl { binding: name.name.clone(), model: ty.name.clone() });
         self.stores.push(Store { model: ty.name.clone(), entries: ty.entries.clone(), ..Store::default() });
         placed(value.clone(), &Elaborator::root_place(store, &name.name, name.span), training)
@@ -128,7 +152,7 @@ impl Elaborator<'_> {
             words.join(", ")
         };
         let name = &block.block.name.name;
-        let Some(ty) = self.types.iter().find(|ty| ty.block == *name) else {
+        let Some(ty) = self.types.iter().find(|ty| ty.is_of(block)) else {
             let problem =
                 Problem::new(layer.span, format!("`{name}` has consts without defaults, so no type has its name"));
             return self.report(problem.place(format!("name one: pub model Named = {}", signature(&block.block))));
@@ -158,51 +182,53 @@ impl Elaborator<'_> {
     }
 
     /// Whether a layer, as written, declares parameters or makes layers that do.
-    fn holds_parameters(&self, value: &Value, depth: usize) -> bool {
+    pub(super) fn holds_parameters(&self, value: &Value, depth: usize) -> bool {
         match value {
             Value::Layer(layer) => match &layer.kind {
                 LayerKind::Seq(elements) => elements.iter().any(|element| self.holds_parameters(element, depth)),
-                LayerKind::Block { block, .. } => self.body_holds_parameters(&block.block.body, depth + 1),
+                LayerKind::Block { block, .. } => self.body_holds_parameters(&block.block.body, block.scope, depth + 1),
                 LayerKind::Path => true,
             },
-            Value::List(values) => values.iter().any(|value| self.holds_parameters(value, depth)),
+            Value::List(values) | Value::Tuple(values) => {
+                values.iter().any(|value| self.holds_parameters(value, depth))
+            }
             _ => false,
         }
     }
 
-    fn body_holds_parameters(&self, body: &Body, depth: usize) -> bool {
+    fn body_holds_parameters(&self, body: &Body, scope: Scope, depth: usize) -> bool {
         depth < 16
             && body.statements.iter().any(|statement| match statement {
                 Statement::Let { attributes, value, .. } => {
                     let kept = |attribute: &ast::Attribute| {
                         matches!(attribute.kind, ast::AttributeKind::Param | ast::AttributeKind::State)
                     };
-                    attributes.iter().any(kept) || self.makes_layer(value, depth)
+                    attributes.iter().any(kept) || self.makes_layer(value, scope, depth)
                 }
                 Statement::Const { .. } => false,
-                Statement::Expr(expr, _) => self.makes_layer(expr, depth),
+                Statement::Expr(expr, _) => self.makes_layer(expr, scope, depth),
             })
     }
 
-    fn makes_layer(&self, expr: &Expr, depth: usize) -> bool {
-        let inner = |body: &Body| self.body_holds_parameters(body, depth);
+    fn makes_layer(&self, expr: &Expr, scope: Scope, depth: usize) -> bool {
+        let inner = |body: &Body| self.body_holds_parameters(body, scope, depth);
         match &expr.kind {
             ExprKind::Call(function, arguments) => {
                 let named = match &function.kind {
                     ExprKind::Name(name) => self
                         .items
-                        .find(name)
-                        .is_some_and(|block| self.body_holds_parameters(&block.block.body, depth + 1)),
+                        .find(scope, name)
+                        .is_some_and(|block| self.body_holds_parameters(&block.block.body, block.scope, depth + 1)),
                     _ => false,
                 };
-                named || arguments.iter().any(|argument| self.makes_layer(&argument.value, depth))
+                named || arguments.iter().any(|argument| self.makes_layer(&argument.value, scope, depth))
             }
             ExprKind::If(_, then, otherwise) => {
-                inner(then) || otherwise.as_deref().is_some_and(|expr| self.makes_layer(expr, depth))
+                inner(then) || otherwise.as_deref().is_some_and(|expr| self.makes_layer(expr, scope, depth))
             }
             ExprKind::For(_, _, _, body) | ExprKind::Block(body) => inner(body),
-            ExprKind::List(elements) => elements.iter().any(|element| self.makes_layer(element, depth)),
-            ExprKind::Repeat(element, _) => self.makes_layer(element, depth),
+            ExprKind::List(elements) => elements.iter().any(|element| self.makes_layer(element, scope, depth)),
+            ExprKind::Repeat(element, _) => self.makes_layer(element, scope, depth),
             _ => false,
         }
     }
@@ -300,10 +326,10 @@ impl Elaborator<'_> {
         };
         let broken = graph.results.is_empty();
         let models = std::mem::take(&mut self.requests.models).into_iter().enumerate();
-        let store = |(at, (binding, model)): (usize, (Ident, String))| {
-            let mutable = written(at) || (broken && training(step));
+        let store = |(at, NamedModel { binding, model, path }): (usize, NamedModel)| {
+            let mutable = written(at) || (broken && minimizes(&step.body));
             let model = Ident { name: model, span: binding.span };
-            output::StoreArgument { binding, model, mutable }
+            output::StoreArgument { binding, model, path, mutable }
         };
         output::Step {
             visibility: step.visibility.clone(),

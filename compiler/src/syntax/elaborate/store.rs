@@ -1,13 +1,15 @@
 //! The parameters of a model as far as they are known: filled while the model itself is checked, read in steps.
 
+use super::instance::Layer;
 use crate::description::{Initial, ModelDescription, TensorDecl};
 use crate::graph::ValueId;
 use crate::shape::Type;
 use proc_macro2::Span;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
+use std::rc::Rc;
 
 /// A parameter store while a graph is built.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Store {
     /// The generated type's name.
     pub model: String,
@@ -19,6 +21,10 @@ pub struct Store {
     pub assigned: BTreeMap<String, ValueId>,
     /// Whether tensors may still be added: while the model itself is checked.
     pub open: bool,
+    /// The layers that were made while the store was open.
+    pub made: Vec<Rc<Layer>>,
+    /// Positions of the `let`s of those that were applied.
+    pub applied: HashSet<Vec<usize>>,
 }
 
 /// One tensor of a store.

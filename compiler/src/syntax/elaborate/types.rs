@@ -44,8 +44,21 @@ impl Elaborator<'_> {
         } else if !value.is_poison() {
             self.fail(given.expr.start, format!("{owner}: `{}` takes a tensor, not {}", name.name, value.kind()));
             return self.frame_mut().bind(&name.name, Value::Poison, BindingKind::Fixed, name.span);
+        } else if self.frame().unapplied {
+            self.bind_unknown_extents(&input.ty);
         }
         self.frame_mut().bind(&name.name, value, BindingKind::Fixed, name.span);
+    }
+
+    /// Nothing is known of the extents of an input that is not there.
+    fn bind_unknown_extents(&mut self, ty: &TensorType) {
+        for axis in &ty.axes {
+            if let AxisKind::Name(name) = &axis.kind
+                && self.frame().find(name).is_none()
+            {
+                self.frame_mut().bind(name, Value::Poison, BindingKind::Fixed, axis.span);
+            }
+        }
     }
 
     fn made_in_caller(&self, given: &Given<'_>) -> Option<String> {

@@ -105,6 +105,14 @@ impl Value {
         }
     }
 
+    /// The same with how many there are.
+    pub fn counted(&self) -> String {
+        match self.elements() {
+            Some(values) => format!("{} of {}", self.kind(), values.len()),
+            None => self.kind().to_string(),
+        }
+    }
+
     /// What kind of value it is, for messages.
     pub fn kind(&self) -> &'static str {
         match self {

@@ -22,6 +22,7 @@ impl Reader<'_> {
             syn::Expr::MethodCall(call) => self.method(call),
             syn::Expr::Unary(unary) => self.unary(unary),
             syn::Expr::Binary(binary) => self.binary(binary),
+            syn::Expr::Cast(cast) => self.cast(cast),
             syn::Expr::Assign(assign) => self.assign(&assign.left, None, assign.eq_token.span, &assign.right),
             syn::Expr::If(branch) => self.branch(branch),
             syn::Expr::ForLoop(repeat) => self.repeat(repeat),
@@ -154,6 +155,17 @@ impl Reader<'_> {
         let left = self.expr(&binary.left);
         let start = left.start;
         Expr { kind: ExprKind::Binary(op, Box::new(left), self.boxed(&binary.right)), span, start }
+    }
+
+    fn cast(self, cast: &syn::ExprCast) -> Expr {
+        let ty = match &*cast.ty {
+            syn::Type::Path(path) => path.path.get_ident().map(ident),
+            _ => None,
+        };
+        let Some(ty) = ty else { return self.refuse(&syn::Expr::Cast(cast.clone())) };
+        let operand = self.expr(&cast.expr);
+        let start = operand.start;
+        Expr { kind: ExprKind::Cast(Box::new(operand), ty), span: cast.as_token.span, start }
     }
 
     fn assign(self, left: &syn::Expr, op: Option<BinaryOp>, span: Span, right: &syn::Expr) -> Expr {

@@ -24,6 +24,16 @@ pub fn parse(tokens: TokenStream, diagnostics: &Diagnostics) -> ast::File {
     Reader { dialect: Dialect::User, diagnostics }.file(tokens)
 }
 
+/// The tokens of each item, those of mistakes between items with the item in front.
+pub fn items(tokens: TokenStream) -> Vec<Vec<TokenTree>> {
+    split::items(tokens).items
+}
+
+/// The word of an item: `use`, `block`, `model` or `step`.
+pub fn word(item: &[TokenTree]) -> Option<String> {
+    split::word(item)
+}
+
 /// Reads the source of the built-in layers. All spans are those of the macro's call; what is wrong in the text is left out.
 pub fn parse_prelude(text: &str) -> ast::File {
     let tokens = text.parse().map(respan).unwrap_or_default();
@@ -50,7 +60,8 @@ impl Reader<'_> {
     fn file(self, tokens: TokenStream) -> ast::File {
         let chunks = split::items(tokens);
         self.stray(&chunks.before);
-        ast::File { items: chunks.items.into_iter().filter_map(|tokens| self.chunk(tokens)).collect() }
+        let items = chunks.items.into_iter().filter_map(|tokens| self.chunk(tokens)).collect();
+        ast::File { items, imports: Vec::new() }
     }
 
     /// Reads one item. Its tokens are put into a group whose end is the last of them: that is where `syn` points when tokens

@@ -40,7 +40,7 @@ fn describe(expr: &syn::Expr) -> (String, Option<&'static str>) {
         syn::Expr::Closure(_) => ("a closure is", Some(BLOCK)),
         syn::Expr::Reference(_) => ("`&x` is", Some(REFERENCE)),
         syn::Expr::RawAddr(_) => ("`&raw` is", Some(REFERENCE)),
-        syn::Expr::Cast(_) => ("`as` is", Some("x.cast(f32) converts")),
+        syn::Expr::Cast(_) => ("this `as` is", Some("consts are converted to numbers: n as f32")),
         syn::Expr::Return(_) => ("`return` is", Some("the value of a body is its last expression, without semicolon")),
         syn::Expr::Let(_) => ("`let` in a condition is", Some("conditions are consts: if n > 1 { … }")),
         syn::Expr::Struct(_) => ("a struct literal is", Some("layers are made by calls: Linear(8)")),

@@ -23,6 +23,11 @@ pub(super) fn items(tokens: TokenStream) -> Chunks {
     Chunks { before, items }
 }
 
+/// The word of an item.
+pub(super) fn word(item: &[TokenTree]) -> Option<String> {
+    (0..item.len()).find(|&at| is_word(&item[at..])).map(|at| item[at].to_string())
+}
+
 fn is_word(tokens: &[TokenTree]) -> bool {
     match tokens {
         [TokenTree::Ident(word), ..] if word == "use" => true,

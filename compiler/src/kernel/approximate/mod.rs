@@ -1,8 +1,12 @@
-//! Exponential, logarithm and hyperbolic tangent of f32 made of basic operations.
+//! Transcendental operations on f32 made of basic ones.
 //!
-//! A kernel enters that may use [`ScalarOp::Exp`], [`ScalarOp::Log`] and [`ScalarOp::Tanh`] on f32; one leaves that does not,
-//! and whose results are within [`ScalarOp::ulps`] of the exact ones over the whole range: overflow, results below the smallest
-//! normal number, infinities and NaN included. So no back end has to call a library, and all of them round alike.
+//! A kernel enters that may use the operations with [`ScalarOp::is_transcendental`] on f32; one leaves that does not, and whose
+//! results are within [`ScalarOp::ulps`] of the exact ones over the whole range: overflow, results below the smallest normal
+//! number, infinities and NaN included. So no back end has to call a library, and all of them round alike.
+
+mod circular;
+mod exponential;
+mod odd;
 
 use super::{Expression, Kernel, Statement, Var};
 use crate::dtype::DType;
@@ -24,47 +28,6 @@ pub fn approximate(kernel: &Kernel) -> Kernel {
 const ROUNDER: f64 = 12_582_912.0;
 /// The bits of [`ROUNDER`].
 const ROUNDER_BITS: f64 = 1_262_485_504.0;
-/// The upper bits of the natural logarithm of 2: its products with exponents are exact.
-const LN_2_UPPER: f64 = 0.693_359_375;
-/// The rest of the natural logarithm of 2.
-const LN_2_LOWER: f64 = -2.121_944_4e-4;
-
-/// `(exp(r) - 1 - r) / r^2` for r up to half of ln 2, highest power first.
-const EXP: [f64; 6] = [
-    1.987_569_15e-4,
-    1.398_199_950_7e-3,
-    8.333_451_907_3e-3,
-    4.166_579_589_4e-2,
-    1.666_666_545_9e-1,
-    5.000_000_120_1e-1,
-];
-
-/// `(log(1 + r) - r + r^2 / 2) / r^3` for 1 + r between the roots of a half and of two, highest power first.
-const LOG: [f64; 9] = [
-    7.037_683_629_2e-2,
-    -1.151_461_031e-1,
-    1.167_699_874e-1,
-    -1.242_014_084_6e-1,
-    1.424_932_278_7e-1,
-    -1.666_805_766_5e-1,
-    2.000_071_476_5e-1,
-    -2.499_999_399_3e-1,
-    3.333_333_117_4e-1,
-];
-
-/// `tanh(x) = x * TANH_OVER(x^2) / TANH_UNDER(x^2)` up to [`TANH_END`], highest power first.
-const TANH_OVER: [f64; 7] = [
-    -8.434_985_664_98e-14,
-    5.257_402_611_71e-11,
-    -2.018_328_205_48e-8,
-    1.114_411_273_03e-5,
-    3.102_989_618_45e-3,
-    1.308_314_713_41e-1,
-    1.0,
-];
-const TANH_UNDER: [f64; 4] = [2.544_732_828_63e-4, 2.449_133_660_52e-2, 4.641_647_413_92e-1, 1.0];
-/// From here on the hyperbolic tangent is 1 in f32.
-const TANH_END: f64 = 9.02;
 
 struct Writer {
     kernel: Kernel,
@@ -90,8 +53,13 @@ impl Writer {
                     let mut expansion = Expansion { writer: self, statements: &mut result };
                     let last = match op {
                         ScalarOp::Exp => expansion.exp(operands[0]),
+                        ScalarOp::Expm1 => expansion.expm1(operands[0]),
                         ScalarOp::Log => expansion.log(operands[0]),
+                        ScalarOp::Log1p => expansion.log1p(operands[0]),
+                        ScalarOp::Sin => expansion.sin(operands[0]),
+                        ScalarOp::Cos => expansion.cos(operands[0]),
                         ScalarOp::Tanh => expansion.tanh(operands[0]),
+                        ScalarOp::Erf => expansion.erf(operands[0]),
                         _ => (op, operands),
                     };
                     result.push(Statement::Let(var, Expression::Apply(last.0, last.1)));
@@ -107,98 +75,6 @@ impl Writer {
 type Last = (ScalarOp, Vec<Var>);
 
 impl Expansion<'_> {
-    /// With x = n ln 2 + r, `exp(x)` is `exp(r) * 2^n`. The power comes in two factors, so that neither leaves the normal
-    /// numbers before the product does.
-    fn exp(&mut self, x: Var) -> Last {
-        use ScalarOp::*;
-        // Below, the result is 0, and above, infinite; a NaN passes.
-        let x = self.at_most(x, 89.0);
-        let x = self.at_least(x, -104.0);
-        let per_ln_2 = self.float(std::f64::consts::LOG2_E);
-        let rounder = self.float(ROUNDER);
-        let rounded = self.apply(Fma, &[x, per_ln_2, rounder]);
-        let n = self.apply(Sub, &[rounded, rounder]);
-        let (upper, lower) = (self.float(-LN_2_UPPER), self.float(-LN_2_LOWER));
-        let r = self.apply(Fma, &[n, upper, x]);
-        let r = self.apply(Fma, &[n, lower, r]);
-        let tail = self.polynomial(&EXP, r);
-        let square = self.apply(Mul, &[r, r]);
-        let one = self.float(1.0);
-        let head = self.apply(Add, &[r, one]);
-        let exp = self.apply(Fma, &[tail, square, head]);
-        let bits = self.apply(Bits(DType::I32), &[rounded]);
-        let rounder_bits = self.integer(ROUNDER_BITS);
-        let n = self.apply(Sub, &[bits, rounder_bits]);
-        let half = self.apply(ShiftRight(1), &[n]);
-        let rest = self.apply(Sub, &[n, half]);
-        let (half, rest) = (self.power_of_two(half), self.power_of_two(rest));
-        let scaled = self.apply(Mul, &[exp, half]);
-        (Mul, vec![scaled, rest])
-    }
-
-    /// With x = 2^k m, `log(x)` is `k ln 2 + log(m)`.
-    fn log(&mut self, x: Var) -> Last {
-        use ScalarOp::*;
-        let (m, k) = self.fraction_and_exponent(x);
-        let one = self.float(1.0);
-        let r = self.apply(Sub, &[m, one]);
-        let tail = self.polynomial(&LOG, r);
-        let square = self.apply(Mul, &[r, r]);
-        let cube = self.apply(Mul, &[square, r]);
-        let tail = self.apply(Mul, &[tail, cube]);
-        let (upper, lower, half) = (self.float(LN_2_UPPER), self.float(LN_2_LOWER), self.float(-0.5));
-        let tail = self.apply(Fma, &[k, lower, tail]);
-        let tail = self.apply(Fma, &[square, half, tail]);
-        let log = self.apply(Add, &[r, tail]);
-        let log = self.apply(Fma, &[k, upper, log]);
-        // Infinity and NaN stay what they are; 0 gives minus infinity, and what is below 0 NaN.
-        let (infinity, zero, lowest, nan) =
-            (self.float(f64::INFINITY), self.float(0.0), self.float(f64::NEG_INFINITY), self.float(f64::NAN));
-        let finite = self.apply(Lt, &[x, infinity]);
-        let log = self.apply(Select, &[finite, log, x]);
-        let is_zero = self.apply(Eq, &[x, zero]);
-        let special = self.apply(Select, &[is_zero, lowest, nan]);
-        let not_above = self.apply(Le, &[x, zero]);
-        (Select, vec![not_above, special, log])
-    }
-
-    /// m between the roots of a half and of two, and the whole number k as f32, so that x = 2^k m.
-    fn fraction_and_exponent(&mut self, x: Var) -> (Var, Var) {
-        use ScalarOp::*;
-        // Numbers below the normal ones are scaled up first.
-        let least = self.float(f64::from(f32::MIN_POSITIVE));
-        let (scale, shift) = (self.float(8_388_608.0), self.float(23.0));
-        let small = self.apply(Lt, &[x, least]);
-        let scaled = self.apply(Mul, &[x, scale]);
-        let x = self.apply(Select, &[small, scaled, x]);
-        let bits = self.apply(Bits(DType::I32), &[x]);
-        // The bits of the root of a half.
-        let root = self.integer(f64::from(0x3f35_04f3));
-        let above = self.apply(Sub, &[bits, root]);
-        let k = self.apply(ShiftRight(23), &[above]);
-        let exponent = self.apply(ShiftLeft(23), &[k]);
-        let fraction = self.apply(Sub, &[bits, exponent]);
-        let m = self.apply(Bits(DType::F32), &[fraction]);
-        let k = self.apply(Cast(DType::F32), &[k]);
-        let shifted = self.apply(Sub, &[k, shift]);
-        (m, self.apply(Select, &[small, shifted, k]))
-    }
-
-    fn tanh(&mut self, x: Var) -> Last {
-        use ScalarOp::*;
-        let x = self.at_most(x, TANH_END);
-        let x = self.at_least(x, -TANH_END);
-        let square = self.apply(Mul, &[x, x]);
-        let over = self.polynomial(&TANH_OVER, square);
-        let over = self.apply(Mul, &[over, x]);
-        let under = self.polynomial(&TANH_UNDER, square);
-        let tanh = self.apply(Div, &[over, under]);
-        // Rounding must not lead beyond 1.
-        let tanh = self.at_most(tanh, 1.0);
-        let (end, below) = self.compare_least(tanh, -1.0);
-        (Select, vec![below, end, tanh])
-    }
-
     /// The polynomial with these coefficients, highest power first.
     fn polynomial(&mut self, coefficients: &[f64], x: Var) -> Var {
         let mut sum = self.float(coefficients[0]);
@@ -312,23 +188,48 @@ mod tests {
         (value - exact).abs() / 2f64.powi(binade - 23)
     }
 
-    fn worst(op: ScalarOp, pass: fn(&Kernel) -> Kernel) -> (f64, f64) {
-        let numbers = numbers();
+    /// What the operation gives on the numbers.
+    fn results(op: ScalarOp, pass: fn(&Kernel) -> Kernel, numbers: &[f64]) -> Vec<f64> {
         let kernel = pass(&elementwise(op, numbers.len()));
         assert_eq!(verify(&kernel), Ok(()));
-        let mut arguments = [numbers.clone(), vec![0.0; numbers.len()]];
+        let mut arguments = [numbers.to_vec(), vec![0.0; numbers.len()]];
         interpret(&kernel, &mut arguments, 4);
-        let distances = numbers.iter().zip(&arguments[1]).map(|(&x, &y)| (ulps(y, op.evaluate(DType::F32, &[x])), x));
+        arguments[1].clone()
+    }
+
+    fn worst(op: ScalarOp, pass: fn(&Kernel) -> Kernel) -> (f64, f64) {
+        let mut numbers = numbers();
+        numbers.retain(|&x| x.abs() <= op.end() || !x.is_finite());
+        let results = results(op, pass, &numbers);
+        let distances = numbers.iter().zip(&results).map(|(&x, &y)| (ulps(y, op.evaluate(DType::F32, &[x])), x));
         distances.max_by(|a, b| a.0.total_cmp(&b.0)).expect("there are numbers")
     }
 
     #[test]
     fn results_are_within_their_ulps() {
-        for op in [ScalarOp::Exp, ScalarOp::Log, ScalarOp::Tanh] {
+        for op in ScalarOp::TRANSCENDENTAL {
             let fused = worst(op, approximate);
             assert!(fused.0 <= op.ulps(), "{op}: {} ulps at {}", fused.0, fused.1);
             let split = worst(op, |kernel| split_fma(&approximate(kernel)));
             assert!(split.0 <= op.ulps(), "{op} without fma: {} ulps at {}", split.0, split.1);
+        }
+    }
+
+    #[test]
+    fn sines_of_the_largest_numbers_are_between_minus_one_and_one() {
+        let numbers: Vec<f64> = numbers().into_iter().filter(|x| x.is_finite()).collect();
+        for op in [ScalarOp::Sin, ScalarOp::Cos] {
+            assert!(results(op, approximate, &numbers).iter().all(|y| y.abs() <= 1.0), "{op}");
+        }
+    }
+
+    #[test]
+    fn differences_keep_their_bits_where_they_are_small() {
+        for x in [1e-10, -1e-10, 3e-5, -2e-3] {
+            for (op, exact) in [(ScalarOp::Expm1, f64::exp_m1(x)), (ScalarOp::Log1p, f64::ln_1p(x))] {
+                let found = results(op, approximate, &[f64::from(x as f32)])[0];
+                assert!((found / exact - 1.0).abs() < 3e-7, "{op} of {x}: {found}, not {exact}");
+            }
         }
     }
 
