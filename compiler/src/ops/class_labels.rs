@@ -31,8 +31,7 @@ pub fn infer_type(infer: &mut Infer<'_>) -> Result<Type, TypeError> {
     };
     infer.float(scores)?;
     if labels.dtype != DType::U32 {
-        let shape = &scores.shape;
-        return infer.error(format!("takes u32 labels, or class probabilities <{shape}>, not {labels}"));
+        return infer.error(format!("takes u32 labels, not {labels}"));
     }
     let axis = infer.axis(scores, class_axis(scores))?;
     let expected = Type::new(DType::U32, reduction::without(&scores.shape, &[axis]));

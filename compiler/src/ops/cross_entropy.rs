@@ -91,6 +91,11 @@ impl Op for CrossEntropy {
     }
 
     fn infer(&self, infer: &mut Infer<'_>) -> Result<Vec<Type>, TypeError> {
+        if let &[logits, target, ..] = infer.all()
+            && target.dtype.is_float()
+        {
+            return infer.error(format!("takes u32 labels, or class probabilities {logits}, not {target}"));
+        }
         let ty = class_labels::infer_type(infer)?;
         infer_smoothing(infer)?;
         Ok(vec![ty])

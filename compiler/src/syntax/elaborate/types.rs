@@ -34,7 +34,10 @@ impl Elaborator<'_> {
                 let written = self.written(&input.ty);
                 let problem =
                     Problem::new(span, format!("{owner}: `{}` takes {written}, {} is {ty}", name.name, given.expr));
-                let problem = problem.place(format!("the signature is at {}", position(input.ty.span)));
+                let problem = match self.frame().prelude {
+                    true => problem,
+                    false => problem.place(format!("the signature is at {}", position(input.ty.span))),
+                };
                 self.report(match self.made_in_caller(given) {
                     Some(line) => problem.place(line),
                     None => problem,
