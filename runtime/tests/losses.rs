@@ -63,7 +63,8 @@ macro_rules! of_elements {
                 pub model Scores(y: f32<4, 6>) -> f32<4, 6> {
                     #[param]
                     let x: f32<4, 6> = zeros();
-                    x
+                    let $module = x;
+                    $module
                 }
 
                 pub step Losses(y: f32<4, 6>, g: f32<4, 6>, p: f32<6>) -> f32<4, 6> {
@@ -237,7 +238,8 @@ macro_rules! of_labels {
                 pub model Scores(label: u32<4>) -> f32<4, 6> {
                     #[param]
                     let x: f32<4, 6> = zeros();
-                    x
+                    let $module = x;
+                    $module
                 }
 
                 pub step Losses(label: u32<4>, g: f32<4>, p: f32<6>) -> f32<4> {
