@@ -184,7 +184,7 @@ pub fn reference(call: &Call, operands: &[&Array], loss: impl Fn(&[usize], usize
     }
 }
 
-/// Samples with these attributes in every reduction, with and without ignored labels and class weights.
+/// Samples with these attributes in every reduction, and some with labels that are ignored and with class weights.
 pub fn samples(scores: Fill, attributes: &[Attributes]) -> Vec<Sample> {
     let shapes: [&[usize]; 7] = [&[4, 3], &[3, 7], &[1, 5], &[5, 1], &[2, 3, 5], &[5], &[0, 3]];
     let mut samples = Vec::new();
@@ -195,9 +195,13 @@ pub fn samples(scores: Fill, attributes: &[Attributes]) -> Vec<Sample> {
                 attributes.with("reduction", Attribute::Word(word.to_string()))
             };
             samples.extend(shapes.map(|shape| sample(with(-100), scores, shape, false)));
-            samples.extend(shapes[..5].iter().map(|shape| sample(with(1), scores, shape, false)));
-            samples.extend(shapes[..5].iter().map(|shape| sample(with(2), scores, shape, true)));
-            samples.push(sample(with(-1), scores, shapes[4], true));
+            if word != "sum" {
+                samples.extend(shapes[..5].iter().map(|shape| sample(with(1), scores, shape, false)));
+            }
+            if word == "mean" {
+                samples.extend(shapes[..5].iter().map(|shape| sample(with(2), scores, shape, true)));
+                samples.push(sample(with(-1), scores, shapes[4], true));
+            }
         }
     }
     samples

@@ -134,13 +134,10 @@ impl Op for SoftCrossEntropy {
             let attributes = Reduction::attribute(word).with("label_smoothing", Attribute::Float(smoothing));
             Sample { attributes, operands }
         };
-        let cases = [(0.0, false), (0.2, false), (0.0, true), (0.3, true)];
-        let words = REDUCTIONS.iter().flat_map(|word| cases.map(|(smoothing, weighted)| (word, smoothing, weighted)));
-        // The mean of no losses is no number, whatever the weights.
-        let has_mean = |shape: &[usize]| shape[0] > 0;
-        let mut samples = Vec::new();
-        for (word, smoothing, weighted) in words {
-            samples.extend(shapes.map(|shape| sample(*word, smoothing, weighted && has_mean(shape), shape)));
+        let mut samples: Vec<Sample> =
+            REDUCTIONS.iter().flat_map(|word| shapes.map(|shape| sample(word, 0.0, false, shape))).collect();
+        for (word, smoothing, weighted) in [("mean", 0.2, false), ("sum", 0.0, true), ("none", 0.3, true)] {
+            samples.extend(shapes.map(|shape| sample(word, smoothing, weighted, shape)));
         }
         samples
     }
