@@ -135,8 +135,8 @@ fn a_step_has_a_state_pair_and_a_gradient_for_each_parameter_it_trains() {
     });
     let (parameters, slots): (Vec<&Leaf>, Vec<&Leaf>) = next.partition(|leaf| matches!(leaf, Leaf::Parameter { .. }));
     assert_eq!(parameters.len(), 4);
-    // Two moments per parameter and the two bias corrections.
-    assert_eq!(slots.len(), 10);
+    // Two moments per parameter and the number of updates.
+    assert_eq!(slots.len(), 9);
     assert!(step.stores[0].mutable);
 }
 

@@ -124,7 +124,8 @@ fn in_expr(expr: &Expr, at: (usize, usize), found: &mut Vec<String>) {
             in_body(then, at, found);
             otherwise.iter().for_each(|x| in_expr(x, at, found));
         }
-        ExprKind::Tuple(parts) | ExprKind::List(parts) => parts.iter().for_each(|x| in_expr(x, at, found)),
+        ExprKind::List(parts) => parts.iter().for_each(|x| in_expr(x, at, found)),
+        ExprKind::Tuple(parts) => parts.iter().for_each(|part| in_expr(&part.value, at, found)),
         _ => {}
     }
 }

@@ -6,7 +6,7 @@ use tapeless_compiler::dtype::DType;
 use tapeless_compiler::expand::expand;
 use tapeless_compiler::graph::{self, Array, Builder, Graph, Leaf, Origin, Role, StoreDecl, ValueId, evaluate, verify};
 use tapeless_compiler::ops::{self, OPS};
-use tapeless_compiler::optim::{self, Slots, Update, Value};
+use tapeless_compiler::optim::{self, Group, Slots, Update, Value};
 use tapeless_compiler::shape::{Bindings, Extent, Shape, Symbol, Type};
 use tapeless_compiler::simplify::{LAWS, simplify};
 
@@ -331,9 +331,10 @@ fn training_step() -> Graph {
     };
     let updates = [update(weight, found[0], "fc.weight"), update(bias, found[1], "fc.bias")];
     let arguments = BTreeMap::from([("lr".into(), Value::Graph(lr)), ("momentum".into(), Value::Number(0.9))]);
-    let sgd = optim::build("Sgd", &arguments).unwrap_or_else(|error| panic!("{error}"));
+    let optimizer = optim::build("Sgd", &arguments).unwrap_or_else(|error| panic!("{error}"));
     let mut b = Builder::new(&mut graph, Origin { file: 0, line: 10, column: 9 });
-    sgd.update(&mut b, &updates, &mut Slots::new(0, 0));
+    let groups = vec![Group { optimizer, updates: updates.to_vec() }];
+    optim::minimize(&mut b, groups, &optim::Options::default(), Slots::new(0, 0));
     graph.result(Role::Metric("loss".into()), loss);
     graph
 }
@@ -398,8 +399,8 @@ fn a_training_step_is_simplified() {
     %47 = mul %46 %45 : f32<3> @0:10:9
     %48 = sub %4 %47 : f32<3> @0:10:9
     result next %34 %38
-    result next %3 %41
     result next %42 %45
+    result next %3 %41
     result next %4 %48
     result metric "loss" %26
     end

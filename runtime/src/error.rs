@@ -153,6 +153,24 @@ pub enum Error {
         /// The type in the store.
         found: String,
     },
+    /// A step has not updated the parameters of a store, so there is no average of them.
+    #[error("{step} has not updated this {model}, so it has no average{}", suggestion(nearest))]
+    NotAveraged {
+        /// The model of the store.
+        model: String,
+        /// The step as given.
+        step: String,
+        /// The nearest steps that ran with the store.
+        nearest: Vec<String>,
+    },
+    /// A step updates parameters, but keeps no average of them.
+    #[error("{step} keeps no average of {model}: that is `ema` in its minimize")]
+    NoAverage {
+        /// The model of the store.
+        model: String,
+        /// The step.
+        step: String,
+    },
     /// There is no code for this machine, or it cannot be loaded.
     #[error("no code can be made for this machine: {reason}")]
     Machine {

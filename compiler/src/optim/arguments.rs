@@ -2,10 +2,8 @@
 //!
 //! A signature and the arguments of a call come in; out comes a complete set in which every argument has its kind.
 
-use super::Optimizer;
-use crate::dtype::DType;
-use crate::graph::{Builder, ValueId};
-use crate::ops;
+use super::{Optimizer, Scalar};
+use crate::graph::ValueId;
 use std::collections::BTreeMap;
 use std::fmt;
 use thiserror::Error;
@@ -32,13 +30,44 @@ pub struct Argument {
     pub default: Option<Value>,
 }
 
+impl Argument {
+    /// A number that may change from run to run.
+    pub(super) const fn scalar(name: &'static str, default: f64) -> Argument {
+        Argument { name, kind: Kind::Scalar, default: Some(Value::Number(default)) }
+    }
+
+    /// A number from 0 to 1 that may change from run to run.
+    pub(super) const fn share(name: &'static str, default: f64) -> Argument {
+        Argument { name, kind: Kind::Share, default: Some(Value::Number(default)) }
+    }
+
+    /// A number.
+    pub(super) const fn number(name: &'static str, default: f64) -> Argument {
+        Argument { name, kind: Kind::Number, default: Some(Value::Number(default)) }
+    }
+
+    /// Two numbers below 1.
+    pub(super) const fn fractions(name: &'static str, first: f64, second: f64) -> Argument {
+        Argument { name, kind: Kind::Fractions, default: Some(Value::Pair(first, second)) }
+    }
+
+    /// A bool that is false when left out.
+    pub(super) const fn switch(name: &'static str) -> Argument {
+        Argument { name, kind: Kind::Switch, default: Some(Value::Switch(false)) }
+    }
+}
+
 /// What an argument takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// A number that is not negative, or a float scalar of the graph.
     Scalar,
+    /// A number from 0 to 1, or a float scalar of the graph.
+    Share,
     /// A number that is not negative.
     Number,
+    /// A whole number from 1 up.
+    Count,
     /// Two numbers from 0 up to 1.
     Fractions,
     /// A bool.
@@ -133,7 +162,7 @@ impl Arguments {
         Ok(Arguments { signature, values })
     }
 
-    /// The argument of that name, a [`Kind::Scalar`].
+    /// The argument of that name, a [`Kind::Scalar`] or [`Kind::Share`].
     pub fn scalar(&self, name: &str) -> Scalar {
         match self.values[name] {
             Value::Number(number) => Scalar::Constant(number),
@@ -167,44 +196,17 @@ impl Arguments {
     }
 }
 
-/// A number that is fixed, or that changes from run to run.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Scalar {
-    /// Fixed.
-    Constant(f64),
-    /// A float scalar of the graph.
-    Graph(ValueId),
-}
-
-impl Scalar {
-    /// Whether it is known to be 0, so that what it multiplies need not be built.
-    pub fn is_zero(self) -> bool {
-        self == Scalar::Constant(0.0)
-    }
-
-    /// The scalar as a value of this element type.
-    pub fn value(self, b: &mut Builder<'_>, dtype: DType) -> ValueId {
-        match self {
-            Scalar::Constant(number) => ops::constant(b, number, dtype),
-            Scalar::Graph(value) => ops::cast(b, value, dtype),
-        }
-    }
-
-    /// `x` times the scalar.
-    pub fn times(self, b: &mut Builder<'_>, x: ValueId) -> ValueId {
-        let (dtype, shape) = (b.dtype(x), b.shape(x));
-        let factor = self.value(b, dtype);
-        let factor = ops::broadcast(b, factor, &shape);
-        ops::mul(b, factor, x)
-    }
-}
-
 impl Kind {
-    fn takes(self, value: Value) -> bool {
+    /// Whether a value is of this kind and in range.
+    pub fn takes(self, value: Value) -> bool {
         let fraction = |x: f64| (0.0..1.0).contains(&x);
         match (self, value) {
-            (Kind::Scalar, Value::Graph(_)) | (Kind::Switch, Value::Switch(_)) => true,
+            (Kind::Scalar | Kind::Share, Value::Graph(_)) | (Kind::Switch, Value::Switch(_)) => true,
             (Kind::Scalar | Kind::Number, Value::Number(number)) => number >= 0.0 && number.is_finite(),
+            (Kind::Share, Value::Number(number)) => (0.0..=1.0).contains(&number),
+            (Kind::Count, Value::Number(number)) => {
+                number >= 1.0 && number <= f64::from(u32::MAX) && number.fract() == 0.0
+            }
             (Kind::Fractions, Value::Pair(first, second)) => fraction(first) && fraction(second),
             _ => false,
         }
@@ -234,7 +236,9 @@ impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Kind::Scalar => "a number that is not negative or a float scalar",
+            Kind::Share => "a number from 0 to 1 or a float scalar",
             Kind::Number => "a number that is not negative",
+            Kind::Count => "a whole number from 1 up",
             Kind::Fractions => "a pair of numbers from 0 up to 1",
             Kind::Switch => "true or false",
         })
@@ -279,9 +283,13 @@ mod tests {
 
     #[test]
     fn wrong_arguments_show_the_signature() {
-        let sgd = "Sgd(lr = 0.001, momentum = 0, dampening = 0, weight_decay = 0, nesterov = false)";
-        let adam = "Adam(lr = 0.001, betas = (0.9, 0.999), eps = 1e-8, weight_decay = 0, amsgrad = false)";
-        assert_eq!(refusal("Sdg", &[]), "there is no optimizer Sdg; there are Adam, Sgd");
+        let sgd = "Sgd(lr = 0.001, momentum = 0, dampening = 0, weight_decay = 0, nesterov = false, maximize = false)";
+        let adam = "Adam(lr = 0.001, betas = (0.9, 0.999), eps = 1e-8, weight_decay = 0, \
+            amsgrad = false, maximize = false, decoupled_weight_decay = false)";
+        assert_eq!(
+            refusal("Sdg", &[]),
+            "there is no optimizer Sdg; there are Adadelta, Adagrad, Adam, AdamW, Adamax, Lamb, Lion, Nadam, Radam, RmsProp, Sgd"
+        );
         let unknown = refusal("Sgd", &[("momentun", Value::Number(0.9))]);
         assert_eq!(unknown, format!("Sgd: there is no argument momentun\n  {sgd}"));
         let negative = refusal("Sgd", &[("lr", Value::Number(-0.1))]);

@@ -1,22 +1,56 @@
 //! Optimizers: what becomes of a parameter, as graph nodes.
 //!
-//! Parameters with their gradients come in; next values of the parameters, and of the slots that an optimizer keeps for
-//! them, leave as results of the graph. An optimizer is one file and one line in [`OPTIMIZERS`]; the rules are PyTorch's.
+//! Parameters with their gradients come in; next values of the parameters, and of the slots that are kept for them, leave as
+//! results of the graph. An optimizer is one file and one line in [`OPTIMIZERS`]; the rules are PyTorch's. What happens
+//! around an optimizer (accumulation, clipping, moving averages) is in [`minimize()`].
 
+mod accumulate;
+mod adadelta;
+mod adagrad;
 mod adam;
+mod adamax;
+mod adamw;
 mod arguments;
+mod average;
+mod clip;
+mod descent;
+mod lamb;
+mod lion;
+mod minimize;
+mod moments;
+mod nadam;
+mod radam;
+mod rmsprop;
+mod scalar;
 mod sgd;
 mod slots;
 
-pub use arguments::{Argument, ArgumentError, Arguments, Kind, Scalar, Signature, Value};
+pub use arguments::{Argument, ArgumentError, Arguments, Kind, Signature, Value};
+pub use minimize::{Group, OPTIONS, Options, minimize};
+pub use moments::bias_correction;
+pub use radam::averaged_length;
+pub use scalar::Scalar;
 pub use slots::{Scalars, Slots};
 
-use crate::graph::{Builder, Role, ValueId};
+use crate::dtype::DType;
+use crate::graph::{Builder, Leaf, ValueId};
 use crate::ops;
 use std::collections::BTreeMap;
 
 /// Every optimizer there is, in alphabetical order.
-pub static OPTIMIZERS: &[Signature] = &[adam::SIGNATURE, sgd::SIGNATURE];
+pub static OPTIMIZERS: &[Signature] = &[
+    adadelta::SIGNATURE,
+    adagrad::SIGNATURE,
+    adam::SIGNATURE,
+    adamw::SIGNATURE,
+    adamax::SIGNATURE,
+    lamb::SIGNATURE,
+    lion::SIGNATURE,
+    nadam::SIGNATURE,
+    radam::SIGNATURE,
+    rmsprop::SIGNATURE,
+    sgd::SIGNATURE,
+];
 
 /// A parameter to update.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,8 +65,8 @@ pub struct Update {
 
 /// A rule by which gradients change parameters.
 pub trait Optimizer {
-    /// Adds the next value of every parameter, and of the slots kept for it, to the results of the graph.
-    fn update(&self, b: &mut Builder<'_>, updates: &[Update], slots: &mut Slots);
+    /// The next value of every parameter, in order. What the rule keeps for them goes into slots.
+    fn update(&self, b: &mut Builder<'_>, updates: &[Update], slots: &mut Slots) -> Vec<ValueId>;
 }
 
 /// The signature of the optimizer of that name.
@@ -46,16 +80,20 @@ pub fn build(name: &str, arguments: &BTreeMap<String, Value>) -> Result<Box<dyn 
     (signature.build)(&Arguments::new(signature, arguments)?)
 }
 
-/// Makes a value the next one of a leaf.
-fn set_next(b: &mut Builder<'_>, leaf: ValueId, next: ValueId) {
-    b.graph().result(Role::Next(leaf), next);
+impl Update {
+    /// The store that holds the parameter.
+    fn store(&self, b: &mut Builder<'_>) -> usize {
+        match b.graph().as_leaf(self.parameter) {
+            Some(Leaf::Parameter { store, .. }) => *store,
+            other => panic!("what is updated is a parameter of a store, found {other:?}"),
+        }
+    }
 }
 
-/// The gradient with the pull of the weight decay: g + weight_decay * p.
-fn decayed(b: &mut Builder<'_>, update: &Update, weight_decay: Scalar) -> ValueId {
-    if weight_decay.is_zero() {
-        return update.gradient;
-    }
-    let pull = weight_decay.times(b, update.parameter);
-    ops::add(b, update.gradient, pull)
+/// The sum of the squares of all elements, in f32.
+fn squares(b: &mut Builder<'_>, x: ValueId) -> ValueId {
+    let axes: Vec<usize> = (0..b.shape(x).rank()).collect();
+    let x = ops::cast(b, x, DType::F32);
+    let squares = ops::mul(b, x, x);
+    ops::sum(b, squares, &axes)
 }

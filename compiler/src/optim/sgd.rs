@@ -3,8 +3,9 @@
 //! With the gradient g (plus weight_decay * p): buf = momentum * buf + (1 - dampening) * g, where the first buf is g;
 //! g = g + momentum * buf with nesterov, else buf; p = p - lr * g.
 
-use super::arguments::{Argument, ArgumentError, Arguments, Kind, Scalar, Signature, Value};
-use super::{Optimizer, Slots, Update, decayed, set_next};
+use super::arguments::{Argument, ArgumentError, Arguments, Signature};
+use super::descent::Descent;
+use super::{Optimizer, Scalar, Slots, Update};
 use crate::dtype::DType;
 use crate::graph::{Builder, ValueId};
 use crate::ops;
@@ -13,29 +14,28 @@ use crate::ops;
 pub const SIGNATURE: Signature = Signature {
     name: "Sgd",
     arguments: &[
-        Argument { name: "lr", kind: Kind::Scalar, default: Some(Value::Number(1e-3)) },
-        Argument { name: "momentum", kind: Kind::Scalar, default: Some(Value::Number(0.0)) },
-        Argument { name: "dampening", kind: Kind::Scalar, default: Some(Value::Number(0.0)) },
-        Argument { name: "weight_decay", kind: Kind::Scalar, default: Some(Value::Number(0.0)) },
-        Argument { name: "nesterov", kind: Kind::Switch, default: Some(Value::Switch(false)) },
+        Argument::scalar("lr", 1e-3),
+        Argument::scalar("momentum", 0.0),
+        Argument::scalar("dampening", 0.0),
+        Argument::scalar("weight_decay", 0.0),
+        Argument::switch("nesterov"),
+        Argument::switch("maximize"),
     ],
     build,
 };
 
 struct Sgd {
-    lr: Scalar,
+    descent: Descent,
     momentum: Scalar,
     dampening: Scalar,
-    weight_decay: Scalar,
     nesterov: bool,
 }
 
 fn build(arguments: &Arguments) -> Result<Box<dyn Optimizer>, ArgumentError> {
     let sgd = Sgd {
-        lr: arguments.scalar("lr"),
+        descent: Descent::coupled(arguments),
         momentum: arguments.scalar("momentum"),
         dampening: arguments.scalar("dampening"),
-        weight_decay: arguments.scalar("weight_decay"),
         nesterov: arguments.switch("nesterov"),
     };
     if sgd.nesterov && (sgd.momentum.is_zero() || !sgd.dampening.is_zero()) {
@@ -46,29 +46,36 @@ fn build(arguments: &Arguments) -> Result<Box<dyn Optimizer>, ArgumentError> {
 }
 
 impl Optimizer for Sgd {
-    fn update(&self, b: &mut Builder<'_>, updates: &[Update], slots: &mut Slots) {
-        for update in updates {
-            let mut direction = decayed(b, update, self.weight_decay);
+    fn update(&self, b: &mut Builder<'_>, updates: &[Update], slots: &mut Slots) -> Vec<ValueId> {
+        let share = match self.momentum.is_zero() || self.dampening.is_zero() {
+            true => None,
+            false => Some(self.share(b, slots)),
+        };
+        let next = |update: &Update| {
+            let mut direction = self.descent.gradient(b, update);
             if !self.momentum.is_zero() {
-                direction = self.with_momentum(b, update, direction, slots);
+                direction = self.with_momentum(b, slots, update, direction, share);
             }
-            let change = self.lr.times(b, direction);
-            let next = ops::sub(b, update.parameter, change);
-            set_next(b, update.parameter, next);
-        }
+            self.descent.step(b, update, self.descent.lr, direction)
+        };
+        updates.iter().map(next).collect()
     }
 }
 
 impl Sgd {
-    fn with_momentum(&self, b: &mut Builder<'_>, update: &Update, gradient: ValueId, slots: &mut Slots) -> ValueId {
-        let before = slots.like(b, "momentum", update);
+    fn with_momentum(
+        &self,
+        b: &mut Builder<'_>,
+        slots: &Slots,
+        update: &Update,
+        gradient: ValueId,
+        share: Option<Scalar>,
+    ) -> ValueId {
+        let before = slots.like(b, "momentum", update, 0.0);
         let kept = self.momentum.times(b, before);
-        let taken = match self.dampening.is_zero() {
-            true => gradient,
-            false => self.share(b, slots).times(b, gradient),
-        };
+        let taken = share.map_or(gradient, |share| share.times(b, gradient));
         let after = ops::add(b, kept, taken);
-        set_next(b, before, after);
+        slots.keep(b, before, after);
         if !self.nesterov {
             return after;
         }
@@ -76,12 +83,11 @@ impl Sgd {
         ops::add(b, gradient, ahead)
     }
 
-    /// How much of the gradient enters the momentum: 1 - dampening, but all of it in the first run, where the slot
-    /// `started` is still 0.
+    /// How much of the gradient enters the momentum: 1 - dampening, but all of it in the first update.
     fn share(&self, b: &mut Builder<'_>, slots: &mut Slots) -> Scalar {
-        let started = slots.scalar(b, "started", |b, _| ops::constant(b, 1.0, DType::F32));
-        let dampened = self.dampening.times(b, started.before);
+        let first = slots.first(b);
         let one = ops::constant(b, 1.0, DType::F32);
-        Scalar::Graph(ops::sub(b, one, dampened))
+        let rest = self.dampening.rest(b).value(b, DType::F32);
+        Scalar::Graph(ops::select(b, first, one, rest))
     }
 }

@@ -324,8 +324,8 @@ pub enum ExprKind {
     For(Vec<Attribute>, Pattern, Box<Expr>, Body),
     /// `{ … }`
     Block(Body),
-    /// `(a, b)`
-    Tuple(Vec<Expr>),
+    /// `(a, k = b)`; elements have names in the groups of a `minimize` only.
+    Tuple(Vec<Argument>),
     /// `[a, b]`
     List(Vec<Expr>),
     /// `[x; n]`

@@ -7,7 +7,7 @@ use tapeless_compiler::autodiff::gradients;
 use tapeless_compiler::dtype::DType;
 use tapeless_compiler::graph::{Builder, Graph, Origin, Role, ValueId};
 use tapeless_compiler::ops::*;
-use tapeless_compiler::optim::{self, Slots, Update, Value};
+use tapeless_compiler::optim::{self, Group, Scalar, Slots, Update, Value};
 use tapeless_compiler::pipeline::{self, Fusion, Options};
 
 /// `linear(x)`: x w^T + b.
@@ -19,7 +19,7 @@ fn linear(b: &mut Builder<'_>, x: ValueId, w: ValueId, bias: ValueId) -> ValueId
 }
 
 /// A classifier with one hidden layer, trained by that optimizer; its gradients are results too.
-fn classifier(optimizer: &str, arguments: &[(&str, Value)]) -> Graph {
+fn classifier(optimizer: &str, arguments: &[(&str, Value)], options: &optim::Options) -> Graph {
     let mut graph = Graph::new("Classifier");
     let x = input(&mut graph, "x", DType::F32, &[6, 5]);
     let label = input(&mut graph, "label", DType::U32, &[6]);
@@ -49,7 +49,8 @@ fn classifier(optimizer: &str, arguments: &[(&str, Value)]) -> Graph {
     }
     let arguments: BTreeMap<String, Value> = arguments.iter().map(|(name, value)| (name.to_string(), *value)).collect();
     let optimizer = optim::build(optimizer, &arguments).expect("the arguments are right");
-    optimizer.update(&mut Builder::new(&mut graph, Origin::default()), &updates, &mut Slots::new(0, 0));
+    let mut b = Builder::new(&mut graph, Origin::default());
+    optim::minimize(&mut b, vec![Group { optimizer, updates }], options, Slots::new(0, 0));
     graph
 }
 
@@ -74,10 +75,23 @@ fn assert_trains(graph: &Graph) {
 fn stochastic_gradient_descent_with_momentum_and_decay() {
     let arguments =
         [("lr", Value::Number(0.1)), ("momentum", Value::Number(0.9)), ("weight_decay", Value::Number(0.01))];
-    assert_trains(&classifier("Sgd", &arguments));
+    assert_trains(&classifier("Sgd", &arguments, &optim::Options::default()));
 }
 
 #[test]
-fn adam() {
-    assert_trains(&classifier("Adam", &[("lr", Value::Number(0.01))]));
+fn every_optimizer() {
+    for signature in optim::OPTIMIZERS {
+        assert_trains(&classifier(signature.name, &[("lr", Value::Number(0.01))], &optim::Options::default()));
+    }
+}
+
+#[test]
+fn every_option_of_minimize() {
+    let options = optim::Options {
+        clip_norm: Some(Scalar::Constant(0.5)),
+        clip_value: Some(Scalar::Constant(0.2)),
+        accumulate: 2,
+        ema: Some(Scalar::Constant(0.9)),
+    };
+    assert_trains(&classifier("Nadam", &[("weight_decay", Value::Number(0.1))], &options));
 }

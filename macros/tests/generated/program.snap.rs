@@ -12,6 +12,14 @@ impl Line {
         ::tapeless::Store::new(Self::DESCRIPTION, device, seed)
             .map(|store| Self { store })
     }
+    /// The model with the moving averages that a step with `ema` keeps in place of its parameters, and states as
+    /// they are.
+    pub fn averaged(
+        &self,
+        step: &str,
+    ) -> ::core::result::Result<Self, ::tapeless::Error> {
+        self.store.averaged(step).map(|store| Self { store })
+    }
 }
 impl ::core::ops::Deref for Line {
     type Target = ::tapeless::Store;

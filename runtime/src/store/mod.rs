@@ -1,5 +1,6 @@
 //! Parameter stores: the tensors of a model, and what optimizers keep beside them.
 
+mod average;
 mod initial;
 mod layout;
 mod slots;

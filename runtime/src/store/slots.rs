@@ -26,6 +26,8 @@ pub(crate) struct SlotDecl {
 /// All slots of a store.
 #[derive(Debug, Default)]
 pub(crate) struct Slots {
+    /// The steps that ran.
+    steps: Vec<String>,
     slots: Vec<Slot>,
     memories: Vec<Memory>,
 }
@@ -45,6 +47,9 @@ impl Slots {
             self.check(step, decl)?;
         }
         self.create(step, decls.iter().filter(|decl| self.find(step, &decl.name).is_none()).cloned().collect())?;
+        if !self.knows(step) {
+            self.steps.push(step.to_string());
+        }
         let position = |decl: &SlotDecl| self.find(step, &decl.name).expect("missing slots were made above");
         Ok(decls.iter().map(position).collect())
     }
@@ -52,6 +57,37 @@ impl Slots {
     /// The position of the slot of that name.
     pub(crate) fn find(&self, step: &str, name: &str) -> Option<usize> {
         self.slots.iter().position(|slot| slot.step == step && slot.name == name)
+    }
+
+    /// The steps that change the store and ran with it.
+    pub(super) fn steps(&self) -> impl Iterator<Item = &str> {
+        self.steps.iter().map(String::as_str)
+    }
+
+    /// Whether a step that changes the store ran with it.
+    pub(super) fn knows(&self, step: &str) -> bool {
+        self.steps().any(|known| known == step)
+    }
+
+    /// What a step keeps under this name for any of its `minimize`, as numbers.
+    pub(super) fn numbers(&self, step: &str, name: &str) -> impl Iterator<Item = f32> {
+        let of_step = self.of_step(step).filter(move |(_, found)| *found == name);
+        of_step.flat_map(|(slot, _)| values::read(&self.memories[slot.memory], &slot.place))
+    }
+
+    /// The key of every parameter of which a step keeps a moving average, and the bytes of that.
+    pub(super) fn averages(&self, step: &str) -> impl Iterator<Item = (&str, &[u8])> {
+        let keys = self.of_step(step).filter_map(|(slot, name)| Some((slot, name.strip_prefix("average.")?)));
+        keys.map(|(slot, key)| {
+            let Place { dtype, elements, offset, .. } = slot.place;
+            (key, self.memories[slot.memory].slice(offset, elements * dtype.size()))
+        })
+    }
+
+    /// The slots of a step, and their names without the number of the `minimize`.
+    fn of_step(&self, step: &str) -> impl Iterator<Item = (&Slot, &str)> {
+        let of_step = self.slots.iter().filter(move |slot| slot.step == step);
+        of_step.filter_map(|slot| Some((slot, slot.name.split_once('.')?.1)))
     }
 
     /// Where a slot lies.

@@ -183,3 +183,9 @@ fn floats(spec: &Value) -> Vec<f32> {
     let unit = |z: u64| (z >> 40) as f64 / f64::from(1 << 24);
     bits(spec).map(|z| (offset + scale * (2.0 * unit(z) - 1.0)) as f32).collect()
 }
+
+#[test]
+fn class_ids_are_below_their_modulus() {
+    let ids = Record::read("softmax_mlp").integers("y");
+    assert!(ids.iter().all(|&id| id < 10) && ids.contains(&0) && ids.contains(&9), "{ids:?}");
+}

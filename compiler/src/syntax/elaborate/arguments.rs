@@ -96,7 +96,8 @@ impl Elaborator<'_> {
         }
     }
 
-    fn named_position(&self, callee: &Callee<'_>, name: &str, span: Span) -> Option<usize> {
+    /// The position of the parameter of that name, or of a synonym of it.
+    pub(super) fn named_position(&self, callee: &Callee<'_>, name: &str, span: Span) -> Option<usize> {
         let find = |name: &str| callee.parameters.iter().position(|(parameter, _)| *parameter == name);
         let found = find(name).or_else(|| synonym(name).and_then(find));
         if found.is_none() {

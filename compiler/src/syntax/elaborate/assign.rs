@@ -29,17 +29,25 @@ impl Elaborator<'_> {
         match &target.kind {
             ExprKind::Name(name) => self.assign_name(target, name, written, new, span),
             ExprKind::Index(list, index) => self.assign_element(list, index, new),
-            ExprKind::Tuple(parts) | ExprKind::List(parts) => match new.elements() {
-                Some(values) if values.len() == parts.len() => {
-                    for (part, value) in parts.iter().zip(values.to_vec()) {
-                        self.assign_to(part, written, value, span);
-                    }
-                    Value::Unit
-                }
-                _ if new.is_poison() => Value::Poison,
-                _ => self.fail(target.start, format!("{} names are assigned, given is {}", parts.len(), new.counted())),
+            ExprKind::Tuple(parts) => match parts.iter().find_map(|part| part.name.as_ref()) {
+                Some(name) => self.named_element(name),
+                None => self.assign_parts(target, parts.iter().map(|part| &part.value).collect(), written, new, span),
             },
+            ExprKind::List(parts) => self.assign_parts(target, parts.iter().collect(), written, new, span),
             _ => self.fail(target.start, "names and elements of lists are assigned, nothing else"),
+        }
+    }
+
+    fn assign_parts(&mut self, target: &Expr, parts: Vec<&Expr>, written: &Expr, new: Value, span: Span) -> Value {
+        match new.elements() {
+            Some(values) if values.len() == parts.len() => {
+                for (part, value) in parts.into_iter().zip(values.to_vec()) {
+                    self.assign_to(part, written, value, span);
+                }
+                Value::Unit
+            }
+            _ if new.is_poison() => Value::Poison,
+            _ => self.fail(target.start, format!("{} names are assigned, given is {}", parts.len(), new.counted())),
         }
     }
 

@@ -43,13 +43,25 @@ impl Elaborator<'_> {
             }
             ExprKind::Block(body) => self.body(body),
             ExprKind::Tuple(elements) if elements.is_empty() => Value::Unit,
-            ExprKind::Tuple(elements) => Value::Tuple(elements.iter().map(|e| self.evaluate(e)).collect()),
+            ExprKind::Tuple(elements) => Value::Tuple(elements.iter().map(|e| self.tuple_element(e)).collect()),
             ExprKind::List(elements) => Value::List(elements.iter().map(|e| self.evaluate(e)).collect()),
             ExprKind::Repeat(element, count) => self.repeat(element, count),
             ExprKind::Range(start, end, inclusive) => self.range(start.as_deref(), end.as_deref(), *inclusive),
             ExprKind::Assert(condition, message) => self.assertion(expr, condition, message.as_ref()),
             ExprKind::Error => Value::Poison,
         }
+    }
+
+    fn tuple_element(&mut self, element: &Argument) -> Value {
+        match &element.name {
+            Some(name) => self.named_element(name),
+            None => self.evaluate(&element.value),
+        }
+    }
+
+    /// A name where elements have none.
+    pub(super) fn named_element(&self, name: &Ident) -> Value {
+        self.fail(name.span, "elements of a tuple have names in the groups of a `minimize` only")
     }
 
     fn binary_expr(&mut self, expr: &Expr, op: BinaryOp, left: &Expr, right: &Expr) -> Value {

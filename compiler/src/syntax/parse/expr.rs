@@ -30,7 +30,7 @@ impl Reader<'_> {
                 let body = self.block_body(&block.block);
                 at(body.span, ExprKind::Block(body))
             }
-            syn::Expr::Tuple(tuple) => at(tuple.paren_token.span.open(), ExprKind::Tuple(self.elements(&tuple.elems))),
+            syn::Expr::Tuple(tuple) => at(tuple.paren_token.span.open(), ExprKind::Tuple(self.arguments(&tuple.elems))),
             syn::Expr::Array(array) => at(array.bracket_token.span.open(), ExprKind::List(self.elements(&array.elems))),
             syn::Expr::Repeat(repeat) => {
                 let kind = ExprKind::Repeat(self.boxed(&repeat.expr), self.boxed(&repeat.len));

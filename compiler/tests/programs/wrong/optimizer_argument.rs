@@ -30,11 +30,11 @@ model! {
 fn main() {}
 
 // error: Sgd has no argument `moment`; the nearest: momentum
-//          Sgd(lr = 0.001, momentum = 0, dampening = 0, weight_decay = 0, nesterov = false)
+//          Sgd(lr = 0.001, momentum = 0, dampening = 0, weight_decay = 0, nesterov = false, maximize = false)
 //   --> wrong/optimizer_argument.rs:14:51
 // error: Adam: betas is 0.9, but takes a pair of numbers from 0 up to 1
-//          Adam(lr = 0.001, betas = (0.9, 0.999), eps = 1e-8, weight_decay = 0, amsgrad = false)
+//          Adam(lr = 0.001, betas = (0.9, 0.999), eps = 1e-8, weight_decay = 0, amsgrad = false, maximize = false, decoupled_weight_decay = false)
 //   --> wrong/optimizer_argument.rs:20:43
 // error: Sgd: momentum is -0.9, but takes a number that is not negative or a float scalar
-//          Sgd(lr = 0.001, momentum = 0, dampening = 0, weight_decay = 0, nesterov = false)
+//          Sgd(lr = 0.001, momentum = 0, dampening = 0, weight_decay = 0, nesterov = false, maximize = false)
 //   --> wrong/optimizer_argument.rs:26:43
