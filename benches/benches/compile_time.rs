@@ -16,9 +16,19 @@ fn digits_model() -> TokenStream {
     body.expect("the example has a model")
 }
 
+/// A hundred blocks out of a loop, with consts, conditions and a counter. Measured with a macro that is not optimised, as
+/// in a debug build of the user's: `cargo bench --bench compile_time --profile dev`.
+fn tower_model() -> TokenStream {
+    include_str!("../texts/tower.model").parse().expect("it is made of Rust tokens")
+}
+
 fn compile_time(criterion: &mut Criterion) {
     let tokens = digits_model();
     criterion.bench_function("expand digits", |bench| {
+        bench.iter_batched(|| tokens.clone(), tapeless_compiler::pipeline::derive, BatchSize::SmallInput);
+    });
+    let tokens = tower_model();
+    criterion.bench_function("expand 100 blocks", |bench| {
         bench.iter_batched(|| tokens.clone(), tapeless_compiler::pipeline::derive, BatchSize::SmallInput);
     });
     let device = Device::cpu();

@@ -36,6 +36,16 @@ impl Key {
         Key(words(seed))
     }
 
+    /// The key that is these words.
+    pub fn from_words(words: [u32; 2]) -> Key {
+        Key(words)
+    }
+
+    /// The key as words.
+    pub fn words(self) -> [u32; 2] {
+        self.0
+    }
+
     /// The key of a stream within this one. Streams of different numbers are independent.
     pub fn fold(self, number: u64) -> Key {
         Key(threefry2x32(self.0, words(number)))
@@ -48,19 +58,28 @@ impl Key {
 
     /// A number in `0.0..1.0` for an element, a multiple of 2^-24: exact in f32.
     pub fn uniform(self, element: u64) -> f64 {
-        f64::from(self.bits(element)[0] >> 8) / f64::from(1u32 << 24)
+        f64::from(self.bits(element)[0] >> 8) / TWO_TO_24
     }
 
     /// A number of the standard normal distribution for an element, by the transform of Box and Muller.
     pub fn normal(self, element: u64) -> f64 {
-        let [a, b] = self.bits(element);
-        // The first number is in (0, 1], so that its logarithm is finite.
-        let radius = (-2.0 * ((f64::from(a) + 1.0) / TWO_TO_32).ln()).sqrt();
-        radius * (TAU * f64::from(b) / TWO_TO_32).cos()
+        let [a, b] = self.bits(element).map(|bits| f64::from(bits >> 8));
+        // The first number is in (0, 1], so that its logarithm is finite. Both are exact in f32.
+        let radius = (-2.0 * ((a + 1.0) / TWO_TO_24).ln()).sqrt();
+        radius * (TAU * b / TWO_TO_24).cos()
     }
 }
 
-const TWO_TO_32: f64 = 4_294_967_296.0;
+/// The number of a stream: the place at that number among all that draw in the program of that name. Never below 2^32, so
+/// that no tensor of a model, which is numbered from 0, begins with the numbers of such a stream.
+pub fn stream(program: &str, place: u32) -> i64 {
+    // FNV-1a; its highest bit gives way to the sign.
+    let hash = |hash: u32, byte: u8| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193);
+    let name = (program.bytes().fold(0x811C_9DC5, hash) >> 1).max(1);
+    i64::from(name) << 32 | i64::from(place)
+}
+
+const TWO_TO_24: f64 = 16_777_216.0;
 
 fn words(number: u64) -> [u32; 2] {
     [number as u32, (number >> 32) as u32]
@@ -107,6 +126,13 @@ mod tests {
             let tolerance = 4.0 * f64::sqrt(variance / count as f64);
             assert!((moment(power) - expected).abs() < tolerance, "moment {power} is {}", moment(power));
         }
+    }
+
+    #[test]
+    fn streams_of_programs_have_numbers_of_their_own() {
+        let streams = [stream("Train", 0), stream("Train", 1), stream("Tune", 0), stream("", 0)];
+        assert!(streams.iter().all(|&stream| stream >= 1 << 32));
+        assert!(streams.iter().enumerate().all(|(i, stream)| !streams[..i].contains(stream)));
     }
 
     #[test]

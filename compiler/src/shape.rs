@@ -5,6 +5,7 @@
 //! shape with an element type. Invariant: no term has the coefficient zero, and terms are sorted.
 
 use crate::dtype::DType;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::{Add, Mul, Neg, Sub};
@@ -59,22 +60,54 @@ pub enum EvaluateError {
     Overflow,
 }
 
+/// The coefficient of each product of factors.
+type Terms = BTreeMap<Monomial, i64>;
+
 /// How long an axis is: an integer polynomial over symbols, with floor division.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Extent(BTreeMap<Monomial, i64>);
+pub struct Extent(Polynomial);
+
+/// Nearly all extents are numbers, and graphs hold many: those take no memory of their own, and copies of others share it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+enum Polynomial {
+    /// A number.
+    Known(i64),
+    /// Any other.
+    Open(Arc<Terms>),
+}
 
 impl Extent {
     /// The extent that is one open symbol.
     pub fn symbol(symbol: Symbol) -> Extent {
-        Extent(BTreeMap::from([(vec![Factor::Symbol(symbol)], 1)]))
+        Extent::of_factor(Factor::Symbol(symbol))
+    }
+
+    fn of_factor(factor: Factor) -> Extent {
+        Extent(Polynomial::Open(Arc::new(Terms::from([(vec![factor], 1)]))))
+    }
+
+    /// The extent of these terms, none of which has the coefficient zero.
+    fn of_terms(terms: Terms) -> Extent {
+        match (terms.len(), terms.get(&Monomial::new())) {
+            (0, _) => Extent(Polynomial::Known(0)),
+            (1, Some(&number)) => Extent(Polynomial::Known(number)),
+            _ => Extent(Polynomial::Open(Arc::new(terms))),
+        }
+    }
+
+    fn as_terms(&self) -> Cow<'_, Terms> {
+        match &self.0 {
+            Polynomial::Known(0) => Cow::Owned(Terms::new()),
+            Polynomial::Known(number) => Cow::Owned(Terms::from([(Monomial::new(), *number)])),
+            Polynomial::Open(terms) => Cow::Borrowed(terms),
+        }
     }
 
     /// The number, if no symbol is in it.
     pub fn known(&self) -> Option<i64> {
-        match self.0.len() {
-            0 => Some(0),
-            1 => self.0.get(&Monomial::new()).copied(),
-            _ => None,
+        match self.0 {
+            Polynomial::Known(number) => Some(number),
+            Polynomial::Open(_) => None,
         }
     }
 
@@ -84,14 +117,15 @@ impl Extent {
             Factor::Symbol(_) => true,
             Factor::Quotient(a, b) => a.is_length() && b.is_length(),
         };
-        self.0.iter().all(|(monomial, coefficient)| *coefficient >= 0 && monomial.iter().all(length))
+        self.as_terms().iter().all(|(monomial, coefficient)| *coefficient >= 0 && monomial.iter().all(length))
     }
 
     /// The symbol, if the extent is one symbol and nothing else.
     pub fn as_symbol(&self) -> Option<&Symbol> {
-        let (monomial, coefficient) = self.0.first_key_value()?;
+        let Polynomial::Open(terms) = &self.0 else { return None };
+        let (monomial, coefficient) = terms.first_key_value()?;
         match monomial.as_slice() {
-            [Factor::Symbol(symbol)] if self.0.len() == 1 && *coefficient == 1 => Some(symbol),
+            [Factor::Symbol(symbol)] if terms.len() == 1 && *coefficient == 1 => Some(symbol),
             _ => None,
         }
     }
@@ -103,8 +137,7 @@ impl Extent {
             (_, Some(1)) => Some(self.clone()),
             (Some(a), Some(b)) => Some(Extent::from(floor_div(a, b))),
             _ => Some(self.exact_quotient(divisor).unwrap_or_else(|| {
-                let factor = Factor::Quotient(Box::new(self.clone()), Box::new(divisor.clone()));
-                Extent(BTreeMap::from([(vec![factor], 1)]))
+                Extent::of_factor(Factor::Quotient(Box::new(self.clone()), Box::new(divisor.clone())))
             })),
         }
     }
@@ -116,8 +149,9 @@ impl Extent {
 
     /// Replaces every bound symbol. `None` when that makes a divisor zero.
     pub fn substitute(&self, bindings: &Bindings) -> Option<Extent> {
+        let Polynomial::Open(terms) = &self.0 else { return Some(self.clone()) };
         let mut sum = Extent::from(0);
-        for (monomial, coefficient) in &self.0 {
+        for (monomial, coefficient) in terms.iter() {
             let mut product = Extent::from(*coefficient);
             for factor in monomial {
                 product = product * factor.substitute(bindings)?;
@@ -130,7 +164,7 @@ impl Extent {
     /// The number that the extent is for these bindings.
     pub fn evaluate(&self, bindings: &Bindings) -> Result<i64, EvaluateError> {
         let mut sum = 0i64;
-        for (monomial, coefficient) in &self.0 {
+        for (monomial, coefficient) in self.as_terms().iter() {
             let mut product = *coefficient;
             for factor in monomial {
                 product = product.checked_mul(factor.evaluate(bindings)?).ok_or(EvaluateError::Overflow)?;
@@ -142,7 +176,7 @@ impl Extent {
 
     /// How many terms the polynomial has.
     pub fn terms(&self) -> usize {
-        self.0.len()
+        self.as_terms().len()
     }
 
     /// All symbols in the extent, in order of name, each once.
@@ -156,13 +190,14 @@ impl Extent {
 
     /// The quotient when every term of `self` is divisible by a divisor of one term.
     fn exact_quotient(&self, divisor: &Extent) -> Option<Extent> {
-        let (common, by) = match divisor.0.iter().next() {
-            Some((monomial, coefficient)) if divisor.0.len() == 1 => (monomial, *coefficient),
+        let (terms, divisors) = (self.as_terms(), divisor.as_terms());
+        let (common, by) = match divisors.iter().next() {
+            Some((monomial, coefficient)) if divisors.len() == 1 => (monomial, *coefficient),
             _ if self == divisor => return Some(Extent::from(1)),
             _ => return None,
         };
-        let mut quotient = BTreeMap::new();
-        for (monomial, coefficient) in &self.0 {
+        let mut quotient = Terms::new();
+        for (monomial, coefficient) in terms.iter() {
             let mut rest = monomial.clone();
             for factor in common {
                 rest.remove(rest.iter().position(|f| f == factor)?);
@@ -172,11 +207,12 @@ impl Extent {
             }
             quotient.insert(rest, coefficient / by);
         }
-        Some(Extent(quotient))
+        Some(Extent::of_terms(quotient))
     }
 
     fn collect_symbols(&self, found: &mut Vec<Symbol>) {
-        for factor in self.0.keys().flatten() {
+        let Polynomial::Open(terms) = &self.0 else { return };
+        for factor in terms.keys().flatten() {
             match factor {
                 Factor::Symbol(symbol) => found.push(symbol.clone()),
                 Factor::Quotient(a, b) => {
@@ -218,7 +254,7 @@ fn floor_div(a: i64, b: i64) -> i64 {
 
 impl From<i64> for Extent {
     fn from(value: i64) -> Extent {
-        Extent(if value == 0 { BTreeMap::new() } else { BTreeMap::from([(Monomial::new(), value)]) })
+        Extent(Polynomial::Known(value))
     }
 }
 
@@ -238,8 +274,11 @@ impl From<usize> for Extent {
 impl Add for Extent {
     type Output = Extent;
     fn add(self, other: Extent) -> Extent {
-        let mut sum = self.0;
-        for (monomial, coefficient) in other.0 {
+        if let (Polynomial::Known(a), Polynomial::Known(b)) = (&self.0, &other.0) {
+            return Extent::from(a.saturating_add(*b));
+        }
+        let mut sum = self.as_terms().into_owned();
+        for (monomial, coefficient) in other.as_terms().into_owned() {
             let total = sum.get(&monomial).copied().unwrap_or(0).saturating_add(coefficient);
             if total == 0 {
                 sum.remove(&monomial);
@@ -247,14 +286,15 @@ impl Add for Extent {
                 sum.insert(monomial, total);
             }
         }
-        Extent(sum)
+        Extent::of_terms(sum)
     }
 }
 
 impl Neg for Extent {
     type Output = Extent;
     fn neg(self) -> Extent {
-        Extent(self.0.into_iter().map(|(monomial, coefficient)| (monomial, coefficient.saturating_neg())).collect())
+        let negated = |(monomial, coefficient): (Monomial, i64)| (monomial, coefficient.saturating_neg());
+        Extent::of_terms(self.as_terms().into_owned().into_iter().map(negated).collect())
     }
 }
 
@@ -268,11 +308,15 @@ impl Sub for Extent {
 impl Mul for Extent {
     type Output = Extent;
     fn mul(self, other: Extent) -> Extent {
-        let pairs = self.0.iter().flat_map(|left| other.0.iter().map(move |right| (left, right)));
+        if let (Polynomial::Known(a), Polynomial::Known(b)) = (&self.0, &other.0) {
+            return Extent::from(a.saturating_mul(*b));
+        }
+        let (left, right) = (self.as_terms(), other.as_terms());
+        let pairs = left.iter().flat_map(|left| right.iter().map(move |right| (left, right)));
         let terms = pairs.map(|((left, a), (right, b))| {
             let mut monomial: Monomial = left.iter().chain(right).cloned().collect();
             monomial.sort();
-            Extent(BTreeMap::from([(monomial, a.saturating_mul(*b))]))
+            Extent::of_terms(Terms::from([(monomial, a.saturating_mul(*b))]))
         });
         terms.fold(Extent::from(0), Extent::add)
     }
@@ -310,11 +354,12 @@ impl Extent {
 impl fmt::Display for Extent {
     /// Prints an expression of the language: `3`, `B`, `2 * H + 1`. A type puts braces around what is no atom.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.is_empty() {
-            return f.write_str("0");
-        }
+        let terms = match &self.0 {
+            Polynomial::Known(number) => return number.fmt(f),
+            Polynomial::Open(terms) => terms,
+        };
         // The constant term sorts first and reads better last.
-        let (constant, others): (Vec<_>, Vec<_>) = self.0.iter().partition(|(monomial, _)| monomial.is_empty());
+        let (constant, others): (Vec<_>, Vec<_>) = terms.iter().partition(|(monomial, _)| monomial.is_empty());
         for (i, (monomial, coefficient)) in others.into_iter().chain(constant).enumerate() {
             f.write_str(match (i, *coefficient < 0) {
                 (0, true) => "-",

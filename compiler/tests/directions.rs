@@ -16,7 +16,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("nest", &["dtype", "scalar"]),
     ("description", &["dtype", "text", "shape"]),
     ("graph", &["dtype", "text", "shape", "scalar", "nest"]),
-    ("ops", &["dtype", "shape", "scalar", "nest", "graph"]),
+    ("ops", &["dtype", "random", "shape", "scalar", "nest", "graph"]),
     ("expand", &["dtype", "shape", "scalar", "nest", "graph", "ops"]),
     ("autodiff", &["dtype", "shape", "scalar", "nest", "graph", "ops", "expand"]),
     ("optim", &["dtype", "shape", "scalar", "nest", "graph", "ops"]),
@@ -30,6 +30,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         "syntax",
         &[
             "dtype",
+            "random",
             "text",
             "shape",
             "scalar",

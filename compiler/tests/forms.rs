@@ -318,3 +318,16 @@ fn blocks_leave_their_return_type_out_or_open() {
     let types: Vec<String> = graph.results.iter().map(|result| graph.ty(result.value).to_string()).collect();
     assert_eq!(types, ["f32<B, 4>", "f32<B>", "f32<4>"]);
 }
+
+#[test]
+fn a_model_of_a_hundred_blocks_is_one_loop() {
+    let program = compiled(include_str!("../../benches/texts/tower.model"));
+    let keys = tensors(&program, 0);
+    // Widths are 16, 20, 24 and 28 in turn, and those that 8 divides have no bias.
+    assert_eq!(
+        keys[..4],
+        ["floor.0.fc.weight [8, 8]", "floor.1.fc.weight [8, 8]", "floor.1.fc.bias [8]", "floor.2.fc.weight [8, 8]"]
+    );
+    assert_eq!(keys.len(), 100 + 50 + 2);
+    assert_eq!(changed(&program, 0), 2 * keys.len());
+}

@@ -26,6 +26,7 @@ fn odd() -> Graph {
     let product = ops::mul(&mut Builder::new(&mut graph, origin), x, w);
     let slot = Leaf::Slot { store: 0, name: "0.m\\'".into(), initial: f64::NEG_INFINITY };
     let slot = graph.leaf(slot, ty.clone());
+    graph.leaf(Leaf::Seed { store: 3 }, Type::new(DType::U32, Shape::from_known(&[2])));
     let state = graph.leaf(Leaf::State { store: 2, key: String::new() }, Type::scalar(DType::I64));
     let sum = ops::add(&mut Builder::new(&mut graph, Origin::default()), product, slot);
     let message = "add: extents differ on axis 0".to_string();
@@ -90,14 +91,15 @@ fn the_form_is_one_value_per_line() {
     %1 = parameter 1 "fc.\"0\"\t" : f32<B, {((Höhe - 1) / 2) + 1}>
     %2 = mul %0 %1 : f32<B, {((Höhe - 1) / 2) + 1}> @1:13:9
     %3 = slot 0 "0.m\\'" -inf : f32<B, {((Höhe - 1) / 2) + 1}>
-    %4 = state 2 "" : i64
-    %5 = add %2 %3 : f32<B, {((Höhe - 1) / 2) + 1}>
+    %4 = seed 3 : u32<2>
+    %5 = state 2 "" : i64
+    %6 = add %2 %3 : f32<B, {((Höhe - 1) / 2) + 1}>
     check {((Höhe - 1) / 2)} <= {-9223372036854775808} "add: extents differ on axis 0" @1:13:9
-    result metric "lo ss" %5
+    result metric "lo ss" %6
     result output 3 %2
     result gradient 1 "fc" %2
-    result next %3 %5
-    result next %4 %4
+    result next %3 %6
+    result next %5 %5
     end
     "#);
 }

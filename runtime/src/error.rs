@@ -1,5 +1,8 @@
 //! What can go wrong, each with both sides of the mismatch. Whatever fails leaves every parameter as it was.
 
+use crate::store::LoadReport;
+use std::io;
+use std::path::PathBuf;
 use tapeless_compiler::dtype::DType;
 use tapeless_compiler::pipeline::{CompileError, LoadError};
 use tapeless_compiler::text::ParseError;
@@ -152,6 +155,32 @@ pub enum Error {
         expected: String,
         /// The type in the store.
         found: String,
+    },
+    /// A file does not fit a model: something is missing in either, or differs.
+    #[error("{} does not fit {model}, which stays as it is:{report}", path.display())]
+    LoadMismatch {
+        /// The file.
+        path: PathBuf,
+        /// The model.
+        model: String,
+        /// What does not fit.
+        report: LoadReport,
+    },
+    /// A file cannot be read or written.
+    #[error("{}: {source}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file is no checkpoint, or it is damaged.
+    #[error("{} is no checkpoint: {reason}", path.display())]
+    Checkpoint {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
     },
     /// A step has not updated the parameters of a store, so there is no average of them.
     #[error("{step} has not updated this {model}, so it has no average{}", suggestion(nearest))]

@@ -49,7 +49,7 @@ mod tensor;
 pub use device::Device;
 pub use error::Error;
 pub use step::Step;
-pub use store::{Parameter, Seed, Store};
+pub use store::{Difference, Load, LoadReport, Parameter, Seed, Store};
 pub use tapeless_compiler::dtype::DType;
 pub use tapeless_compiler::pipeline::{Fusion, Options};
 pub use tapeless_macros::model;

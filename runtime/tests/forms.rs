@@ -1,4 +1,4 @@
-//! Forms of the language that whole programs are made of: states, keys, tying, tuples, mutability.
+//! Forms of the language around states: hand-written blocks, chains of updates, what evaluation leaves alone.
 
 use tapeless::{Device, Error, Options, Seed, model};
 

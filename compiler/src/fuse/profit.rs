@@ -4,8 +4,9 @@ use super::Reason;
 use crate::nest::{Nest, Scalar};
 use crate::scalar::ScalarOp;
 
-/// How many operations a kernel may have before its values no longer fit the registers of any machine.
-const MOST_OPERATIONS: usize = 128;
+/// How many operations a kernel may have. Beyond that its values no longer fit the registers of any machine, and nothing is
+/// won by keeping another one out of memory. Random numbers take some 130 of them, of which few are alive at once.
+const MOST_OPERATIONS: usize = 256;
 
 /// What recomputing may cost per element, in additions, to save a trip through memory.
 const CHEAP: usize = 4;

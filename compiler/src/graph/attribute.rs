@@ -1,9 +1,10 @@
 //! Attributes: what a node knows beside its operands.
 
-use super::Region;
+use super::{Region, print};
 use crate::dtype::DType;
 use crate::shape::{Extent, Shape};
 use std::collections::BTreeMap;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 /// The value of an attribute.
@@ -33,6 +34,47 @@ pub enum Attribute {
 /// the op does not have is a bug. Copies share them.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct Attributes(Arc<BTreeMap<String, Attribute>>);
+
+/// Attributes as a key of a map. Numbers are told apart by their bits, so that 0 is not -0 and NaN is equal to itself.
+#[derive(Clone, Debug)]
+pub struct AttributeKey(pub Attributes);
+
+impl PartialEq for AttributeKey {
+    fn eq(&self, other: &AttributeKey) -> bool {
+        let (a, b) = (&self.0.0, &other.0.0);
+        let same = |(a, b): ((&String, &Attribute), (&String, &Attribute))| a.0 == b.0 && identical(a.1, b.1);
+        Arc::ptr_eq(a, b) || (a.len() == b.len() && a.iter().zip(b.iter()).all(same))
+    }
+}
+
+impl Eq for AttributeKey {}
+
+impl Hash for AttributeKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        for value in self.0.0.values() {
+            match value {
+                Attribute::Int(value) => value.hash(state),
+                Attribute::Ints(values) => values.hash(state),
+                Attribute::Float(value) => value.to_bits().hash(state),
+                Attribute::Bool(value) => value.hash(state),
+                Attribute::Word(value) => value.hash(state),
+                Attribute::Type(value) => value.name().hash(state),
+                Attribute::Extent(value) => value.hash(state),
+                Attribute::Shape(value) => value.hash(state),
+                // Equal regions have as many nodes.
+                Attribute::Region(region) => region.graph().nodes().len().hash(state),
+            }
+        }
+    }
+}
+
+fn identical(a: &Attribute, b: &Attribute) -> bool {
+    match (a, b) {
+        (Attribute::Float(a), Attribute::Float(b)) => a.to_bits() == b.to_bits(),
+        (Attribute::Region(a), Attribute::Region(b)) => print(a.graph()) == print(b.graph()),
+        (a, b) => a == b,
+    }
+}
 
 impl Attributes {
     /// No attributes.

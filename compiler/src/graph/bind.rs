@@ -241,6 +241,7 @@ fn leaf_name(leaf: &Leaf) -> String {
         Leaf::Parameter { key, .. } => format!("parameter {key}"),
         Leaf::State { key, .. } => format!("state {key}"),
         Leaf::Slot { name, .. } => format!("slot {name}"),
+        Leaf::Seed { store } => format!("seed {store}"),
     }
 }
 

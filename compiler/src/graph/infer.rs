@@ -64,7 +64,9 @@ impl<'a> Infer<'a> {
             return self.error("ranks differ");
         }
         for (axis, (left, right)) in a.shape.extents().iter().zip(b.shape.extents()).enumerate() {
-            self.same_extent(left, right, &format!("extents differ on axis {axis}"))?;
+            if left != right {
+                self.same_extent(left, right, &format!("extents differ on axis {axis}"))?;
+            }
         }
         Ok(a.shape.clone())
     }

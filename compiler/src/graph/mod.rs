@@ -20,7 +20,7 @@ mod sample;
 mod verify;
 
 pub use array::{Array, for_each_point};
-pub use attribute::{Attribute, Attributes};
+pub use attribute::{Attribute, AttributeKey, Attributes};
 pub use bind::{BindError, bind};
 pub use builder::Builder;
 pub use infer::{Infer, TypeError};
@@ -33,7 +33,7 @@ pub use rewrite::{Defined, Rewriter, rewrite};
 pub use verify::{VerifyError, verify};
 
 use crate::dtype::DType;
-use crate::shape::{Extent, Symbol, Type};
+use crate::shape::{Extent, Shape, Symbol, Type};
 use std::collections::HashSet;
 
 /// A value of a graph, by number.
@@ -133,6 +133,34 @@ pub enum Leaf {
         /// What every element is before the first run.
         initial: f64,
     },
+    /// The seed of a store, `u32<2>`: its lower and its upper word.
+    Seed {
+        /// Position in [`Graph::stores`].
+        store: usize,
+    },
+}
+
+impl Leaf {
+    /// The store that holds it; `None` for inputs.
+    pub fn store(&self) -> Option<usize> {
+        match self {
+            Leaf::User { .. } => None,
+            Leaf::Parameter { store, .. }
+            | Leaf::State { store, .. }
+            | Leaf::Slot { store, .. }
+            | Leaf::Seed { store } => Some(*store),
+        }
+    }
+
+    /// Whether a step may give it a next value.
+    pub fn is_kept(&self) -> bool {
+        matches!(self, Leaf::Parameter { .. } | Leaf::State { .. } | Leaf::Slot { .. })
+    }
+}
+
+/// The type of every [`Leaf::Seed`].
+pub fn seed_type() -> Type {
+    Type::new(DType::U32, Shape::from_known(&[2]))
 }
 
 /// An op applied to values.
@@ -224,6 +252,14 @@ impl Graph {
         ValueId(self.values.len() - 1)
     }
 
+    /// Moves a slot or a seed to another store, for those who learn late which one it is.
+    pub fn move_leaf(&mut self, value: ValueId, to: usize) {
+        match &mut self.values[value.0].definition {
+            Definition::Leaf(Leaf::Slot { store, .. } | Leaf::Seed { store }) => *store = to,
+            other => panic!("only slots and seeds move between stores, not {other:?}"),
+        }
+    }
+
     /// Applies an op: the only door through which nodes enter. Types are inferred here; what depends on open extents
     /// becomes a [`Check`].
     pub fn insert(
@@ -239,14 +275,26 @@ impl Graph {
         for (left, relation, right, message) in infer.into_checks() {
             self.check(Check { left, relation, right, message, origin });
         }
+        Ok(self.push(op, attributes, operands.to_vec(), inferred, origin))
+    }
+
+    /// Adds a node whose types are inferred already.
+    fn push(
+        &mut self,
+        op: &'static dyn Op,
+        attributes: Attributes,
+        operands: Vec<ValueId>,
+        types: Vec<Type>,
+        origin: Origin,
+    ) -> Vec<ValueId> {
         let node = NodeId(self.nodes.len());
         let first = self.values.len();
-        let results: Vec<ValueId> = (first..first + inferred.len()).map(ValueId).collect();
-        for (position, ty) in inferred.into_iter().enumerate() {
+        let results: Vec<ValueId> = (first..first + types.len()).map(ValueId).collect();
+        for (position, ty) in types.into_iter().enumerate() {
             self.values.push(Value { ty, definition: Definition::Node(node, position) });
         }
-        self.nodes.push(Node { op, attributes, operands: operands.to_vec(), results: results.clone(), origin });
-        Ok(results)
+        self.nodes.push(Node { op, attributes, operands, results: results.clone(), origin });
+        results
     }
 
     /// Adds a check, unless it is there.
@@ -308,6 +356,15 @@ impl Graph {
             Definition::Leaf(leaf) => Some((id, leaf, &value.ty)),
             Definition::Node(..) => None,
         })
+    }
+
+    /// Whether the graph has a next value of something in a store.
+    pub fn changes(&self, store: usize) -> bool {
+        let kept = |role: &Role| match role {
+            Role::Next(leaf) => self.as_leaf(*leaf).and_then(Leaf::store),
+            _ => None,
+        };
+        self.results.iter().any(|result| kept(&result.role) == Some(store))
     }
 
     /// The element type of a value.

@@ -217,7 +217,7 @@ impl<'t> Parser<'t> {
 
 fn leaf(line: &mut Line<'_>) -> Result<Option<Leaf>, ParseError> {
     let word = line.peek_word();
-    if !matches!(word, "user" | "parameter" | "state" | "slot") {
+    if !matches!(word, "user" | "parameter" | "state" | "slot" | "seed") {
         return Ok(None);
     }
     line.keyword(word)?;
@@ -225,6 +225,7 @@ fn leaf(line: &mut Line<'_>) -> Result<Option<Leaf>, ParseError> {
         "user" => Leaf::User { name: line.string()? },
         "parameter" => Leaf::Parameter { store: line.int()?, key: line.string()? },
         "state" => Leaf::State { store: line.int()?, key: line.string()? },
+        "seed" => Leaf::Seed { store: line.int()? },
         _ => Leaf::Slot { store: line.int()?, name: line.string()?, initial: line.float()? },
     }))
 }

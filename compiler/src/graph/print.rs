@@ -115,6 +115,7 @@ impl fmt::Display for Leaf {
             Leaf::Parameter { store, key } => write!(f, "parameter {store} {key:?}"),
             Leaf::State { store, key } => write!(f, "state {store} {key:?}"),
             Leaf::Slot { store, name, initial } => write!(f, "slot {store} {name:?} {initial:?}"),
+            Leaf::Seed { store } => write!(f, "seed {store}"),
         }
     }
 }

@@ -41,20 +41,19 @@ pub fn rewrite(
     mut replace: impl FnMut(&mut Builder<'_>, &Node, &Call) -> Option<Vec<ValueId>>,
 ) -> Graph {
     let mut rewriter = Rewriter::new(graph);
-    for check in &graph.checks {
-        rewriter.target.check(check.clone());
-    }
+    rewriter.copy_checks();
     for defined in graph.definitions() {
         match defined {
             Defined::Leaf(id, ty) => rewriter.leaf(id, ty.clone()),
             Defined::Node(_, node) => {
                 let call = rewriter.call(node);
                 let mut b = Builder::new(&mut rewriter.target, node.origin);
-                let results = match replace(&mut b, node, &call) {
-                    Some(results) => results,
-                    None => b.apply_all(node.op, call.attributes, &call.operands),
-                };
-                rewriter.define(node, &results);
+                match replace(&mut b, node, &call) {
+                    Some(results) => rewriter.define(node, &results),
+                    None => {
+                        rewriter.copy(node, call);
+                    }
+                }
             }
         }
     }
@@ -65,6 +64,11 @@ impl<'g> Rewriter<'g> {
     /// A copy of which nothing is made yet, not even the checks.
     pub fn new(source: &'g Graph) -> Rewriter<'g> {
         Rewriter { source, target: source.like(), values: vec![None; source.values().len()] }
+    }
+
+    /// Copies all checks, so that they stand in the order that they had.
+    pub fn copy_checks(&mut self) {
+        self.source.checks.iter().for_each(|check| self.target.check(check.clone()));
     }
 
     /// The new graph as far as it goes.
@@ -84,6 +88,20 @@ impl<'g> Rewriter<'g> {
         let results = self.target.insert(node.op, attributes, &operands, node.origin)?;
         self.define(node, &results);
         Ok(())
+    }
+
+    /// Copies a node as it will stand in the new graph. The checks of the old graph are in the new one already.
+    ///
+    /// Types follow from operand types and attributes, so where the operands have the types that they had, nothing is
+    /// inferred again: most nodes of a large graph are only copied, pass after pass.
+    pub fn copy(&mut self, node: &Node, call: Call) -> Vec<ValueId> {
+        let known = node.operands.iter().zip(&call.operand_types).all(|(old, ty)| self.source.ty(*old) == ty);
+        let results = match known {
+            true => self.target.push(node.op, call.attributes, call.operands, call.result_types, node.origin),
+            false => Builder::new(&mut self.target, node.origin).apply_all(node.op, call.attributes, &call.operands),
+        };
+        self.define(node, &results);
+        results
     }
 
     /// Lets these new values stand for the results of an old node.

@@ -4,7 +4,7 @@
 //! texts that someone else may have changed.
 
 use super::rewrite::Defined;
-use super::{Definition, Graph, Infer, Leaf, Node, Relation, Role, TypeError, ValueId};
+use super::{Definition, Graph, Infer, Leaf, Node, Relation, Role, TypeError, ValueId, seed_type};
 use crate::shape::{Extent, Symbol, Type};
 use crate::text::is_plain_name;
 use std::collections::{HashMap, HashSet};
@@ -75,6 +75,14 @@ pub enum VerifyError {
         store: usize,
         /// How many stores there are.
         stores: usize,
+    },
+    /// A seed has another type than all seeds have.
+    #[error("{value} is {found}, a seed is u32<2>")]
+    Seed {
+        /// The leaf.
+        value: ValueId,
+        /// Its type.
+        found: Type,
     },
     /// The region of a node breaks an invariant.
     #[error("the region of {value}: {error}")]
@@ -163,12 +171,10 @@ fn verify_definitions(graph: &Graph) -> Result<(), VerifyError> {
 fn verify_leaf(graph: &Graph, dims: &[Symbol], id: ValueId, ty: &Type) -> Result<(), VerifyError> {
     let leaf = graph.as_leaf(id).expect("definitions gives leaves as leaves");
     ty.shape.extents().iter().try_for_each(|extent| known_symbols(dims, extent, || leaf.to_string()))?;
-    match leaf {
-        Leaf::User { .. } => Ok(()),
-        Leaf::Parameter { store, .. } | Leaf::State { store, .. } | Leaf::Slot { store, .. } => {
-            known_store(graph, *store, || leaf.to_string())
-        }
+    if matches!(leaf, Leaf::Seed { .. }) && *ty != seed_type() {
+        return Err(VerifyError::Seed { value: id, found: ty.clone() });
     }
+    leaf.store().map_or(Ok(()), |store| known_store(graph, store, || leaf.to_string()))
 }
 
 /// The checks that a graph has.
@@ -252,7 +258,7 @@ fn verify_results(graph: &Graph) -> Result<(), VerifyError> {
 
 fn verify_pair(graph: &Graph, leaf: ValueId, next: ValueId) -> Result<(), VerifyError> {
     let stateful = match graph.values.get(leaf.0).map(|value| &value.definition) {
-        Some(Definition::Leaf(leaf)) => !matches!(leaf, Leaf::User { .. }),
+        Some(Definition::Leaf(leaf)) => leaf.is_kept(),
         _ => false,
     };
     if !stateful {
@@ -333,11 +339,20 @@ mod tests {
             g.leaf(Leaf::User { name: "a".into() }, Type::scalar(DType::F32));
         };
         assert_eq!(broken(twice), "%0 and %3 are the same user \"a\"");
+        let seed = |g: &mut Graph| {
+            g.leaf(Leaf::Seed { store: 0 }, Type::scalar(DType::U32));
+        };
+        assert_eq!(broken(seed), "%3 is u32, a seed is u32<2>");
     }
 
     #[test]
     fn broken_results_are_found() {
         assert_eq!(broken(|g| g.result(Role::Next(A), A)), "%0 has a next value, but is no parameter, state or slot");
+        let seed = |g: &mut Graph| {
+            let seed = g.leaf(Leaf::Seed { store: 0 }, seed_type());
+            g.result(Role::Next(seed), seed);
+        };
+        assert_eq!(broken(seed), "%3 has a next value, but is no parameter, state or slot");
         assert_eq!(broken(|g| g.result(Role::Next(SUM), A)), "%2 has a next value, but is no parameter, state or slot");
         assert_eq!(broken(|g| g.results[1].value = SUM), "%1 is f32<B>, its next value f32<A>");
         assert_eq!(broken(|g| g.result(Role::Next(W), W)), "two results are next %1");

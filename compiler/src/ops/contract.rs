@@ -130,7 +130,9 @@ impl Op for Contract {
             }
         }
         for (i, &label) in equation.operands[0].iter().enumerate() {
-            if let Some(j) = place(&equation.operands[1], label) {
+            if let Some(j) = place(&equation.operands[1], label)
+                && left.shape.extents()[i] != right.shape.extents()[j]
+            {
                 let headline = format!("extents differ on axis {i} of {left} and axis {j} of {right}");
                 infer.same_extent(&left.shape.extents()[i], &right.shape.extents()[j], &headline)?;
             }

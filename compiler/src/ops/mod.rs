@@ -23,6 +23,7 @@ mod cross_entropy;
 mod detach;
 mod diagonal;
 mod div;
+mod dropout;
 mod element_loss;
 mod elementwise;
 mod eq;
@@ -61,6 +62,8 @@ mod pad;
 mod pairwise_distance;
 mod permute;
 mod pow;
+mod random;
+mod random_key;
 mod reduction;
 mod relu;
 mod remat;
@@ -96,6 +99,7 @@ pub use cross_entropy::cross_entropy;
 pub use detach::detach;
 pub use diagonal::diagonal;
 pub use div::div;
+pub use dropout::dropout;
 pub use eq::eq;
 pub use exp::exp;
 pub use extent::{extent, reciprocal};
@@ -123,6 +127,8 @@ pub use pad::pad;
 pub use pairwise_distance::pairwise_distance;
 pub use permute::{move_last, permute};
 pub use pow::pow;
+pub use random::{Distribution, random};
+pub use random_key::random_key;
 pub use relu::relu;
 pub use remat::remat;
 pub use reshape::{reshape, unsqueeze};
@@ -160,6 +166,7 @@ pub static OPS: &[&dyn Op] = &[
     &detach::Detach,
     &diagonal::Diagonal,
     &div::DIV,
+    &dropout::Dropout,
     &eq::EQ,
     &exp::EXP,
     &extent::ExtentValue,
@@ -193,6 +200,8 @@ pub static OPS: &[&dyn Op] = &[
     &pairwise_distance::PairwiseDistance,
     &permute::Permute,
     &pow::Pow,
+    &random::Random,
+    &random_key::RandomKey,
     &relu::RELU,
     &remat::Remat,
     &reshape::Reshape,

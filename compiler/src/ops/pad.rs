@@ -71,7 +71,8 @@ impl Op for Pad {
         let mut extents = x.shape.extents().to_vec();
         let (before, after) = (infer.attributes.extent("before"), infer.attributes.extent("after"));
         let whole = extents[axis].clone() + before.clone() + after.clone();
-        let headline = format!("{before} and {after} more leave nothing of axis {axis} of extent {}", extents[axis]);
+        let headline =
+            format!("{before} and {after} more on axis {axis} of extent {} leave less than nothing", extents[axis]);
         infer.at_most(&Extent::from(0), &whole, &headline)?;
         extents[axis] = whole;
         Ok(vec![Type::new(x.dtype, Shape::new(extents))])
@@ -125,7 +126,8 @@ impl Op for Pad {
     }
 
     fn samples(&self) -> Vec<Sample> {
-        let cases: [(&[usize], usize, [i64; 2], f64, DType); 16] = [
+        type Case = (&'static [usize], usize, [i64; 2], f64, DType);
+        let cases: [Case; 16] = [
             (&[5], 0, [2, 3], 0.0, DType::F32),
             (&[5], 0, [2, 0], 1.5, DType::F32),
             (&[5], 0, [0, 3], -1.0, DType::F32),
@@ -143,7 +145,7 @@ impl Op for Pad {
             (&[0, 3], 1, [1, 1], 0.0, DType::F32),
             (&[2, 3], 1, [-3, 0], 0.0, DType::F32),
         ];
-        let sample = |(shape, axis, [before, after], value, dtype): (&[usize], usize, [i64; 2], f64, DType)| Sample {
+        let sample = |(shape, axis, [before, after], value, dtype): Case| Sample {
             attributes: attributes(axis, Extent::from(before), Extent::from(after), value),
             operands: vec![SampleOperand::numbers(dtype, shape, Fill::Between(-2.0, 2.0))],
         };

@@ -6,7 +6,7 @@
 //! except where that must wait: a writer moves behind the last reader of the old value and no further.
 
 use crate::fuse::Group;
-use crate::graph::{Graph, GraphResult, Leaf, Role, ValueId};
+use crate::graph::{Graph, GraphResult, Role, ValueId};
 use crate::nest::Index;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
@@ -48,8 +48,8 @@ fn written_leaf(graph: &Graph, group: &Group) -> Option<ValueId> {
     let mut uses = graph.results.iter().filter(|result| result.value == group.result && !unchanged(result));
     match (uses.next().map(|result| &result.role), uses.next()) {
         (Some(Role::Next(leaf)), None) => match graph.as_leaf(*leaf) {
-            Some(Leaf::User { .. }) | None => None,
-            Some(_) => Some(*leaf),
+            Some(kept) if kept.is_kept() => Some(*leaf),
+            _ => None,
         },
         _ => None,
     }

@@ -46,5 +46,6 @@ fn name(leaf: &Leaf) -> String {
         Leaf::Parameter { store, key } => format!("parameter {store}:{key}"),
         Leaf::State { store, key } => format!("state {store}:{key}"),
         Leaf::Slot { store, name, .. } => format!("slot {store}:{name}"),
+        Leaf::Seed { store } => format!("seed {store}"),
     }
 }

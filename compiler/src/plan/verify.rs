@@ -6,7 +6,7 @@
 //! the values stand for is not a question of plans.
 
 use super::{ALIGNMENT, Buffer, BufferId, Launch, Place, Plan};
-use crate::graph::{Graph, Leaf, Role, ValueId};
+use crate::graph::{Graph, Role, ValueId};
 use crate::kernel::{Expression, Kernel, ParameterId, Statement};
 use crate::nest::{Atom, Index};
 use std::collections::BTreeMap;
@@ -214,8 +214,8 @@ fn verify_writes(plan: &Plan, graph: &Graph, leaves: &[ValueId], at: usize) -> R
     for (output, buffer, value) in written(plan, launch) {
         if let Some(leaf) = leaf_of(buffer) {
             let pair = |role: &Role| *role == Role::Next(leaves[leaf]);
-            let user = matches!(plan.leaves[leaf].leaf, Leaf::User { .. });
-            if user || !graph.results.iter().any(|result| pair(&result.role) && result.value == value) {
+            let kept = plan.leaves[leaf].leaf.is_kept();
+            if !kept || !graph.results.iter().any(|result| pair(&result.role) && result.value == value) {
                 return Err(VerifyError::LeafWritten { launch: at, leaf, value });
             }
         }

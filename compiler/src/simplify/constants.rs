@@ -18,6 +18,9 @@ pub fn splat(graph: &Graph, value: ValueId) -> Option<f64> {
 
 /// The value of an elementwise op all of whose operands are constants.
 pub fn folded(b: &mut Builder<'_>, op: &'static dyn Op, call: &Call) -> Option<ValueId> {
+    if !call.operands.iter().all(|&operand| splat(b.graph(), operand).is_some()) {
+        return None;
+    }
     let ty = call.result_types[0].clone();
     let exact =
         |ty: &Type| matches!(ty.dtype, DType::F32 | DType::F64 | DType::U32 | DType::I32 | DType::U8 | DType::Bool);

@@ -1,25 +1,32 @@
 //! Uses of values, and dead code: what no result needs.
 
-use crate::graph::{Defined, Graph, Leaf, Rewriter, Role, ValueId};
+use crate::graph::{Defined, Graph, Leaf, Rewriter, Role};
 
-/// The graph without nodes and leaves that no result needs. Inputs of the step stay, for its signature has them.
-pub fn without_dead(graph: &Graph) -> Graph {
-    let uses = uses(graph);
-    let kept = |id: ValueId| uses[id.0] > 0 || matches!(graph.as_leaf(id), Some(Leaf::User { .. }));
-    let mut rewriter = Rewriter::new(graph);
-    for check in &graph.checks {
-        rewriter.target().check(check.clone());
+/// The graph without nodes and leaves that no result needs.
+pub fn without_dead(graph: Graph) -> Graph {
+    let uses = uses(&graph);
+    if graph.definitions().all(|defined| needed(&graph, &uses, defined)) {
+        return graph;
     }
-    for defined in graph.definitions() {
+    let mut rewriter = Rewriter::new(&graph);
+    rewriter.copy_checks();
+    for defined in graph.definitions().filter(|&defined| needed(&graph, &uses, defined)) {
         match defined {
-            Defined::Leaf(id, ty) if kept(id) => rewriter.leaf(id, ty.clone()),
-            Defined::Node(_, node) if node.results.iter().any(|&result| kept(result)) => {
-                rewriter.node(node, node.attributes.clone()).expect("a copy of a node is as well typed as the node");
+            Defined::Leaf(id, ty) => rewriter.leaf(id, ty.clone()),
+            Defined::Node(_, node) => {
+                rewriter.copy(node, rewriter.call(node));
             }
-            _ => {}
         }
     }
     rewriter.finish()
+}
+
+/// Whether a result needs what is defined here. Inputs of the step stay, for its signature has them.
+pub fn needed(graph: &Graph, uses: &[usize], defined: Defined<'_>) -> bool {
+    match defined {
+        Defined::Leaf(id, _) => uses[id.0] > 0 || matches!(graph.as_leaf(id), Some(Leaf::User { .. })),
+        Defined::Node(_, node) => node.results.iter().any(|result| uses[result.0] > 0),
+    }
 }
 
 /// How often each value is used, by number: by nodes that a result needs, and by results.

@@ -11,7 +11,7 @@ mod laws;
 
 pub use laws::{LAWS, Law};
 
-use crate::graph::{Attributes, Builder, Call, Graph, Node, ValueId, print, rewrite};
+use crate::graph::{AttributeKey, Builder, Call, Defined, Graph, Node, Rewriter, ValueId};
 use std::collections::HashMap;
 
 /// The simplified graph.
@@ -20,30 +20,43 @@ pub fn simplify(graph: &Graph) -> Graph {
     while changed {
         (simplified, changed) = round(&simplified);
     }
-    dead::without_dead(&simplified)
+    dead::without_dead(simplified)
 }
 
-/// One round, and whether it changed anything.
+/// One round, and whether a law or an equal node changed anything. What no result needs is left out.
 fn round(graph: &Graph) -> (Graph, bool) {
     let uses = dead::uses(graph);
-    let mut known: HashMap<(&str, String, Vec<ValueId>), Vec<ValueId>> = HashMap::new();
+    let mut known: HashMap<(&str, AttributeKey, Vec<ValueId>), Vec<ValueId>> = HashMap::new();
     let mut changed = false;
-    let rewritten = rewrite(graph, |b, node, call| {
+    let mut rewriter = Rewriter::new(graph);
+    rewriter.copy_checks();
+    for defined in graph.definitions().filter(|&defined| dead::needed(graph, &uses, defined)) {
+        let node = match defined {
+            Defined::Leaf(id, ty) => {
+                rewriter.leaf(id, ty.clone());
+                continue;
+            }
+            Defined::Node(_, node) => node,
+        };
+        let call = rewriter.call(node);
         let alone = node.operands.iter().all(|operand| uses[operand.0] <= 1);
-        if let Some(value) = lawful(b, node, call, alone) {
+        if let Some(value) = lawful(&mut Builder::new(rewriter.target(), node.origin), node, &call, alone) {
             changed = true;
-            return Some(vec![value]);
+            rewriter.define(node, &[value]);
+            continue;
         }
-        let key = (node.op.name(), identity(&call.attributes), call.operands.clone());
-        if let Some(equal) = known.get(&key) {
-            changed = true;
-            return Some(equal.clone());
+        let key = (node.op.name(), AttributeKey(call.attributes.clone()), call.operands.clone());
+        match known.get(&key) {
+            Some(equal) => {
+                changed = true;
+                rewriter.define(node, equal);
+            }
+            None => {
+                known.insert(key, rewriter.copy(node, call));
+            }
         }
-        let results = b.apply_all(node.op, call.attributes.clone(), &call.operands);
-        known.insert(key, results.clone());
-        Some(results)
-    });
-    (rewritten, changed)
+    }
+    (rewriter.finish(), changed)
 }
 
 /// What the first law that holds puts in the place of a node; `alone` if nothing else uses its operands.
@@ -52,10 +65,4 @@ fn lawful(b: &mut Builder<'_>, node: &Node, call: &Call, alone: bool) -> Option<
     let value = laws.find_map(|law| (law.apply)(b, node.op, call))?;
     // Two extents may be equal by a check only: then the value is the same, but its type is written differently.
     (b.ty(value) == &call.result_types[0]).then_some(value)
-}
-
-/// What equal attributes share. The printed form tells 0 from -0, and NaN is equal to itself there.
-fn identity(attributes: &Attributes) -> String {
-    let regions = attributes.regions().map(|region| print(region.graph()));
-    std::iter::once(attributes.to_string()).chain(regions).collect()
 }

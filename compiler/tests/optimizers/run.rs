@@ -111,6 +111,7 @@ impl Run {
         let name = |leaf: &Leaf| match leaf {
             Leaf::Slot { name, .. } | Leaf::User { name } => name.clone(),
             Leaf::Parameter { key, .. } | Leaf::State { key, .. } => key.clone(),
+            Leaf::Seed { .. } => "seed".to_string(),
         };
         self.graph.leaves().map(|(_, leaf, _)| name(leaf)).collect()
     }

@@ -158,7 +158,7 @@ fn what_is_dear_is_not_repeated() {
 
 #[test]
 fn a_kernel_has_an_end() {
-    let graph = of_matrix(|b, x| (0..300).fold(x, |y, _| exp(b, y)));
+    let graph = of_matrix(|b, x| (0..600).fold(x, |y, _| exp(b, y)));
     let groups = fuse(&graph, &Fusion::default());
     assert_eq!(groups.len(), 3, "{:?}", groups.iter().map(|group| group.nodes.len()).collect::<Vec<_>>());
 }

@@ -5,7 +5,6 @@
 //! lies inside of its memory, and no kernel writes an input.
 
 use crate::memory::Memory;
-use tapeless_compiler::graph::Leaf;
 use tapeless_compiler::plan::{Buffer, Place, Plan};
 
 /// The tables of all launches.
@@ -81,9 +80,9 @@ fn check_place(plan: &Plan, buffer: &Buffer, written: bool, workspace: &Memory) 
             if (leaf.dtype, leaf.shape.iter().product::<usize>()) != (buffer.dtype, buffer.elements) {
                 return Err(format!("a buffer is not its leaf: {:?}", leaf.leaf));
             }
-            match leaf.leaf {
-                Leaf::User { .. } if written => Err("an input is written".to_string()),
-                _ => Ok(()),
+            match written && !leaf.leaf.is_kept() {
+                true => Err("what is only read is written".to_string()),
+                false => Ok(()),
             }
         }
     }

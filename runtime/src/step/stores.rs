@@ -35,6 +35,8 @@ pub(super) struct StoreUse {
     slots: Vec<SlotDecl>,
     /// The leaf of each slot.
     slot_leaves: Vec<usize>,
+    /// The leaf of the seed, if the step draws random numbers.
+    seed_leaf: Option<usize>,
     /// Whether the plan writes a leaf of it.
     written: bool,
     found: Option<Found>,
@@ -65,6 +67,7 @@ impl StoreUse {
             tensors: Vec::new(),
             slots: Vec::new(),
             slot_leaves: Vec::new(),
+            seed_leaf: None,
             written: false,
             found: None,
         };
@@ -78,6 +81,7 @@ impl StoreUse {
                     used.slots.push(SlotDecl { name: name.clone(), dtype, shape, initial: *initial });
                     used.slot_leaves.push(leaf);
                 }
+                Leaf::Seed { store } if *store == position => used.seed_leaf = Some(leaf),
                 _ => continue,
             }
             used.written |= written[leaf];
@@ -116,6 +120,9 @@ impl StoreUse {
         }
         for (&leaf, &slot) in self.slot_leaves.iter().zip(&found.slots) {
             arguments.set_leaf(leaf, store.slots().pointer(slot));
+        }
+        if let Some(leaf) = self.seed_leaf {
+            arguments.set_leaf(leaf, store.seed_words());
         }
     }
 

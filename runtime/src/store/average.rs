@@ -3,7 +3,7 @@
 //! A step whose `minimize` has an `ema` keeps in its slots an average per parameter, and the number of updates in it: the
 //! slots `average` and `averaged` of the compiler's `optim::average`.
 
-use super::{Slots, Store, StoreId};
+use super::Store;
 use crate::error::Error;
 use crate::memory::Memory;
 use tapeless_compiler::nearest::nearest;
@@ -28,7 +28,7 @@ impl Store {
             tensors.slice_mut(place.offset, average.len()).copy_from_slice(average);
         }
         let (description, layout) = (self.description.clone(), self.layout.clone());
-        Ok(Store { id: StoreId::next(), description, layout, tensors, slots: Slots::default() })
+        Store::assembled(description, layout, tensors, self.seed())
     }
 
     fn not_averaged(&self, step: &str) -> Error {

@@ -1,11 +1,14 @@
 //! Parameter stores: the tensors of a model, and what optimizers keep beside them.
 
 mod average;
+mod checkpoint;
+mod file;
 mod initial;
 mod layout;
 mod slots;
 mod values;
 
+pub use checkpoint::{Difference, Load, LoadReport};
 pub(crate) use layout::Place;
 pub(crate) use slots::{SlotDecl, Slots, ty};
 
@@ -21,7 +24,8 @@ use tapeless_compiler::dtype::DType;
 use tapeless_compiler::nearest::nearest;
 use tapeless_compiler::random::Key;
 
-/// Where the random initial values of a model come from: equal seeds give equal models, on every machine.
+/// Where the random numbers of a model come from, those that its parameters begin with and those that its steps draw: equal
+/// seeds give equal models and equal runs, on every machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub struct Seed(pub u64);
 
@@ -46,6 +50,8 @@ pub struct Store {
     layout: Layout,
     tensors: Memory,
     slots: Slots,
+    /// The seed as two words, the lower one first.
+    seed: Memory,
 }
 
 /// Which store it is; no two of a program are equal.
@@ -76,7 +82,25 @@ impl Store {
             let key = Key::new(seed.0).fold(position as u64);
             values::write(&mut tensors, place, |element| initial::initial(tensor.initial, key, element));
         }
-        Ok(Store { id: StoreId::next(), description, layout, tensors, slots: Slots::default() })
+        Store::assembled(description, layout, tensors, seed)
+    }
+
+    /// A store with which no step has run.
+    fn assembled(description: ModelDescription, layout: Layout, tensors: Memory, seed: Seed) -> Result<Store, Error> {
+        let slots = Slots::default();
+        let mut store = Store { id: StoreId::next(), description, layout, tensors, slots, seed: Memory::zeroed(8)? };
+        store.set_seed(seed);
+        Ok(store)
+    }
+
+    /// The seed that the model was made with, or that of the run that it resumes.
+    pub fn seed(&self) -> Seed {
+        let words = self.seed.slice::<u32>(0, 2);
+        Seed(u64::from(words[1]) << 32 | u64::from(words[0]))
+    }
+
+    fn set_seed(&mut self, seed: Seed) {
+        self.seed.slice_mut(0, 2).copy_from_slice(&[seed.0 as u32, (seed.0 >> 32) as u32]);
     }
 
     /// The tensor of that key. Tensors of other types than f32 are shown converted.
@@ -146,6 +170,11 @@ impl Store {
     /// The memory of the tensors.
     pub(crate) fn tensors(&self) -> &Memory {
         &self.tensors
+    }
+
+    /// The words of the seed, for steps that draw.
+    pub(crate) fn seed_words(&self) -> *mut u8 {
+        self.seed.pointer(0)
     }
 
     pub(crate) fn slots(&self) -> &Slots {

@@ -7,6 +7,7 @@ use super::layout::Place;
 use super::values;
 use crate::error::Error;
 use crate::memory::Memory;
+use std::borrow::Cow;
 use tapeless_compiler::dtype::DType;
 use tapeless_compiler::shape::{Shape, Type};
 
@@ -94,6 +95,20 @@ impl Slots {
     pub(crate) fn pointer(&self, position: usize) -> *mut u8 {
         let slot = &self.slots[position];
         self.memories[slot.memory].pointer(slot.place.offset)
+    }
+
+    /// All slots: the step, the name within it, and the elements as a file holds them.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &str, &Place, Cow<'_, [u8]>)> {
+        self.slots.iter().map(|slot| {
+            let bytes = values::bytes(&self.memories[slot.memory], &slot.place);
+            (slot.step.as_str(), slot.name.as_str(), &slot.place, bytes)
+        })
+    }
+
+    /// Sets the elements of a slot to what a file holds, which are as many as it has.
+    pub(super) fn set_bytes(&mut self, position: usize, bytes: &[u8]) {
+        let slot = &self.slots[position];
+        values::set_bytes(&mut self.memories[slot.memory], &slot.place, bytes);
     }
 
     fn check(&self, step: &str, decl: &SlotDecl) -> Result<(), Error> {

@@ -2,6 +2,7 @@
 
 use super::layout::Place;
 use crate::memory::{Memory, Plain};
+use std::borrow::Cow;
 use tapeless_compiler::dtype::DType;
 use tapeless_compiler::scalar::convert;
 
@@ -37,6 +38,34 @@ pub(super) fn read(memory: &Memory, place: &Place) -> Vec<f32> {
     }
 }
 
+/// The elements of an array as a file holds them: lower bytes first, bools in one byte.
+pub(super) fn bytes<'m>(memory: &'m Memory, place: &Place) -> Cow<'m, [u8]> {
+    if place.dtype == DType::Bool {
+        let words = memory.slice::<u32>(place.offset, place.elements);
+        return Cow::Owned(words.iter().map(|&word| u8::from(word != 0)).collect());
+    }
+    let size = place.dtype.size();
+    let bytes = memory.slice::<u8>(place.offset, place.elements * size);
+    match cfg!(target_endian = "big") {
+        true => Cow::Owned(bytes.chunks_exact(size).flat_map(|element| element.iter().rev().copied()).collect()),
+        false => Cow::Borrowed(bytes),
+    }
+}
+
+/// Sets every element of an array to what [`bytes`] gave, which are as many as it has.
+pub(super) fn set_bytes(memory: &mut Memory, place: &Place, bytes: &[u8]) {
+    if place.dtype == DType::Bool {
+        let words = memory.slice_mut::<u32>(place.offset, place.elements);
+        return words.iter_mut().zip(bytes).for_each(|(word, &byte)| *word = u32::from(byte != 0));
+    }
+    let size = place.dtype.size();
+    let elements = memory.slice_mut::<u8>(place.offset, place.elements * size);
+    elements.copy_from_slice(bytes);
+    if cfg!(target_endian = "big") {
+        elements.chunks_exact_mut(size).for_each(<[u8]>::reverse);
+    }
+}
+
 fn fill<T: Plain>(memory: &mut Memory, place: &Place, element: impl Fn(usize) -> T) {
     for (i, slot) in memory.slice_mut(place.offset, place.elements).iter_mut().enumerate() {
         *slot = element(i);
@@ -60,6 +89,9 @@ mod tests {
             let expected =
                 if dtype == DType::Bool { [0.0, 1.0, 1.0, 1.0, 1.0, 1.0] } else { [0.0, 1.0, 2.0, 3.0, 4.0, 5.0] };
             assert_eq!(read(&memory, &place), expected, "{dtype}");
+            let mut copy = Memory::zeroed(128).expect("two lines");
+            set_bytes(&mut copy, &place, &bytes(&memory, &place));
+            assert_eq!(copy.slice::<u8>(0, 128), memory.slice::<u8>(0, 128), "{dtype}");
             assert!(memory.slice::<u8>(0, 64).iter().all(|&byte| byte == 0), "nothing is written before the array");
         }
     }

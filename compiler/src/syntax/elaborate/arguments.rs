@@ -24,8 +24,8 @@ impl<'e> Given<'e> {
 }
 
 /// Names that PyTorch has two of: both are accepted.
-const SYNONYMS: [(&str, &str); 4] =
-    [("padding", "pad"), ("kernel_size", "kernel"), ("axis", "dim"), ("keepdim", "keep")];
+const SYNONYMS: [(&str, &str); 5] =
+    [("padding", "pad"), ("kernel_size", "kernel"), ("axis", "dim"), ("axes", "dims"), ("keepdim", "keep")];
 
 fn synonym(name: &str) -> Option<&'static str> {
     SYNONYMS.iter().find_map(|(a, b)| match name {

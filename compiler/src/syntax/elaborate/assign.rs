@@ -34,6 +34,11 @@ impl Elaborator<'_> {
                 None => self.assign_parts(target, parts.iter().map(|part| &part.value).collect(), written, new, span),
             },
             ExprKind::List(parts) => self.assign_parts(target, parts.iter().collect(), written, new, span),
+            ExprKind::Field(..) => {
+                let headline = format!("`{target}` is not assigned here");
+                let line = "minimize changes parameters, and a state is assigned by its name in the block that has it";
+                self.report(Problem::new(target.start, headline).detail(line))
+            }
             _ => self.fail(target.start, "names and elements of lists are assigned, nothing else"),
         }
     }

@@ -6,6 +6,7 @@ use super::report::Problem;
 use super::scope::{BindingKind, ListPlace};
 use super::value::Value;
 use crate::syntax::ast::{Argument, Expr, ExprKind, Ident, Pattern, Template};
+use crate::syntax::diagnostic::position;
 use proc_macro2::Span;
 
 /// What the attributes of a `let` say about the layers that it makes.
@@ -144,10 +145,11 @@ impl Elaborator<'_> {
             return true;
         }
         let round = self.frame().loops.join(", ");
-        let Some(before) = self.frame_mut().keys.insert(key.to_string(), round.clone()) else { return true };
+        let given = (round.clone(), span);
+        let Some((before, first)) = self.frame_mut().keys.insert(key.to_string(), given) else { return true };
         let problem = Problem::new(span, format!("two layers have the key `{key}`"));
         let problem = if round.is_empty() && before.is_empty() {
-            problem.detail("a layer of this block has that key already")
+            problem.place(format!("the first is bound at {}", position(first)))
         } else {
             let variable = round.split(" = ").next().unwrap_or_default().to_string();
             let problem = problem.detail(format!("the loop makes it for {before} and again for {round}"));

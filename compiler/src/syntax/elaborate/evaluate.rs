@@ -14,6 +14,7 @@ use crate::graph::Relation;
 use crate::shape::Extent;
 use crate::syntax::ast::{Argument, BinaryOp, Body, Expr, ExprKind, Ident};
 use crate::syntax::diagnostic::position;
+use proc_macro2::Span;
 use std::rc::Rc;
 
 impl Elaborator<'_> {
@@ -92,6 +93,9 @@ impl Elaborator<'_> {
     }
 
     fn unknown_name(&self, expr: &Expr, name: &str) -> Value {
+        if name == "Seq" || self.items.find(self.scope(), name).is_some() {
+            return self.fail(expr.span, format!("`{name}` needs its arguments: {name}(…)"));
+        }
         let found: Vec<String> = self.frame().names().map(str::to_string).collect();
         let found = crate::nearest::nearest(name, found.iter().map(String::as_str));
         self.report(Problem::new(expr.span, format!("no binding `{name}`")).nearest("", &found))
@@ -387,10 +391,18 @@ impl Elaborator<'_> {
         }
     }
 
-    /// Demands that an open comparison of two extents holds, or reports that it cannot.
-    pub(super) fn demand_equal(&mut self, left: &Extent, right: &Extent, message: String, span: proc_macro2::Span) {
+    /// Demands that two open extents are equal once they are bound.
+    pub(super) fn demand_equal(&mut self, left: &Extent, right: &Extent, message: String, span: Span) {
+        self.demand(left, Relation::Equal, right, message, span);
+    }
+
+    /// Demands that an open extent is at most another once they are bound.
+    pub(super) fn demand_at_most(&mut self, left: &Extent, right: &Extent, message: String, span: Span) {
+        self.demand(left, Relation::AtMost, right, message, span);
+    }
+
+    fn demand(&mut self, left: &Extent, relation: Relation, right: &Extent, message: String, span: Span) {
         let origin = self.origin(span);
-        let relation = Relation::Equal;
         self.graph.check(crate::graph::Check { left: left.clone(), relation, right: right.clone(), message, origin });
     }
 }

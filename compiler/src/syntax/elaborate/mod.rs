@@ -21,6 +21,7 @@ mod numbers;
 mod operators;
 mod parameter;
 mod prelude;
+mod random;
 mod remat;
 mod report;
 mod scope;
@@ -68,6 +69,8 @@ struct Elaborator<'a> {
     input_needed: bool,
     /// What a step has asked for so far.
     requests: step::Requests,
+    /// Where random numbers come from, once some were drawn.
+    random: Option<random::Source>,
 }
 
 impl<'a> Elaborator<'a> {
@@ -81,6 +84,7 @@ impl<'a> Elaborator<'a> {
             frames: Vec::new(),
             input_needed: false,
             requests: step::Requests::default(),
+            random: None,
         }
     }
 

@@ -55,7 +55,8 @@ impl Elaborator<'_> {
                 let name = if op == UnaryOp::Neg { "neg" } else { "not" };
                 self.insert_named(name, Attributes::none(), &[(expr, value)], span)
             }
-            (_, other) => self.fail(span, format!("the operator takes numbers or tensors, not {}", other.kind())),
+            (UnaryOp::Neg, other) => self.fail(span, format!("`-` takes a number or a tensor, not {}", other.kind())),
+            (UnaryOp::Not, other) => self.fail(span, format!("`!` takes a bool or a tensor, not {}", other.kind())),
         }
     }
 
@@ -96,7 +97,9 @@ impl Elaborator<'_> {
             BinaryOp::Shr => shifted(i64::checked_shr),
             _ => return self.comparison(op, a, b, span),
         };
-        found.unwrap_or_else(|| self.fail(span, "the result of this operator is no whole number"))
+        let zero = matches!(op, BinaryOp::Div | BinaryOp::Rem);
+        let wrong = if zero { "a division by zero" } else { "the result of this shift is no whole number" };
+        found.unwrap_or_else(|| self.fail(span, wrong))
     }
 
     fn comparison(&self, op: BinaryOp, a: Extent, b: Extent, span: Span) -> Value {
@@ -110,9 +113,13 @@ impl Elaborator<'_> {
             BinaryOp::Gt => (difference.map(|d| d > 0), b + one, Relation::AtMost, a),
             BinaryOp::Ne => match difference {
                 Some(d) => return Value::Bool(d != 0),
-                None => return self.fail(span, "`!=` of open extents is known only when the step is compiled"),
+                None => {
+                    let headline = "`!=` of open extents is known only when the step is compiled";
+                    let problem = Problem::new(span, headline);
+                    return self.report(problem.detail("write the extents out, or make them consts"));
+                }
             },
-            _ => return self.fail(span, "this operator takes bools or tensors, not whole numbers"),
+            _ => return self.fail(span, format!("`{}` takes bools or tensors, not whole numbers", op.symbol())),
         };
         match known {
             Some(truth) => Value::Bool(truth),
@@ -132,7 +139,7 @@ impl Elaborator<'_> {
             BinaryOp::Le => Value::Bool(a <= b),
             BinaryOp::Gt => Value::Bool(a > b),
             BinaryOp::Ge => Value::Bool(a >= b),
-            _ => self.fail(span, "this operator takes whole numbers or bools"),
+            _ => self.fail(span, format!("`{}` takes whole numbers or bools, not numbers", op.symbol())),
         }
     }
 
@@ -150,7 +157,11 @@ impl Elaborator<'_> {
                 a.extend(b);
                 Value::Open(a)
             }
-            (_, a, b) => self.fail(span, format!("this operator does not take {} and {}", a.kind(), b.kind())),
+            (BinaryOp::Or, Value::Bool(_) | Value::Open(_), Value::Bool(_) | Value::Open(_)) => {
+                let headline = "`||` of open extents is known only when the step is compiled";
+                self.report(Problem::new(span, headline).detail("what `&&` joins becomes checks of `compile`"))
+            }
+            (op, a, b) => self.fail(span, format!("`{}` does not take {} and {}", op.symbol(), a.kind(), b.kind())),
         }
     }
 
@@ -191,7 +202,12 @@ impl Elaborator<'_> {
                 }
                 Some(number) => self.constant(number, dtype, expr.span),
                 None => {
-                    self.fail(expr.start, format!("expected a tensor or a number, not {}", value.kind()));
+                    let headline = format!("expected a tensor or a number, not {}", value.counted());
+                    let problem = Problem::new(expr.start, headline);
+                    self.report(match value {
+                        Value::Tuple(_) => problem.detail("take it apart: let (a, b) = …"),
+                        _ => problem,
+                    });
                     None
                 }
             },

@@ -118,7 +118,7 @@ impl Elaborator<'_> {
         let site = self.frame().site.clone().filter(|_| !self.frame().unapplied);
         let made = if place.key.is_empty() { name.span } else { place.bound };
         let state = purpose == Purpose::State;
-        let entry = Entry { ty, initial, state, order, declared: name.span, made, applied: site };
+        let entry = Entry { ty, initial, state, order, made, applied: site };
         self.stores[place.store].entries.insert(key.clone(), entry);
         self.stored_value(place.store, &key)
     }
@@ -155,7 +155,7 @@ impl Elaborator<'_> {
 
     fn equal_keys(&self, key: &str, first: &Entry, name: &Ident) -> Value {
         let problem = Problem::new(name.span, format!("two parameters have the key `{key}`"));
-        let line = format!("the first is declared at {}", position(self.user_span(first.declared)));
+        let line = format!("the first belongs to what is bound at {}", position(first.made));
         self.report(problem.place(line))
     }
 

@@ -8,6 +8,8 @@ use crate::syntax::parse::parse_prelude;
 /// The layers by name.
 const LAYERS: &[(&str, &str)] = &[
     ("BatchNorm1d", include_str!("../../prelude/batch_norm1d.model")),
+    ("Dropout", include_str!("../../prelude/dropout.model")),
+    ("Dropout2d", include_str!("../../prelude/dropout2d.model")),
     ("LayerNorm", include_str!("../../prelude/layer_norm.model")),
     ("Linear", include_str!("../../prelude/linear.model")),
     ("Relu", include_str!("../../prelude/relu.model")),
@@ -26,8 +28,6 @@ const PLANNED: &[&str] = &[
     "Conv3d",
     "ConvTranspose1d",
     "ConvTranspose2d",
-    "Dropout",
-    "Dropout2d",
     "Elu",
     "Embedding",
     "Flatten",

@@ -54,8 +54,8 @@ pub struct Frame {
     pub place: Option<Place>,
     /// How many layers and parameters this body has made.
     pub made: usize,
-    /// Keys given to layers by this body, and the loop variables they were given under.
-    pub keys: HashMap<String, String>,
+    /// Keys given to layers by this body, the loop variables they were given under, and where.
+    pub keys: HashMap<String, (String, Span)>,
     /// The loops that run, with the value of their variables, as text.
     pub loops: Vec<String>,
     /// Whether dropout drops.

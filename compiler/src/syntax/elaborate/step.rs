@@ -10,12 +10,13 @@ use super::store::Store;
 use super::value::Value;
 use super::{Elaborator, Items, Scope};
 use crate::dtype::DType;
-use crate::graph::{Graph, Leaf, Role, StoreDecl, ValueId};
+use crate::graph::{Graph, Role, StoreDecl, ValueId};
 use crate::shape::Symbol;
 use crate::syntax::ast::{self, Argument, AxisKind, Body, Expr, ExprKind, Ident, Statement};
 use crate::syntax::diagnostic::{Diagnostics, position};
 use crate::syntax::output;
 use proc_macro2::TokenStream;
+use std::rc::Rc;
 
 /// What the body of a step asks for.
 #[derive(Default)]
@@ -110,10 +111,10 @@ impl Elaborator<'_> {
             };
         };
         let LayerKind::Block { block, consts } = &layer.kind else {
-            return self.without_parameters(name, layer, value.clone());
+            return self.without_parameters(name, layer, training);
         };
         if !block.block.is_model {
-            return self.without_parameters(name, layer, value.clone());
+            return self.without_parameters(name, layer, training);
         }
         let of_block = |ty: &&ModelType| ty.is_of(block);
         let same = |ty: &&ModelType| {
@@ -168,7 +169,8 @@ impl Elaborator<'_> {
         self.report(Problem::new(layer.span, headline).place(line))
     }
 
-    fn without_parameters(&self, name: &Ident, layer: &Layer, value: Value) -> Value {
+    fn without_parameters(&self, name: &Ident, layer: &Layer, training: Option<bool>) -> Value {
+        let value = Value::Layer(Rc::new(Layer { training: training.or(layer.training), ..layer.clone() }));
         if !self.holds_parameters(&value, 0) {
             return value;
         }
@@ -306,6 +308,7 @@ impl Elaborator<'_> {
         }
         self.minimize_all();
         self.next_states();
+        self.count_run();
         let metric = |(name, value): (Ident, Option<ValueId>)| {
             let ty = value.map(|value| self.graph.ty(value));
             let (dtype, scalar) = ty.map_or((DType::F32, true), |ty| (ty.dtype, ty.rank() == 0));
@@ -316,18 +319,10 @@ impl Elaborator<'_> {
             true => Graph::new(&step.name.name),
             false => self.graph.clone(),
         };
-        let written = |store: usize| {
-            graph.results.iter().any(|result| match &result.role {
-                Role::Next(leaf) => matches!(graph.as_leaf(*leaf), Some(
-                    Leaf::Parameter { store: at, .. } | Leaf::State { store: at, .. } | Leaf::Slot { store: at, .. }
-                ) if *at == store),
-                _ => false,
-            })
-        };
         let broken = graph.results.is_empty();
         let models = std::mem::take(&mut self.requests.models).into_iter().enumerate();
         let store = |(at, NamedModel { binding, model, path }): (usize, NamedModel)| {
-            let mutable = written(at) || (broken && minimizes(&step.body));
+            let mutable = graph.changes(at) || (broken && (training(step) || minimizes(&step.body)));
             let model = Ident { name: model, span: binding.span };
             output::StoreArgument { binding, model, path, mutable }
         };

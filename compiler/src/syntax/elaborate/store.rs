@@ -38,8 +38,6 @@ pub struct Entry {
     pub state: bool,
     /// Positions of the `let`s that lead to it.
     pub order: Vec<usize>,
-    /// The `let` that declares it.
-    pub declared: Span,
     /// The layer that holds it was made here.
     pub made: Span,
     /// The application that gave it its shape: as written, and where.

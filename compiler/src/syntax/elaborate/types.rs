@@ -194,14 +194,20 @@ impl Elaborator<'_> {
                 parts.iter().zip(values).all(|(part, value)| self.check_output(owner, part, value, span))
             }
             (Output::Tensor(written), other) => {
-                let headline =
-                    format!("{owner}: the body gives {}, the signature says {}", other.kind(), self.written(written));
+                let headline = format!(
+                    "{owner}: the body gives {}, the signature says {}",
+                    other.counted(),
+                    self.written(written)
+                );
                 self.report(Problem::new(span, headline));
                 false
             }
             (Output::Tuple(parts, place), other) => {
-                let headline =
-                    format!("{owner}: the body gives {}, the signature says a tuple of {}", other.kind(), parts.len());
+                let headline = format!(
+                    "{owner}: the body gives {}, the signature says a tuple of {}",
+                    other.counted(),
+                    parts.len()
+                );
                 self.report(Problem::new(span, headline).place(format!("the signature is at {}", position(*place))));
                 false
             }

@@ -56,7 +56,8 @@ fn main() {}
 // error: `mean` is a state of f32<4>, the value is bool<4>
 //          the state is declared at wrong/states.rs:20:13
 //   --> wrong/states.rs:23:14
-// error: expected a tensor or a number, not a tuple
+// error: expected a tensor or a number, not a tuple of 2
+//          take it apart: let (a, b) = …
 //   --> wrong/states.rs:24:16
 // error: a step holds no states: `own` would belong to no model
 //          move `own` into a model, and name that model here

@@ -1,8 +1,15 @@
 //! The built-in functions: names, parameters and defaults as in PyTorch, each applied by inserting ops.
 
+mod borders;
+mod collections;
+mod einsum;
 mod elementwise;
+mod grids;
 mod losses;
 mod normalize;
+mod parts;
+mod products;
+mod random;
 mod reductions;
 mod shapes;
 
@@ -51,6 +58,8 @@ pub enum Default {
     Bool(bool),
     /// A bare word; the others that are possible follow.
     Word(&'static [&'static str]),
+    /// It takes all further arguments; the last parameter only.
+    Rest,
 }
 
 /// A parameter that must be given.
@@ -79,22 +88,14 @@ const PLANNED: &[&str] = &[
     "adaptive_avg_pool2d",
     "all",
     "any",
-    "arange",
     "argmin",
-    "at",
     "avg_pool2d",
-    "bernoulli",
-    "cat",
-    "chunk",
     "clamp",
     "cos",
     "ctc",
     "cumsum",
-    "dropout",
-    "einsum",
     "elu",
     "erf",
-    "flip",
     "gelu",
     "hardsigmoid",
     "hardswish",
@@ -107,12 +108,7 @@ const PLANNED: &[&str] = &[
     "min",
     "amin",
     "mish",
-    "pad",
-    "rand",
-    "randn",
     "relu6",
-    "repeat_interleave",
-    "roll",
     "round",
     "rsqrt",
     "scaled_dot_product_attention",
@@ -121,20 +117,27 @@ const PLANNED: &[&str] = &[
     "sign",
     "silu",
     "sin",
-    "slice",
     "softplus",
-    "split",
-    "stack",
     "topk",
-    "tril",
-    "triu",
     "var",
 ];
 
 fn tables() -> impl Iterator<Item = &'static Function> {
-    [elementwise::FUNCTIONS, losses::FUNCTIONS, normalize::FUNCTIONS, reductions::FUNCTIONS, shapes::FUNCTIONS]
-        .into_iter()
-        .flatten()
+    [
+        borders::FUNCTIONS,
+        einsum::FUNCTIONS,
+        elementwise::FUNCTIONS,
+        grids::FUNCTIONS,
+        losses::FUNCTIONS,
+        normalize::FUNCTIONS,
+        parts::FUNCTIONS,
+        products::FUNCTIONS,
+        random::FUNCTIONS,
+        reductions::FUNCTIONS,
+        shapes::FUNCTIONS,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// The function of that name.
@@ -158,6 +161,8 @@ pub struct Arguments<'e> {
     pub function: &'static Function,
     /// One per parameter; `None` where the default applies.
     values: Vec<Option<(Value, &'e Expr)>>,
+    /// The arguments that the last parameter takes, if it takes all further ones.
+    rest: &'e [Argument],
     /// The whole call as text.
     pub whole: String,
     /// The token to point at.
@@ -183,6 +188,7 @@ impl Elaborator<'_> {
                 .collect(),
             signature: signature(function),
         };
+        let (arguments, rest) = separated(function, receiver.is_some(), arguments);
         let Some(matched) = self.matched(&callee, receiver, arguments, span) else { return Value::Poison };
         let mut values = Vec::new();
         for (parameter, given) in function.parameters.iter().zip(matched) {
@@ -191,10 +197,16 @@ impl Elaborator<'_> {
                 Some(given) => Some((self.argument(function, parameter, &given), given.expr)),
             });
         }
+        if let (Some(first), Some(last)) = (rest.first(), values.last_mut()) {
+            let mut given: Vec<Value> = rest.iter().map(|argument| self.evaluate(&argument.value)).collect();
+            // A list in place of all is as good.
+            let one = given.len() == 1 && matches!(given[0], Value::List(_));
+            *last = Some((if one { given.remove(0) } else { Value::List(given) }, &first.value));
+        }
         if values.iter().flatten().any(|(value, _)| value.is_poison()) {
             return Value::Poison;
         }
-        let arguments = Arguments { function, values, whole: expr.to_string(), span };
+        let arguments = Arguments { function, values, rest, whole: expr.to_string(), span };
         (function.apply)(self, &arguments).unwrap_or(Value::Poison)
     }
 
@@ -339,6 +351,18 @@ impl Elaborator<'_> {
     }
 
     fn axis_at(&self, arguments: &Arguments<'_>, at: usize, axis: Option<i64>, places: usize) -> Option<usize> {
+        self.axis_in(arguments, at, axis, places, || self.described_argument(arguments, 0))
+    }
+
+    /// An axis of an operand, which only a message asks for.
+    fn axis_in<'e>(
+        &self,
+        arguments: &Arguments<'_>,
+        at: usize,
+        axis: Option<i64>,
+        places: usize,
+        operand: impl FnOnce() -> Option<(&'e Expr, ValueId)>,
+    ) -> Option<usize> {
         let name = arguments.function.name;
         let span = self.argument_span(arguments, at);
         let Some(axis) = axis else {
@@ -349,7 +373,7 @@ impl Elaborator<'_> {
         if (-count..count).contains(&axis) {
             return Some(axis.rem_euclid(count) as usize);
         }
-        let (expr, value) = self.described_argument(arguments, 0)?;
+        let (expr, value) = operand()?;
         let ty = self.graph.ty(value);
         let axes = match count {
             0 => "no axes".to_string(),
@@ -389,6 +413,16 @@ impl Elaborator<'_> {
     }
 }
 
+/// The arguments up to those that the last parameter takes together, and those.
+fn separated<'a>(function: &Function, method: bool, arguments: &'a [Argument]) -> (&'a [Argument], &'a [Argument]) {
+    match function.parameters {
+        [before @ .., Parameter { default: Default::Rest, .. }] if arguments.iter().all(|a| a.name.is_none()) => {
+            arguments.split_at(arguments.len().min(before.len() - usize::from(method)))
+        }
+        _ => (arguments, &[]),
+    }
+}
+
 /// Axes as an attribute.
 pub fn axes_attribute(axes: &[usize]) -> Attribute {
     Attribute::Ints(axes.iter().map(|&axis| axis as i64).collect())
@@ -399,6 +433,7 @@ pub fn signature(function: &Function) -> String {
     let word = |parameter: &Parameter| match &parameter.default {
         Default::Required => parameter.name.to_string(),
         Default::Absent => format!("{} = …", parameter.name),
+        Default::Rest => format!("{}…", parameter.name),
         Default::Int(number) => format!("{} = {number}", parameter.name),
         Default::Float(number) => format!("{} = {number:?}", parameter.name),
         Default::Bool(truth) => format!("{} = {truth}", parameter.name),

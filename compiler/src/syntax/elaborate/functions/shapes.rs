@@ -1,7 +1,8 @@
-//! Functions that move axes or contract them: views, matrix products, gather.
+//! Functions that move axes, split, join and repeat them, and gather.
 
-use super::{Arguments, BINARY, Default, Function, UNARY, axes_attribute, axes_counted, optional, required};
+use super::{Arguments, Default, Function, UNARY, axes_attribute, axes_counted, optional, required};
 use crate::graph::{Attribute, Attributes, ValueId};
+use crate::ops;
 use crate::shape::{Extent, Shape};
 use crate::syntax::ast::Expr;
 use crate::syntax::elaborate::Elaborator;
@@ -10,7 +11,6 @@ use crate::syntax::elaborate::value::Value;
 
 /// The functions of this file.
 pub static FUNCTIONS: &[Function] = &[
-    Function { name: "matmul", parameters: BINARY, apply: matmul },
     Function { name: "t", parameters: UNARY, apply: t },
     Function {
         name: "transpose",
@@ -31,10 +31,21 @@ pub static FUNCTIONS: &[Function] = &[
     Function { name: "unsqueeze", parameters: &[required("input"), required("axis")], apply: unsqueeze },
     Function { name: "squeeze", parameters: &[required("input"), optional("axis", Default::Absent)], apply: squeeze },
     Function { name: "expand", parameters: &[required("input"), required("shape")], apply: expand },
+    Function {
+        name: "repeat_interleave",
+        parameters: &[required("input"), required("repeats"), optional("axis", Default::Absent)],
+        apply: repeat_interleave,
+    },
     Function { name: "gather", parameters: &[required("input"), required("axis"), required("index")], apply: gather },
 ];
 
-fn reshaped(e: &mut Elaborator<'_>, a: &Arguments<'_>, input: (&Expr, ValueId), extents: Vec<Extent>) -> Option<Value> {
+/// The tensor in another shape of as many elements.
+pub fn reshaped(
+    e: &mut Elaborator<'_>,
+    a: &Arguments<'_>,
+    input: (&Expr, ValueId),
+    extents: Vec<Extent>,
+) -> Option<Value> {
     let shape = Shape::new(extents);
     if e.graph.ty(input.1).shape == shape {
         return Some(Value::Tensor(input.1));
@@ -42,7 +53,8 @@ fn reshaped(e: &mut Elaborator<'_>, a: &Arguments<'_>, input: (&Expr, ValueId), 
     e.op_on(a, "reshape", Attributes::none().with("shape", Attribute::Shape(shape)), &[input])
 }
 
-fn permuted(e: &mut Elaborator<'_>, a: &Arguments<'_>, input: (&Expr, ValueId), axes: &[usize]) -> Option<Value> {
+/// The tensor with its axes in another order.
+pub fn permuted(e: &mut Elaborator<'_>, a: &Arguments<'_>, input: (&Expr, ValueId), axes: &[usize]) -> Option<Value> {
     if axes.iter().enumerate().all(|(i, &axis)| i == axis) {
         return Some(Value::Tensor(input.1));
     }
@@ -74,7 +86,8 @@ fn permute(e: &mut Elaborator<'_>, a: &Arguments<'_>) -> Option<Value> {
     let input = e.described_argument(a, 0)?;
     let rank = e.graph.ty(input.1).rank();
     let given: Option<Vec<i64>> = e.extents_argument(a, 1)?.iter().map(Extent::known).collect();
-    let axes: Vec<i64> = given.unwrap_or_default().iter().map(|axis| axis.rem_euclid(rank.max(1) as i64)).collect();
+    let from_end = |&axis: &i64| if axis < 0 { axis + rank as i64 } else { axis };
+    let axes: Vec<i64> = given.unwrap_or_default().iter().map(from_end).collect();
     let mut sorted = axes.clone();
     sorted.sort_unstable();
     if sorted.iter().enumerate().any(|(i, &axis)| i as i64 != axis) || sorted.len() != rank {
@@ -168,85 +181,33 @@ fn expand(e: &mut Elaborator<'_>, a: &Arguments<'_>) -> Option<Value> {
     e.op_on(a, "broadcast", Attributes::none().with("shape", Attribute::Shape(shape)), &[input])
 }
 
+/// Each element so many times in a row; without an axis, of all elements as one row.
+fn repeat_interleave(e: &mut Elaborator<'_>, a: &Arguments<'_>) -> Option<Value> {
+    let input = e.described_argument(a, 0)?;
+    let repeats = e.extent_argument(a, 1)?;
+    if repeats.known().is_some_and(|repeats| repeats < 0) {
+        e.fail(e.argument_span(a, 1), format!("repeat_interleave: {repeats} times"));
+        return None;
+    }
+    let mut extents = e.graph.ty(input.1).shape.extents().to_vec();
+    let mut axis = 0;
+    match e.is_given(a, 2) {
+        true => axis = e.axis_argument(a, 2, extents.len())?,
+        false => extents = vec![e.graph.ty(input.1).shape.elements()],
+    }
+    Some(Value::Tensor(e.build(a.span, |b| {
+        let rows = ops::reshape(b, input.1, &Shape::new(extents.clone()));
+        let mut repeated = extents.clone();
+        repeated.insert(axis + 1, repeats.clone());
+        let rows = ops::broadcast_over(b, rows, &[axis + 1], &Shape::new(repeated));
+        extents[axis] = extents[axis].clone() * repeats;
+        ops::reshape(b, rows, &Shape::new(extents))
+    })))
+}
+
 fn gather(e: &mut Elaborator<'_>, a: &Arguments<'_>) -> Option<Value> {
     let input = e.described_argument(a, 0)?;
     let axis = e.axis_argument(a, 1, e.graph.ty(input.1).rank())?;
     let index = e.described_argument(a, 2)?;
     e.op_on(a, "gather", Attributes::none().with("axis", Attribute::Int(axis as i64)), &[input, index])
-}
-
-/// PyTorch's rule: the last two axes are contracted as matrices, axes before them are broadcast, vectors lose their axis.
-fn matmul(e: &mut Elaborator<'_>, a: &Arguments<'_>) -> Option<Value> {
-    let left = e.described_argument(a, 0)?;
-    let right = e.described_argument(a, 1)?;
-    let shapes = [left, right].map(|(_, value)| e.graph.ty(value).shape.extents().to_vec());
-    let pair = [left, right];
-    if shapes.iter().any(Vec::is_empty) {
-        e.report(e.about_operands(Problem::new(a.span, "matmul: a scalar has no axis to contract"), &a.whole, &pair));
-        return None;
-    }
-    if e.graph.dtype(left.1) != e.graph.dtype(right.1) {
-        e.report(e.about_operands(Problem::new(a.span, "matmul: element types differ"), &a.whole, &pair));
-        return None;
-    }
-    let inner = (shapes[0][shapes[0].len() - 1].clone(), shapes[1][shapes[1].len().saturating_sub(2)].clone());
-    if (inner.0.clone() - inner.1.clone()).known().is_some_and(|difference| difference != 0) {
-        let problem = Problem::new(a.span, "matmul: extents differ");
-        e.report(e.about_operands(problem, &a.whole, &pair));
-        return None;
-    }
-    let batches = [batch(&shapes[0]), batch(&shapes[1])];
-    let (left, right, batch) = match (batches[0].is_empty(), batches[1].is_empty()) {
-        (_, true) | (true, _) => (left, right, batches[0].len().max(batches[1].len())),
-        _ => batch_aligned(e, a, pair, &batches)?,
-    };
-    let equation = equation(shapes[0].len(), shapes[1].len(), batches[0].is_empty(), batches[1].is_empty(), batch);
-    let attributes = Attributes::none().with("equation", Attribute::Word(equation));
-    e.op_on(a, "contract", attributes, &[left, right])
-}
-
-fn batch(extents: &[Extent]) -> Vec<Extent> {
-    extents[..extents.len().saturating_sub(2)].to_vec()
-}
-
-type Aligned<'e> = ((&'e Expr, ValueId), (&'e Expr, ValueId), usize);
-
-/// Both sides with equal axes in front of their matrices.
-fn batch_aligned<'e>(
-    e: &mut Elaborator<'_>,
-    a: &Arguments<'_>,
-    pair: [(&'e Expr, ValueId); 2],
-    batches: &[Vec<Extent>; 2],
-) -> Option<Aligned<'e>> {
-    let rank = batches[0].len().max(batches[1].len());
-    let one = Extent::from(1);
-    let mut common = Vec::new();
-    for axis in 0..rank {
-        let side = |b: &Vec<Extent>| (axis + b.len()).checked_sub(rank).map_or(one.clone(), |at| b[at].clone());
-        let (left, right) = (side(&batches[0]), side(&batches[1]));
-        if left != one && right != one && (left.clone() - right.clone()).known().is_some_and(|d| d != 0) {
-            let problem = Problem::new(a.span, format!("matmul: extents differ on axis {axis}"));
-            e.report(e.about_operands(problem, &a.whole, &pair));
-            return None;
-        }
-        common.push(if left == one { right } else { left });
-    }
-    let mut aligned = pair;
-    for (_, value) in &mut aligned {
-        let extents = e.graph.ty(*value).shape.extents().to_vec();
-        let matrix = extents[extents.len() - 2..].to_vec();
-        let shape = Shape::new(common.iter().cloned().chain(matrix).collect());
-        *value = e.broadcast_to(*value, &shape, a.span);
-    }
-    Some((aligned[0], aligned[1], rank))
-}
-
-/// The einsum equation of a matrix product: `b` labels of common leading axes, then `ik,kj->ij` without the axes that
-/// vectors lack.
-fn equation(left: usize, right: usize, left_plain: bool, right_plain: bool, batch: usize) -> String {
-    let labels: String = ('l'..='z').take(batch).collect();
-    let side = |plain: bool| if plain { "" } else { labels.as_str() };
-    let rows = if left == 1 { "" } else { "i" };
-    let columns = if right == 1 { "" } else { "j" };
-    format!("{}{rows}k,{}k{columns}->{labels}{rows}{columns}", side(left_plain), side(right_plain))
 }

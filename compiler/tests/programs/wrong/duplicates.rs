@@ -1,0 +1,38 @@
+//! Names that are taken.
+
+use tapeless::model;
+
+model! {
+    block Net(x: f32<N, C>) -> f32<N, C> {
+        x
+    }
+
+    pub model Net(x: f32<N, 16>) -> f32<N, 16> {
+        let fc = Linear(16);
+        let y = x.fc();
+        #[name("fc")]
+        let other = Linear(16);
+        let z = y.other();
+        z + x
+    }
+
+    pub model Below(x: f32<N, 16>) -> f32<N, 16> {
+        #[name("")]
+        let first = Seq(Linear(16));
+        #[name("")]
+        let second = Seq(Linear(16));
+        x.first().second()
+    }
+}
+
+fn main() {}
+
+// error: two items have the name `Net`
+//          the first is at wrong/duplicates.rs:6:11
+//   --> wrong/duplicates.rs:10:15
+// error: two layers have the key `fc`
+//          the first is bound at wrong/duplicates.rs:11:13
+//   --> wrong/duplicates.rs:13:16
+// error: two parameters have the key `0.weight`
+//          the first belongs to what is bound at wrong/duplicates.rs:21:13
+//   --> wrong/duplicates.rs:24:19
