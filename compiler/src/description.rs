@@ -49,6 +49,15 @@ pub enum Initial {
         /// The standard deviation.
         std: f64,
     },
+    /// The normal distribution around 0, but 0 at these elements.
+    PaddedNormal {
+        /// The standard deviation.
+        std: f64,
+        /// The first element that is 0.
+        from: u64,
+        /// The first one behind it that is not.
+        to: u64,
+    },
     /// The normal distribution around 0, drawn again outside of -2 to 2 (in units of the tensor, as PyTorch does).
     TruncatedNormal {
         /// The standard deviation.
@@ -99,14 +108,15 @@ fn tensor(line: &mut Line<'_>) -> Result<TensorDecl, ParseError> {
 
 fn initial(line: &mut Line<'_>) -> Result<Initial, ParseError> {
     let word = line.peek_word();
-    if !matches!(word, "constant" | "uniform" | "normal" | "truncated_normal") {
-        return line.unexpected("`constant`, `uniform`, `normal` or `truncated_normal`");
+    if !matches!(word, "constant" | "uniform" | "normal" | "padded_normal" | "truncated_normal") {
+        return line.unexpected("`constant`, `uniform`, `normal`, `padded_normal` or `truncated_normal`");
     }
     line.keyword(word)?;
     Ok(match word {
         "constant" => Initial::Constant(line.float()?),
         "uniform" => Initial::Uniform { low: line.float()?, high: line.float()? },
         "normal" => Initial::Normal { std: line.float()? },
+        "padded_normal" => Initial::PaddedNormal { std: line.float()?, from: line.int()?, to: line.int()? },
         _ => Initial::TruncatedNormal { std: line.float()? },
     })
 }
@@ -131,6 +141,7 @@ impl fmt::Display for Initial {
             Initial::Constant(value) => write!(f, "constant {value:?}"),
             Initial::Uniform { low, high } => write!(f, "uniform {low:?} {high:?}"),
             Initial::Normal { std } => write!(f, "normal {std:?}"),
+            Initial::PaddedNormal { std, from, to } => write!(f, "padded_normal {std:?} {from} {to}"),
             Initial::TruncatedNormal { std } => write!(f, "truncated_normal {std:?}"),
         }
     }
@@ -149,6 +160,8 @@ mod tests {
             number().prop_map(Initial::Constant),
             (number(), number()).prop_map(|(low, high)| Initial::Uniform { low, high }),
             number().prop_map(|std| Initial::Normal { std }),
+            (number(), 0..u64::from(u32::MAX), 0..u64::from(u32::MAX))
+                .prop_map(|(std, from, to)| Initial::PaddedNormal { std, from, to }),
             number().prop_map(|std| Initial::TruncatedNormal { std }),
         ]
     }

@@ -18,6 +18,7 @@ pub mod description;
 pub mod dtype;
 pub mod expand;
 pub mod fuse;
+pub mod generate;
 pub mod graph;
 pub mod kernel;
 pub mod nearest;

@@ -73,6 +73,12 @@ pub enum ScalarOp {
     ShiftRight(u32),
     /// The 32 bits taken as another type: f32, i32 or u32. The only meaning that is about f32 bits and not about numbers.
     Bits(DType),
+    /// 2 to the power of an i32 from -1022 to 1023, as an f64.
+    PowerOfTwo,
+    /// The power of two that a normal f64 lies at or above, as an i32; of use for normal numbers only.
+    Logb,
+    /// The nearest number of half precision (f16 or bf16), ties to even; the result is an f32, as kernels hold them.
+    Narrow(DType),
     /// Conversion: floats to integers round toward zero, with NaN as 0 and saturation; anything but 0 is true.
     Cast(DType),
 }
@@ -103,8 +109,10 @@ impl ScalarOp {
         match self {
             ScalarOp::Cast(dtype) => format!("cast.{dtype}"),
             ScalarOp::Bits(dtype) => format!("bits.{dtype}"),
+            ScalarOp::Narrow(dtype) => format!("narrow.{dtype}"),
             ScalarOp::ShiftLeft(by) => format!("shl.{by}"),
             ScalarOp::ShiftRight(by) => format!("shr.{by}"),
+            ScalarOp::PowerOfTwo => "power_of_two".to_string(),
             other => format!("{other:?}").to_lowercase(),
         }
     }
@@ -114,7 +122,7 @@ impl ScalarOp {
         use ScalarOp::*;
         match self {
             Neg | Abs | Sqrt | Floor | Round | Not | Cast(_) | Bits(_) | ShiftLeft(_) | ShiftRight(_) => 1,
-            Exp | Expm1 | Log | Log1p | Sin | Cos | Tanh | Erf => 1,
+            Exp | Expm1 | Log | Log1p | Sin | Cos | Tanh | Erf | Narrow(_) | PowerOfTwo | Logb => 1,
             Select | Fma => 3,
             Add | Sub | Mul | Div | Max | Min | Eq | Ne | Lt | Le | And | Or | Xor => 2,
         }
@@ -129,12 +137,15 @@ impl ScalarOp {
             Add | Sub | Mul | Max | Min if same && first != DType::Bool => Some(first),
             Div | Abs | Sqrt | Floor | Round if same && first.is_float() => Some(first),
             Exp | Expm1 | Log | Log1p | Sin | Cos | Tanh | Erf if same && first.is_float() => Some(first),
-            Neg if same && (first.is_float() || first == DType::I32) => Some(first),
+            Neg if same && (first.is_float() || matches!(first, DType::I32 | DType::I64)) => Some(first),
             Eq | Ne if same => Some(DType::Bool),
             Lt | Le if same && first != DType::Bool => Some(DType::Bool),
             And | Or | Xor | Not if same && first == DType::Bool => Some(DType::Bool),
             Xor if same && is_word(first) && first != DType::F32 => Some(first),
             Select if operands.len() == 3 && first == DType::Bool && operands[1] == operands[2] => Some(operands[1]),
+            PowerOfTwo if operands == [DType::I32] => Some(DType::F64),
+            Logb if operands == [DType::F64] => Some(DType::I32),
+            Narrow(dtype) if operands == [DType::F32] && dtype.computed() != dtype => Some(DType::F32),
             Cast(dtype) if operands.len() == 1 => Some(dtype),
             Fma if same && first.is_float() => Some(first),
             ShiftLeft(by) | ShiftRight(by) if same && by < 32 && is_word(first) && first != DType::F32 => Some(first),
@@ -180,6 +191,9 @@ impl ScalarOp {
             Not => truth(a == 0.0),
             Select => [operands[2], b][usize::from(a != 0.0)],
             Cast(to) => convert(to, a),
+            Narrow(to) => to.rounded(a),
+            PowerOfTwo => f64::from_bits(((a as i64 + 1023) as u64) << 52),
+            Logb => ((a.to_bits() >> 52) & 0x7ff) as f64 - 1023.0,
             Fma => a.mul_add(b, operands[2]),
             ShiftLeft(by) => from_bits(dtype, to_bits(dtype, a) << by),
             ShiftRight(by) if dtype == DType::I32 => f64::from(a as i32 >> by),
@@ -188,7 +202,7 @@ impl ScalarOp {
         }
     }
 
-    /// How far a back end's f32 result may lie from the exact one, in units in the last place, for operands up to
+    /// How far a back end's result in f32 or f64 may lie from the exact one, in units in the last place, for operands up to
     /// [`ScalarOp::end`].
     pub fn ulps(self) -> f64 {
         use ScalarOp::*;

@@ -234,7 +234,9 @@ fn output_has_views(output: &Output) -> bool {
 /// The type that a program of the user's holds elements in.
 fn element(dtype: DType) -> TokenStream {
     match dtype {
-        DType::F32 | DType::F16 | DType::Bf16 => quote!(f32),
+        DType::F32 => quote!(f32),
+        DType::F16 => quote!(::tapeless::f16),
+        DType::Bf16 => quote!(::tapeless::bf16),
         DType::F64 => quote!(f64),
         DType::U32 => quote!(u32),
         DType::I32 => quote!(i32),

@@ -38,6 +38,12 @@ pub struct Device;
 /// A seed.
 pub struct Seed(u64);
 
+/// A number of half precision.
+#[derive(Debug)]
+pub struct Half(f32);
+
+pub use self::Half as bf16;
+
 /// An error.
 #[derive(Debug, PartialEq)]
 pub struct Error;
@@ -51,6 +57,10 @@ pub struct Store(String);
 impl Store {
     fn new(description: &'static str, _: &Device, seed: Seed) -> Result<Store, Error> {
         if seed.0 == 0 { Ok(Store(description.lines().nth(1).unwrap_or_default().to_string())) } else { Err(Error) }
+    }
+
+    fn averaged(&self, step: &str) -> Result<Store, Error> {
+        Ok(Store(format!("{}, averaged by {step}", self.0)))
     }
 }
 
@@ -96,11 +106,11 @@ fn arguments_and_results_stand_in_order() -> Result<(), Error> {
     let (mut line, other) = (Line::new(&device, Seed(0))?, Line::new(&device, Seed(0))?);
     let mut train = TrainLine::compile(&device, TrainLine::dims().b(2).r#type(3), &Options)?;
     let label = vec![3];
-    let out = train.run(&mut line, &other, &[1.0, 2.0], &label, &[true], &[0.5], 0.1, -1)?;
+    let out = train.run(&mut line, &other, &[1.0, 2.0], &label, &[true], &[Half(0.5)], 0.1, -1)?;
     assert_eq!((out.loss, out.each.0, out.output.0.0, out.output.1), (0.0, &[1][..], &[2][..], (3.0,)));
     assert_eq!(format!("{out:?}").split(' ').next(), Some("TrainLineOutput"));
     let log = train.log.take();
-    let given = ["&mut model Line", "& model Line", "[1.0, 2.0]", "[3]", "[true]", "[0.5]", "0.1", "-1"];
+    let given = ["&mut model Line", "& model Line", "[1.0, 2.0]", "[3]", "[true]", "[Half(0.5)]", "0.1", "-1"];
     assert_eq!(log[0], "step TrainLine [(\"B\", Some(2)), (\"TYPE\", Some(3))]");
     assert_eq!(log[1..9], given);
     Ok(())
@@ -122,6 +132,7 @@ fn models_deref_to_their_store_and_pass_errors_on() -> Result<(), Error> {
     let mut line = Line::new(&Device, Seed(0))?;
     line.0.push('!');
     assert_eq!((line.0.as_str(), format!("{line:?}").as_str()), ("model Line!", "Line { .. }"));
+    assert_eq!(line.averaged("TrainLine")?.0, "model Line!, averaged by TrainLine");
     assert_eq!(Line::new(&Device, Seed(1)).err(), Some(Error));
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! The elements of an array of any type, as programs hold them: what steps are given and what they return.
 
 use crate::tensor::{Tensor, View};
+use half::{bf16, f16};
 use tapeless_compiler::dtype::DType;
 use tapeless_compiler::plan::Bound;
 
@@ -9,6 +10,10 @@ use tapeless_compiler::plan::Bound;
 pub enum Elements<'a> {
     /// Of type f32.
     F32(&'a [f32]),
+    /// Of type f16.
+    F16(&'a [f16]),
+    /// Of type bf16.
+    Bf16(&'a [bf16]),
     /// Of type f64.
     F64(&'a [f64]),
     /// Of type u32.
@@ -25,6 +30,9 @@ pub enum Elements<'a> {
 
 /// A type that elements may have.
 pub trait Element: Copy {
+    /// What steps and descriptions call it.
+    const DTYPE: DType;
+
     /// The elements if they are of this type.
     fn from_elements(elements: Elements<'_>) -> Option<&[Self]>;
 }
@@ -57,6 +65,8 @@ macro_rules! elements {
 
         $(
             impl Element for $element {
+                const DTYPE: DType = DType::$variant;
+
                 fn from_elements(elements: Elements<'_>) -> Option<&[$element]> {
                     match elements {
                         Elements::$variant(elements) => Some(elements),
@@ -104,23 +114,28 @@ macro_rules! elements {
     };
 }
 
-elements!(f32 => F32, f64 => F64, u32 => U32, i32 => I32, i64 => I64, u8 => U8, bool => Bool);
+elements!(f32 => F32, f16 => F16, bf16 => Bf16, f64 => F64, u32 => U32, i32 => I32, i64 => I64, u8 => U8, bool => Bool);
 
 impl Elements<'_> {
-    /// The first whole number that the bound does not take, with its position.
+    /// The first whole number that the bound is about and does not take, with its position.
     pub(crate) fn outside(&self, bound: &Bound) -> Option<(usize, i64)> {
         match self {
             Elements::U32(elements) => first_outside(elements, bound),
             Elements::I32(elements) => first_outside(elements, bound),
             Elements::I64(elements) => first_outside(elements, bound),
             Elements::U8(elements) => first_outside(elements, bound),
-            Elements::F32(_) | Elements::F64(_) | Elements::Bool(_) => None,
+            Elements::F32(_) | Elements::F16(_) | Elements::Bf16(_) | Elements::F64(_) | Elements::Bool(_) => None,
         }
     }
 }
 
 fn first_outside<T: Copy + Into<i64>>(elements: &[T], bound: &Bound) -> Option<(usize, i64)> {
-    elements.iter().map(|&element| element.into()).enumerate().find(|&(_, element)| !bound.takes(element))
+    let outside = |element: T| !bound.takes(element.into());
+    let position = match &bound.shown {
+        None => elements.iter().position(|&element| outside(element)),
+        Some(shown) => shown.find(&mut |position| outside(elements[position])),
+    };
+    position.map(|position| (position, elements[position].into()))
 }
 
 #[cfg(test)]
@@ -129,7 +144,7 @@ mod tests {
 
     #[test]
     fn the_first_index_out_of_range_is_found() {
-        let bound = |below, except| Bound { leaf: 0, below, except, what: String::new() };
+        let bound = |below, except| Bound { leaf: 0, shown: None, below, except, what: String::new() };
         assert_eq!(Elements::from(&[3u32, 9, 10, 11]).outside(&bound(10, None)), Some((2, 10)));
         assert_eq!(Elements::from(&[3u32, 9, 10, 11]).outside(&bound(10, Some(10))), Some((3, 11)));
         assert_eq!(Elements::from(&[3i32, -1]).outside(&bound(10, None)), Some((1, -1)));

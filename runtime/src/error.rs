@@ -44,13 +44,17 @@ pub enum Error {
         /// How many elements were given.
         found: usize,
     },
-    /// Tensors in stores cannot have this type.
-    #[error("`{name}` is a tensor of {dtype}, which stores do not hold")]
-    ElementType {
-        /// The tensor.
-        name: String,
-        /// Its element type.
-        dtype: DType,
+    /// A tensor has another element type than the one asked for.
+    #[error("{model}: `{key}` is {ty}, not of {asked}")]
+    OtherType {
+        /// The model.
+        model: String,
+        /// The key.
+        key: String,
+        /// Its type, in words of the language.
+        ty: String,
+        /// The element type asked for.
+        asked: DType,
     },
     /// An open extent has no value.
     #[error("{step}::compile: the extent {name} is not set: `{step}::dims().{}(…)`", name.to_lowercase())]

@@ -48,8 +48,10 @@ mod tensor;
 
 pub use device::Device;
 pub use error::Error;
+/// The element types of half precision.
+pub use half::{bf16, f16};
 pub use step::Step;
-pub use store::{Difference, Load, LoadReport, Parameter, Seed, Store};
+pub use store::{Difference, Load, LoadReport, Parameter, Seed, Store, Stored};
 pub use tapeless_compiler::dtype::DType;
 pub use tapeless_compiler::pipeline::{Fusion, Options};
 pub use tapeless_macros::model;

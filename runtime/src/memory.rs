@@ -4,6 +4,7 @@
 //! read and write the padding behind an array that ends inside of one. It never moves while it lives.
 
 use crate::error::Error;
+use half::{bf16, f16};
 use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::ptr::NonNull;
 
@@ -18,11 +19,15 @@ pub(crate) fn padded(bytes: usize) -> usize {
 /// An element type of which every bit pattern is a value.
 ///
 /// # Safety
-/// The type has no padding and no invalid bit patterns, and is aligned to at most [`ALIGNMENT`].
-pub(crate) unsafe trait Plain: Copy {}
+/// The type has no padding and no invalid bit patterns, and is aligned to at most 64 bytes.
+pub unsafe trait Plain: Copy {}
 
 // SAFETY: numbers have neither padding nor invalid bit patterns.
 unsafe impl Plain for f32 {}
+// SAFETY: as above.
+unsafe impl Plain for f16 {}
+// SAFETY: as above.
+unsafe impl Plain for bf16 {}
 // SAFETY: as above.
 unsafe impl Plain for f64 {}
 // SAFETY: as above.

@@ -10,15 +10,22 @@ use std::ops::{Deref, DerefMut};
 pub struct View<'a, T: Clone> {
     elements: Cow<'a, [T]>,
     shape: Cow<'a, [usize]>,
+    /// Whether they stand for whole numbers, and are printed so.
+    whole: bool,
 }
 
 impl<'a, T: Clone> View<'a, T> {
     pub(crate) fn borrowed(elements: &'a [T], shape: &'a [usize]) -> View<'a, T> {
-        View { elements: Cow::Borrowed(elements), shape: Cow::Borrowed(shape) }
+        View { elements: Cow::Borrowed(elements), shape: Cow::Borrowed(shape), whole: false }
     }
 
     pub(crate) fn converted(elements: Vec<T>, shape: &'a [usize]) -> View<'a, T> {
-        View { elements: Cow::Owned(elements), shape: Cow::Borrowed(shape) }
+        View { elements: Cow::Owned(elements), shape: Cow::Borrowed(shape), whole: false }
+    }
+
+    /// The same view of elements that stand for whole numbers.
+    pub(crate) fn of_integers(self) -> View<'a, T> {
+        View { whole: true, ..self }
     }
 
     /// The extents.
@@ -41,7 +48,7 @@ impl<T: Clone> Deref for View<'_, T> {
 
 impl<T: Clone + fmt::Debug> fmt::Debug for View<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.elements.fmt(f)
+        if self.whole { write!(f, "{:.0?}", self.elements) } else { self.elements.fmt(f) }
     }
 }
 
@@ -124,6 +131,7 @@ mod tests {
         let view = View::borrowed(&[1.0, 2.5], &[2, 1]);
         assert_eq!((view.shape(), view.len(), view[1]), (&[2, 1][..], 2, 2.5));
         assert_eq!(format!("{view:?}"), "[1.0, 2.5]");
+        assert_eq!(format!("{:?}", View::converted(vec![3.0f32, -1.0], &[2]).of_integers()), "[3, -1]");
         assert_eq!((&view).into_iter().sum::<f64>(), 3.5);
         assert_eq!(view.to_vec(), [1.0, 2.5]);
         assert_eq!(view.to_tensor(), Tensor::new(&[2, 1], vec![1.0, 2.5]).expect("two elements"));

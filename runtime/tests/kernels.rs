@@ -8,6 +8,7 @@ use cranelift_codegen::settings::{self, Configurable};
 use cranelift_jit::{JITBuilder, JITModule};
 use cranelift_module::{Linkage, Module, default_libcall_names};
 use nests::{Case, cases, unary};
+use tapeless::{bf16, f16};
 use tapeless_compiler::backend::cranelift::{LANES, emit, lower};
 use tapeless_compiler::dtype::DType;
 use tapeless_compiler::kernel::{Kernel, interpret};
@@ -62,23 +63,35 @@ impl Drop for Function {
 
 fn encode(dtype: DType, elements: &[f64]) -> Vec<u8> {
     let bytes = |&element: &f64| match dtype {
-        DType::F32 => (element as f32).to_ne_bytes(),
-        DType::I32 => (element as i32).to_ne_bytes(),
-        _ => (element as u32).to_ne_bytes(),
+        DType::F32 => (element as f32).to_ne_bytes().to_vec(),
+        DType::F16 => f16::from_f64(element).to_ne_bytes().to_vec(),
+        DType::Bf16 => bf16::from_f64(element).to_ne_bytes().to_vec(),
+        DType::F64 => element.to_ne_bytes().to_vec(),
+        DType::I32 => (element as i32).to_ne_bytes().to_vec(),
+        DType::I64 => (element as i64).to_ne_bytes().to_vec(),
+        DType::U8 => vec![element as u8],
+        DType::U32 | DType::Bool => (element as u32).to_ne_bytes().to_vec(),
     };
     elements.iter().flat_map(bytes).collect()
 }
 
+/// The bytes as those of an element.
+fn sized<const SIZE: usize>(bytes: &[u8]) -> [u8; SIZE] {
+    bytes.try_into().expect("elements have the size of their type")
+}
+
 fn decode(dtype: DType, bytes: &[u8]) -> Vec<f64> {
-    let element = |word: &[u8]| {
-        let word = word.try_into().expect("elements are four bytes");
-        match dtype {
-            DType::F32 => f64::from(f32::from_ne_bytes(word)),
-            DType::I32 => f64::from(i32::from_ne_bytes(word)),
-            _ => f64::from(u32::from_ne_bytes(word)),
-        }
+    let element = |bytes: &[u8]| match dtype {
+        DType::F32 => f64::from(f32::from_ne_bytes(sized(bytes))),
+        DType::F16 => f16::from_ne_bytes(sized(bytes)).to_f64(),
+        DType::Bf16 => bf16::from_ne_bytes(sized(bytes)).to_f64(),
+        DType::F64 => f64::from_ne_bytes(sized(bytes)),
+        DType::I32 => f64::from(i32::from_ne_bytes(sized(bytes))),
+        DType::I64 => i64::from_ne_bytes(sized(bytes)) as f64,
+        DType::U8 => f64::from(bytes[0]),
+        DType::U32 | DType::Bool => f64::from(u32::from_ne_bytes(sized(bytes))),
     };
-    bytes.chunks(4).map(element).collect()
+    bytes.chunks(dtype.size()).map(element).collect()
 }
 
 /// The arrays of a case as bytes, the output last and full of a pattern, each with a guard after its end.
@@ -86,7 +99,7 @@ fn arguments(case: &Case, kernel: &Kernel) -> Vec<Vec<u8>> {
     let mut arguments: Vec<Vec<u8>> =
         kernel.parameters.iter().zip(&case.operands).map(|(p, elements)| encode(p.dtype, elements)).collect();
     let output = kernel.parameters.last().expect("a kernel has an output");
-    arguments.push(vec![0xa5; output.elements * 4]);
+    arguments.push(vec![0xa5; output.elements * output.dtype.size()]);
     arguments.iter_mut().for_each(|argument| argument.extend([0xa5; 4]));
     arguments
 }

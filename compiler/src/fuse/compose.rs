@@ -59,7 +59,7 @@ fn splice(body: &Body, read: usize, inlined: &Body) -> Body {
     for scalar in &body.scalars {
         let id = match scalar {
             Scalar::Read(r) if *r == read => append(&mut spliced, inlined),
-            other => spliced.push(renumbered(other, &ids)),
+            other => spliced.push(other.renumbered(&ids)),
         };
         ids.push(id);
     }
@@ -70,16 +70,9 @@ fn splice(body: &Body, read: usize, inlined: &Body) -> Body {
 fn append(body: &mut Body, other: &Body) -> ScalarId {
     let mut ids: Vec<ScalarId> = Vec::new();
     for scalar in &other.scalars {
-        ids.push(body.push(renumbered(scalar, &ids)));
+        ids.push(body.push(scalar.renumbered(&ids)));
     }
     *ids.last().expect("a body has a result")
-}
-
-fn renumbered(scalar: &Scalar, ids: &[ScalarId]) -> Scalar {
-    match scalar {
-        Scalar::Apply(op, operands) => Scalar::Apply(*op, operands.iter().map(|id| ids[id.0]).collect()),
-        other => other.clone(),
-    }
 }
 
 /// Brings a nest into the form in which equal computations look equal.
@@ -179,29 +172,11 @@ fn numbered(body: &Body) -> Body {
     let mut shared = Body::default();
     let mut ids: Vec<ScalarId> = Vec::new();
     for scalar in &body.scalars {
-        let scalar = renumbered(scalar, &ids);
+        let scalar = scalar.renumbered(&ids);
         let known = shared.scalars.iter().position(|other| same(other, &scalar));
         ids.push(known.map(ScalarId).unwrap_or_else(|| shared.push(scalar)));
     }
-    needed(&shared, *ids.last().expect("a body has a result"))
-}
-
-/// The body with only what a scalar needs; that scalar is its result.
-fn needed(body: &Body, result: ScalarId) -> Body {
-    let mut used = vec![false; body.scalars.len()];
-    used[result.0] = true;
-    for (at, scalar) in body.scalars.iter().enumerate().rev() {
-        if let (true, Scalar::Apply(_, operands)) = (used[at], scalar) {
-            operands.iter().for_each(|id| used[id.0] = true);
-        }
-    }
-    let mut kept = Body::default();
-    let mut ids = Vec::new();
-    for (scalar, used) in body.scalars.iter().zip(used) {
-        // An unused scalar has no users that would ask for its number.
-        ids.push(if used { kept.push(renumbered(scalar, &ids)) } else { ScalarId(usize::MAX) });
-    }
-    kept
+    shared.part(*ids.last().expect("a body has a result"))
 }
 
 fn same(a: &Scalar, b: &Scalar) -> bool {

@@ -1,8 +1,8 @@
 //! The kernel interpreter: what a kernel means, slow and safe.
 //!
-//! It runs a verified kernel statement by statement and rounds every f32 result to f32, so that it predicts what a machine
-//! with the same number of lanes computes: bit by bit for everything but [`ScalarOp::TRANSCENDENTAL`], which it takes from f64,
-//! and for those too once [`super::approximate()`] has replaced them.
+//! It runs a verified kernel statement by statement, rounds every f32 result to f32, and every element of half precision
+//! where it is stored. So it predicts what a machine with the same number of lanes computes: bit by bit for everything but
+//! [`ScalarOp::TRANSCENDENTAL`], which it takes from f64, and for those too once [`super::approximate()`] has replaced them.
 
 use super::{Expression, Kernel, LoopKind, Register, Statement, Var};
 use crate::dtype::DType;
@@ -58,7 +58,7 @@ impl Machine<'_> {
                 }
                 Statement::Let(var, expression) => {
                     let value = self.value(expression);
-                    self.vars[var.0] = round(self.kernel.vars[var.0], value);
+                    self.vars[var.0] = self.kernel.vars[var.0].rounded(value);
                 }
                 Statement::Assign(register, var) => {
                     let value = self.vars[var.0];
@@ -69,7 +69,13 @@ impl Machine<'_> {
                 }
                 Statement::Store { parameter, index, value } => {
                     let position = self.position(index);
-                    self.arguments[parameter.0][position] = self.vars[value.0];
+                    let dtype = self.kernel.parameters[parameter.0].dtype;
+                    self.arguments[parameter.0][position] = dtype.rounded(self.vars[value.0]);
+                }
+                Statement::Accumulate { parameter, index, value } => {
+                    let (position, dtype) = (self.position(index), self.kernel.vars[value.0]);
+                    let sum = [self.arguments[parameter.0][position], self.vars[value.0]];
+                    self.arguments[parameter.0][position] = dtype.rounded(apply(ScalarOp::Add, dtype, &sum));
                 }
             }
         }
@@ -119,7 +125,7 @@ fn lane(iteration: usize, extent: usize, groups: usize, lanes: usize) -> usize {
 /// All values of a register in one: halves onto each other until one is left, then the further value.
 fn combine(dtype: DType, reducer: Reducer, values: &[f64]) -> f64 {
     let op = reducer.operation().expect("registers are combined by sum, maximum or minimum");
-    let fold = |a: f64, b: f64| round(dtype, apply(op, dtype, &[a, b]));
+    let fold = |a: f64, b: f64| dtype.rounded(apply(op, dtype, &[a, b]));
     let (further, values) = values.split_last().expect("a register has at least one value");
     let mut values = values.to_vec();
     while values.len() > 1 {
@@ -143,13 +149,6 @@ fn apply(op: ScalarOp, dtype: DType, operands: &[f64]) -> f64 {
         ScalarOp::Sqrt => f64::from(x(0).sqrt()),
         ScalarOp::Fma => f64::from(x(0).mul_add(x(1), x(2))),
         other => other.evaluate(dtype, operands),
-    }
-}
-
-fn round(dtype: DType, value: f64) -> f64 {
-    match dtype {
-        DType::F32 => f64::from(value as f32),
-        _ => value,
     }
 }
 

@@ -12,9 +12,14 @@
 //! by one sees the further value. [`Expression::Combine`] folds all values in a fixed order: halves of the `groups * L`
 //! values onto each other until one is left, then the further value. So the result depends on L and on nothing else.
 //!
+//! Elements of f16 and bf16 are so in arrays only: a load widens them to f32, a store rounds to nearest even, and so does
+//! [`ScalarOp::Narrow`]. No variable or register has such a type.
+//!
 //! Invariants, held by [`verify()`]: variables are defined once and before use, loads and stores are in bounds, each element is
-//! stored once, what is stored to is never loaded from, operations get the types they take. Two parameters may be one array
-//! in memory only if every element is stored by the iteration that loads it.
+//! stored once, what is stored to is never loaded from, operations get the types they take. Only after all elements of an
+//! array have been stored may a kernel add to them, one after the other in the order of the loops, and then stores no more
+//! to it; the iterations of a lanes loop add to different elements. Two parameters may be one array in memory only if every
+//! element is stored by the iteration that loads it, and none is added to.
 
 mod approximate;
 mod fma;
@@ -123,6 +128,15 @@ pub enum Statement {
         /// The position in it.
         index: Index,
         /// The element.
+        value: Var,
+    },
+    /// Adds to an element.
+    Accumulate {
+        /// The array, all elements of which have been stored.
+        parameter: ParameterId,
+        /// The position in it.
+        index: Index,
+        /// What is added.
         value: Var,
     },
 }

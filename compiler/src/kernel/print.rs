@@ -54,6 +54,9 @@ impl Kernel {
             Statement::Store { parameter: ParameterId(parameter), index, value } => {
                 writeln!(f, "{margin}p{parameter}[{}] = v{}", Position(index), value.0)
             }
+            Statement::Accumulate { parameter: ParameterId(parameter), index, value } => {
+                writeln!(f, "{margin}p{parameter}[{}] += v{}", Position(index), value.0)
+            }
         }
     }
 

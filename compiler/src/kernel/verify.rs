@@ -1,6 +1,6 @@
 //! The verifier of kernels: what every pass that makes a kernel is held to, and what back ends rely on.
 
-use super::writers::{Site, disjoint};
+use super::writers::{Site, disjoint, runs};
 use super::{Expression, Kernel, LoopId, LoopKind, ParameterId, Register, Statement, Var};
 use crate::dtype::DType;
 use crate::nest::{Atom, Index, Reducer};
@@ -19,6 +19,9 @@ pub enum VerifyError {
     /// A variable that is used where it is not in scope.
     #[error("v{} is used where it is not defined", .0.0)]
     Undefined(Var),
+    /// A variable or register of a type that only arrays have.
+    #[error("{0} is a type of arrays, not of variables and registers")]
+    Stored(DType),
     /// A register that is not declared, or whose groups are no power of two.
     #[error("s{} is not declared or has groups that are no power of two", .0.0)]
     Register(Register),
@@ -101,17 +104,24 @@ pub fn verify(kernel: &Kernel) -> Result<(), VerifyError> {
             return Err(VerifyError::Register(Register(number)));
         }
     }
+    let registers = kernel.registers.iter().map(|register| register.dtype);
+    if let Some(dtype) = kernel.vars.iter().copied().chain(registers).find(|dtype| dtype.computed() != *dtype) {
+        return Err(VerifyError::Stored(dtype));
+    }
     let mut walk = Walk {
         kernel,
         extents: vec![0; kernel.loops],
         entered: vec![false; kernel.loops],
         loops: Vec::new(),
         groups: None,
+        lanes: None,
         live: true,
         defined: vec![false; kernel.vars.len()],
         in_scope: vec![false; kernel.vars.len()],
         set: vec![false; kernel.registers.len()],
+        depths: vec![0; kernel.vars.len()],
         stores: vec![Vec::new(); kernel.parameters.len()],
+        sums: vec![None; kernel.parameters.len()],
     };
     walk.statements(&kernel.body)?;
     match walk.stores.iter().position(|sites| !disjoint(sites)) {
@@ -128,12 +138,18 @@ struct Walk<'a> {
     loops: Vec<(LoopId, usize)>,
     /// The groups of the lanes loop around this place.
     groups: Option<usize>,
+    /// The lanes loop itself.
+    lanes: Option<LoopId>,
     /// Whether this place is ever reached: no loop around it is empty.
     live: bool,
     defined: Vec<bool>,
     in_scope: Vec<bool>,
     set: Vec<bool>,
+    /// How many loops are around the definition of each variable.
+    depths: Vec<usize>,
     stores: Vec<Vec<Site>>,
+    /// The place of the last accumulation into each parameter, by the loops around it.
+    sums: Vec<Option<Vec<(LoopId, usize)>>>,
 }
 
 impl Walk<'_> {
@@ -153,6 +169,7 @@ impl Walk<'_> {
             Statement::Let(var, expression) => self.define(*var, expression),
             Statement::Assign(register, var) => self.assign(*register, *var),
             Statement::Store { parameter, index, value } => self.store(*parameter, index, *value),
+            Statement::Accumulate { parameter, index, value } => self.accumulate(*parameter, index, *value),
         }
     }
 
@@ -171,7 +188,7 @@ impl Walk<'_> {
             if !groups.is_power_of_two() {
                 return error("has groups that are no power of two");
             }
-            self.groups = Some(groups);
+            (self.groups, self.lanes) = (Some(groups), Some(id));
         }
         self.live &= extent > 0;
         self.extents[id.0] = extent;
@@ -183,6 +200,7 @@ impl Walk<'_> {
             self.set = outer_set;
         }
         (self.groups, self.live) = (outer_groups, outer_live);
+        self.lanes = self.lanes.filter(|&lanes| lanes != id);
         Ok(())
     }
 
@@ -210,6 +228,7 @@ impl Walk<'_> {
             }
         };
         self.in_scope[var.0] = true;
+        self.depths[var.0] = self.loops.len();
         same(|| format!("v{}", var.0), declared, found)
     }
 
@@ -217,7 +236,7 @@ impl Walk<'_> {
         let declared = self.access(parameter, index)?;
         match declared.written {
             true => Err(VerifyError::Parameter { parameter, reason: "is written and so cannot be loaded from" }),
-            false => Ok(declared.dtype),
+            false => Ok(declared.dtype.computed()),
         }
     }
 
@@ -226,11 +245,55 @@ impl Walk<'_> {
         if !declared.written {
             return Err(VerifyError::Parameter { parameter, reason: "is not written and so cannot be stored to" });
         }
-        same(|| format!("p{}", parameter.0), declared.dtype, self.dtype(value)?)?;
+        same(|| format!("p{}", parameter.0), declared.dtype.computed(), self.dtype(value)?)?;
+        if self.sums[parameter.0].is_some() {
+            return Err(VerifyError::Parameter { parameter, reason: "is stored to after it was added to" });
+        }
         if self.live {
             self.stores[parameter.0].push(Site { index: index.clone(), loops: self.loops.clone() });
         }
         Ok(())
+    }
+
+    fn accumulate(&mut self, parameter: ParameterId, index: &Index, value: Var) -> Result<(), VerifyError> {
+        let error = |reason| Err(VerifyError::Parameter { parameter, reason });
+        let &super::Parameter { dtype, elements, written } = self.access(parameter, index)?;
+        same(|| format!("p{}", parameter.0), dtype, self.dtype(value)?)?;
+        if !written {
+            return error("is not written and so cannot be added to");
+        }
+        if ScalarOp::Add.result(&[dtype; 2]) != Some(dtype) {
+            return error("is added to but holds no numbers");
+        }
+        // That no element is stored twice is shown at the end, so that as many stores as elements are one for each.
+        let stores = &self.stores[parameter.0];
+        let repeated = stores.iter().flat_map(|site| &site.loops).any(|around| self.loops.contains(around));
+        if self.live && (repeated || stores.iter().map(runs).sum::<usize>() != elements) {
+            return error("is added to before all its elements are stored");
+        }
+        self.keeps_apart(parameter, index)?;
+        self.sums[parameter.0] = Some(self.loops.clone());
+        Ok(())
+    }
+
+    /// Inside of a lanes loop, an accumulation stands directly in it, alone with its array, and from one iteration to the
+    /// next its position moves by a fixed distance.
+    fn keeps_apart(&self, parameter: ParameterId, index: &Index) -> Result<(), VerifyError> {
+        let error = |reason| Err(VerifyError::Parameter { parameter, reason });
+        let Some(lanes) = self.lanes else { return Ok(()) };
+        if self.loops.last().map(|&(id, _)| id) != Some(lanes) {
+            return error("is added to in a loop inside of a lanes loop");
+        }
+        if self.sums[parameter.0].as_ref() == Some(&self.loops) {
+            return error("is added to twice in a lanes loop");
+        }
+        let depth = self.loops.len();
+        let moves = index.stride(lanes.0).is_some_and(|stride| stride != 0);
+        let varies = |atom: &Atom| matches!(atom, Atom::Gathered { read, .. } if self.depths[*read] >= depth);
+        match moves && !index.any(&mut |atom| varies(atom)) {
+            true => Ok(()),
+            false => error("is added to at positions that may be the same in two lanes"),
+        }
     }
 
     fn access(&self, parameter: ParameterId, index: &Index) -> Result<&super::Parameter, VerifyError> {

@@ -17,6 +17,11 @@ pub(super) struct Site {
     pub loops: Vec<(LoopId, usize)>,
 }
 
+/// How often a store runs.
+pub(super) fn runs(site: &Site) -> usize {
+    site.loops.iter().map(|&(_, extent)| extent).product()
+}
+
 /// Whether no two runs of these stores, all into one array, are shown to meet nowhere.
 pub(super) fn disjoint(sites: &[Site]) -> bool {
     let each = sites.iter().all(Site::injective);

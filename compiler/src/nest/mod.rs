@@ -80,6 +80,7 @@ impl Reducer {
             DType::U32 => (0.0, f64::from(u32::MAX)),
             DType::I32 => (f64::from(i32::MIN), f64::from(i32::MAX)),
             DType::U8 => (0.0, 255.0),
+            DType::I64 => (i64::MIN as f64, i64::MAX as f64),
             _ => (f64::NEG_INFINITY, f64::INFINITY),
         };
         match self {
@@ -128,8 +129,36 @@ impl Body {
         self.push(Scalar::Apply(op, operands.to_vec()))
     }
 
+    /// Only what a scalar needs; that scalar is the result.
+    pub fn part(&self, result: ScalarId) -> Body {
+        let mut used = vec![false; self.scalars.len()];
+        used[result.0] = true;
+        for (at, scalar) in self.scalars.iter().enumerate().rev() {
+            if let (true, Scalar::Apply(_, operands)) = (used[at], scalar) {
+                operands.iter().for_each(|id| used[id.0] = true);
+            }
+        }
+        let mut part = Body::default();
+        let mut ids = Vec::new();
+        for (scalar, used) in self.scalars.iter().zip(used) {
+            // An unused scalar has no users that would ask for its number.
+            ids.push(if used { part.push(scalar.renumbered(&ids)) } else { ScalarId(usize::MAX) });
+        }
+        part
+    }
+
     /// Appends a constant.
     pub fn constant(&mut self, dtype: DType, value: f64) -> ScalarId {
         self.push(Scalar::Constant(dtype, value))
+    }
+}
+
+impl Scalar {
+    /// The scalar with other numbers for its operands.
+    pub fn renumbered(&self, ids: &[ScalarId]) -> Scalar {
+        match self {
+            Scalar::Apply(op, operands) => Scalar::Apply(*op, operands.iter().map(|id| ids[id.0]).collect()),
+            other => other.clone(),
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! The position of the maximum along an axis.
 
+use super::along::{position_type, positions};
 use super::reduction;
 use crate::dtype::DType;
 use crate::graph::{
@@ -26,15 +27,7 @@ impl Op for Argmax {
     }
 
     fn infer(&self, infer: &mut Infer<'_>) -> Result<Vec<Type>, TypeError> {
-        let [x] = infer.operands()?;
-        let axis = infer.axis(x, infer.attributes.axis("axis"))?;
-        if x.dtype == DType::Bool {
-            return infer.error("takes numbers, not bool");
-        }
-        if x.shape.extents()[axis].known() == Some(0) {
-            return infer.error(format!("axis {axis} of {x} is empty"));
-        }
-        Ok(vec![Type::new(DType::U32, reduction::without(&x.shape, &[axis]))])
+        Ok(vec![position_type(infer)?])
     }
 
     fn vjp(&self, _b: &mut Builder<'_>, call: &Call, _cotangents: &[Option<ValueId>]) -> Vjp {
@@ -46,18 +39,7 @@ impl Op for Argmax {
     }
 
     fn reference(&self, call: &Call, operands: &[&Array]) -> Vec<Array> {
-        let (x, axis) = (operands[0], call.attributes.axis("axis"));
-        let position = |point: &[usize]| {
-            let along = |i: usize| x.at(&[&point[..axis], &[i], &point[axis..]].concat());
-            let mut best = 0;
-            for i in 1..x.shape[axis] {
-                if along(i) > along(best) || (along(i).is_nan() && !along(best).is_nan()) {
-                    best = i;
-                }
-            }
-            best as f64
-        };
-        vec![Array::build(DType::U32, &call.shape(), position)]
+        vec![positions(call, operands[0], |x, y| x > y)]
     }
 
     fn samples(&self) -> Vec<Sample> {

@@ -2,7 +2,7 @@
 
 use super::element_loss::ElementLoss;
 use super::losses::REDUCTIONS;
-use super::{add, constant_like, div, eq, log, maximum, mul, neg, select, sub};
+use super::{add, constant_like, div, log, log1p, maximum, mul, neg, sub};
 use crate::graph::{Attributes, Builder, Fill, ValueId};
 
 /// The least that a logarithm counts, as in PyTorch: so a loss is at most 100.
@@ -63,17 +63,6 @@ fn weighted(b: &mut Builder<'_>, losses: ValueId, x: &[ValueId]) -> ValueId {
 fn logarithms(b: &mut Builder<'_>, x: ValueId) -> (ValueId, ValueId) {
     let least = constant_like(b, LEAST_LOGARITHM, x);
     let (log_x, minus) = (log(b, x), neg(b, x));
-    let log_rest = log_one_plus(b, minus);
+    let log_rest = log1p(b, minus);
     (maximum(b, log_x, least), maximum(b, log_rest, least))
-}
-
-/// log(1 + x), exact also where x is so small that 1 + x is rounded: what the rounding did to x is taken back.
-pub fn log_one_plus(b: &mut Builder<'_>, x: ValueId) -> ValueId {
-    let one = constant_like(b, 1.0, x);
-    let sum = add(b, one, x);
-    let unseen = eq(b, sum, one);
-    let (logarithm, seen) = (log(b, sum), sub(b, sum, one));
-    let correction = div(b, x, seen);
-    let corrected = mul(b, logarithm, correction);
-    select(b, unseen, x, corrected)
 }

@@ -1,9 +1,8 @@
 //! Binary cross-entropy of logits.
 
-use super::bce::log_one_plus;
 use super::element_loss::ElementLoss;
 use super::losses::REDUCTIONS;
-use super::{abs, add, constant_like, exp, maximum, mul, neg, sigmoid, sub};
+use super::{abs, add, constant_like, exp, log1p, maximum, mul, neg, sigmoid, sub};
 use crate::graph::{Attributes, Builder, Fill, ValueId};
 
 /// The op.
@@ -62,7 +61,7 @@ impl Parts {
         let (size, minus) = (abs(b, x[0]), neg(b, x[0]));
         let exponent = neg(b, size);
         let power = exp(b, exponent);
-        let logarithm = log_one_plus(b, power);
+        let logarithm = log1p(b, power);
         let (high, low) = (maximum(b, x[0], zero), maximum(b, minus, zero));
         Parts {
             target: x[1],

@@ -1,6 +1,6 @@
 //! Elements picked along an axis.
 
-use super::{broadcast, move_last, mul, one_hot, sum, unsqueeze};
+use super::scatter_sum;
 use crate::dtype::DType;
 use crate::graph::{
     Array, Attribute, Attributes, Builder, Call, Fill, Infer, Lowering, Op, Sample, SampleOperand, TypeError, ValueId,
@@ -27,7 +27,7 @@ impl Op for Gather {
     }
 
     fn doc(&self) -> &'static str {
-        "gather {axis} (x: T<S>, index: u32<R>) -> T<R>: x at the same position but index along the axis; R is S but for the axis. An index past the end reads the last element. The gradient of x is the sum of one_hot(index) * g over the axis of the index"
+        "gather {axis} (x: T<S>, index: u32<R>) -> T<R>: x at the same position but index along the axis; R is S but for the axis. An index past the end reads the last element. The gradient of x is scatter_sum(g, index)"
     }
 
     fn infer(&self, infer: &mut Infer<'_>) -> Result<Vec<Type>, TypeError> {
@@ -52,14 +52,9 @@ impl Op for Gather {
 
     fn vjp(&self, b: &mut Builder<'_>, call: &Call, cotangents: &[Option<ValueId>]) -> Vjp {
         let Some(g) = cotangents[0] else { return Vjp::none(call) };
-        let (axis, x) = (call.attributes.axis("axis"), &call.operand_types[0]);
-        // The one-hot axis comes last: [.., m, .., k], where index position m picks x position k.
-        let picked = one_hot(b, call.operands[1], x.shape.extents()[axis].clone(), x.dtype);
-        let (g, shape) = (unsqueeze(b, g, &[x.rank()]), b.shape(picked));
-        let g = broadcast(b, g, &shape);
-        let parts = mul(b, g, picked);
-        let total = sum(b, parts, &[axis]);
-        Vjp::Operands(vec![Some(move_last(b, total, axis)), None])
+        let (axis, shape) = (call.attributes.axis("axis"), &call.operand_types[0].shape);
+        let total = scatter_sum(b, g, call.operands[1], axis, shape.extents()[axis].clone());
+        Vjp::Operands(vec![Some(total), None])
     }
 
     fn lower(&self, call: &Call) -> Lowering {

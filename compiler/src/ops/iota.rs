@@ -1,9 +1,10 @@
 //! Whole numbers in order.
 
+use super::elementwise::wrapping;
 use crate::dtype::DType;
 use crate::graph::{Array, Attribute, Attributes, Builder, Call, Infer, Lowering, Op, Sample, TypeError, ValueId, Vjp};
 use crate::nest::{Body, Index, Nest, Scalar};
-use crate::scalar::{ScalarOp, convert};
+use crate::scalar::ScalarOp;
 use crate::shape::{Extent, Shape, Type};
 
 /// The op.
@@ -52,7 +53,11 @@ impl Op for Iota {
     fn lower(&self, call: &Call) -> Lowering {
         let (dtype, start, step) = (call.result_types[0].dtype, start(call), call.attributes.int("step") as f64);
         // Of unsigned numbers, a negative step is the one that wraps to it.
-        let number = |number: f64| if dtype == DType::U32 { number.rem_euclid(4_294_967_296.0) } else { number };
+        let number = |number: f64| match dtype {
+            DType::U32 => number.rem_euclid(4_294_967_296.0),
+            DType::U8 => number.rem_euclid(256.0),
+            _ => number,
+        };
         let mut body = Body::default();
         let position = body.push(Scalar::Index(Index::axis(0)));
         let mut result = if dtype == DType::U32 { position } else { body.apply(ScalarOp::Cast(dtype), &[position]) };
@@ -70,7 +75,9 @@ impl Op for Iota {
 
     fn reference(&self, call: &Call, _operands: &[&Array]) -> Vec<Array> {
         let (dtype, step) = (call.result_types[0].dtype, call.attributes.int("step"));
-        let element = |point: &[usize]| convert(dtype, start(call) + (step * point[0] as i64) as f64);
+        let element = |point: &[usize]| {
+            wrapping(dtype, start(call), (step * point[0] as i64) as f64, |a, b| a + b, i64::wrapping_add)
+        };
         vec![Array::build(dtype, &call.shape(), element)]
     }
 

@@ -2,7 +2,7 @@
 
 use super::element_loss::ElementLoss;
 use super::losses::REDUCTIONS;
-use super::{abs, constant_like, lt, neg, select, sub};
+use super::{abs, neg, sign, sub};
 use crate::graph::{Attributes, Builder, Fill, ValueId};
 
 /// The op.
@@ -31,12 +31,4 @@ pub fn slopes(b: &mut Builder<'_>, x: &[ValueId]) -> Vec<Option<ValueId>> {
     let difference = sub(b, x[0], x[1]);
     let slope = sign(b, difference);
     vec![Some(slope), Some(neg(b, slope))]
-}
-
-/// 1 above 0, -1 below, 0 at 0.
-pub fn sign(b: &mut Builder<'_>, x: ValueId) -> ValueId {
-    let [zero, one, minus] = [0.0, 1.0, -1.0].map(|number| constant_like(b, number, x));
-    let (positive, negative) = (lt(b, zero, x), lt(b, x, zero));
-    let otherwise = select(b, negative, minus, zero);
-    select(b, positive, one, otherwise)
 }

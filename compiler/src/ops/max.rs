@@ -1,6 +1,6 @@
 //! The maximum over axes.
 
-use super::{broadcast_over, cast, div, eq, mul, reduction, sum};
+use super::reduction;
 use crate::dtype::DType;
 use crate::graph::{Array, Builder, Call, Fill, Infer, Lowering, Op, Sample, TypeError, ValueId, Vjp};
 use crate::nest::Reducer;
@@ -28,15 +28,10 @@ impl Op for Max {
     }
 
     fn vjp(&self, b: &mut Builder<'_>, call: &Call, cotangents: &[Option<ValueId>]) -> Vjp {
-        let Some(g) = cotangents[0] else { return Vjp::none(call) };
-        let (axes, shape) = (call.attributes.axes("axes"), &call.operand_types[0].shape);
-        let maximum = broadcast_over(b, call.results[0], &axes, shape);
-        let found = eq(b, call.operands[0], maximum);
-        let mask = cast(b, found, call.operand_types[0].dtype);
-        let count = sum(b, mask, &axes);
-        let share = div(b, g, count);
-        let spread = broadcast_over(b, share, &axes, shape);
-        Vjp::Operands(vec![Some(mul(b, spread, mask))])
+        match cotangents[0] {
+            Some(g) => Vjp::Operands(vec![Some(reduction::shared(b, call, g))]),
+            None => Vjp::none(call),
+        }
     }
 
     fn lower(&self, call: &Call) -> Lowering {
@@ -47,6 +42,7 @@ impl Op for Max {
         let lowest = match operands[0].dtype {
             DType::U32 | DType::U8 => 0.0,
             DType::I32 => f64::from(i32::MIN),
+            DType::I64 => i64::MIN as f64,
             _ => f64::NEG_INFINITY,
         };
         let larger = |best: f64, x: f64| if x > best || x.is_nan() { x } else { best };

@@ -1,7 +1,8 @@
 //! The distance between vectors.
 
-use super::l1::sign;
-use super::{abs, add, broadcast_over, constant_like, div, eq, lt, mul, neg, pow, reduction, select, sqrt, sub, sum};
+use super::{
+    abs, add, broadcast_over, constant_like, div, eq, lt, mul, neg, pow, reduction, select, sign, sqrt, sub, sum,
+};
 use crate::dtype::DType;
 use crate::graph::{
     Array, Attribute, Attributes, Builder, Call, Fill, Infer, Lowering, Op, Sample, SampleOperand, TypeError, ValueId,

@@ -1,5 +1,6 @@
 //! What all reductions share: the result has the operand's axes but those that are reduced.
 
+use super::{broadcast_over, cast, div, eq, mul, sum};
 use crate::dtype::DType;
 use crate::graph::{
     Array, Attribute, Attributes, Builder, Call, Fill, Infer, Op, Sample, SampleOperand, TypeError, ValueId,
@@ -61,6 +62,19 @@ pub fn nest(call: &Call, axes: &[usize], reducer: Reducer) -> Nest {
         epilogue: None,
         dtype: call.result_types[0].dtype,
     }
+}
+
+/// The cotangent of the operand of a maximum or minimum over the attribute `axes`: an equal share for each element that is
+/// it, as PyTorch's amax and amin have it.
+pub fn shared(b: &mut Builder<'_>, call: &Call, g: ValueId) -> ValueId {
+    let (axes, shape) = (call.attributes.axes("axes"), &call.operand_types[0].shape);
+    let extremum = broadcast_over(b, call.results[0], &axes, shape);
+    let found = eq(b, call.operands[0], extremum);
+    let mask = cast(b, found, call.operand_types[0].dtype);
+    let count = sum(b, mask, &axes);
+    let share = div(b, g, count);
+    let spread = broadcast_over(b, share, &axes, shape);
+    mul(b, spread, mask)
 }
 
 /// Combines the elements along these axes, one after the other in row-major order.

@@ -3,62 +3,72 @@
 //! Kernels clamp indices, so that nothing is read out of bounds; a label that is out of range is still a mistake of the
 //! caller, who is told before the step runs.
 
-use super::Bound;
+use super::{Bound, Shown};
 use crate::graph::{Call, Graph, Leaf, Lowering, Node, ValueId};
-use crate::nest::{Nest, Scalar};
+use crate::nest::{Index, Nest, Scalar, flatten};
 use crate::scalar::ScalarOp;
 
 /// The bounds of a graph's inputs: of those whose elements, seen through views and casts between whole numbers, an op uses
-/// as an index. An element that is replaced before that may be anything. The extents of the graph are known.
+/// as an index. What a view leaves out, or what is replaced before, may be anything. The extents of the graph are known.
 pub fn bounds(graph: &Graph) -> Vec<Bound> {
     let mut found: Vec<Bound> = Vec::new();
     for (id, node) in graph.nodes() {
         let call = graph.call(id);
         let Some((operand, below)) = node.op.index_bound(&call) else { continue };
-        let Some((leaf, name, except)) = input(graph, call.operands[operand]) else { continue };
+        let Some(Traced { leaf, name, shown, except }) = input(graph, call.operands[operand]) else { continue };
         let what = format!("`{name}` is an index of {}", node.op.name());
-        insert(&mut found, Bound { leaf, below, except, what });
+        insert(&mut found, Bound { leaf, shown, below, except, what });
     }
     found
 }
 
-/// Adds a bound; of two on one leaf both hold.
+/// Adds a bound; of two on the same elements with the same exception the smaller stays.
 pub fn insert(bounds: &mut Vec<Bound>, bound: Bound) {
-    let Some(other) = bounds.iter_mut().find(|other| other.leaf == bound.leaf) else {
-        return bounds.push(bound);
-    };
-    // At most one exception lies beyond both bounds and is taken by both.
-    let below = bound.below.min(other.below) as i64;
-    let exceptions = [bound.except, other.except].into_iter().flatten();
-    let except = exceptions.filter(|&e| e >= below).find(|&e| bound.takes(e) && other.takes(e));
-    if bound.below < other.below {
-        *other = bound;
+    let of = |bound: &Bound| (bound.leaf, bound.shown.clone(), bound.except);
+    match bounds.iter_mut().find(|other| of(other) == of(&bound)) {
+        Some(other) if other.below <= bound.below => {}
+        Some(other) => *other = bound,
+        None => bounds.push(bound),
     }
-    other.except = except;
 }
 
-/// The input, by position among the leaves, whose elements a value holds unchanged, but for one that is replaced.
-fn input(graph: &Graph, mut value: ValueId) -> Option<(usize, &str, Option<i64>)> {
-    let mut except = None;
+/// An input whose elements a value holds unchanged.
+struct Traced<'g> {
+    /// Its position among the leaves.
+    leaf: usize,
+    name: &'g str,
+    /// Which of the elements, if not all.
+    shown: Option<Shown>,
+    /// The element that is replaced by another, if one is.
+    except: Option<i64>,
+}
+
+fn input(graph: &Graph, mut value: ValueId) -> Option<Traced<'_>> {
+    let extents = graph.ty(value).known_shape();
+    let mut index: Vec<Index> = (0..extents.len()).map(Index::axis).collect();
+    let (mut all, mut except) = (true, None);
     while let Some((id, node)) = graph.producer(value) {
         let call = graph.call(id);
-        if let Some(replaced) = replaced(graph, node).filter(|_| except.is_none()) {
-            (value, except) = (replaced.0, Some(replaced.1));
+        if let Some((kept, replaced)) = replaced(graph, node).filter(|_| except.is_none()) {
+            (value, except) = (kept, Some(replaced));
             continue;
         }
-        let keeps = match node.op.lower(&call) {
-            Lowering::View(_) => shows_all(&call),
-            Lowering::Nest(nest) => is_integer_cast(&nest, &call),
-            Lowering::Expand => false,
-        };
-        if !keeps {
-            return None;
+        match node.op.lower(&call) {
+            Lowering::View(through) => {
+                all &= shows_all(&call);
+                index = through.iter().map(|axis| axis.substitute(&index, &extents, 0)).collect();
+            }
+            Lowering::Nest(nest) if is_integer_cast(&nest, &call) => {}
+            _ => return None,
         }
         value = node.operands[0];
     }
-    let position = graph.leaves().position(|(leaf, ..)| leaf == value)?;
+    let leaf = graph.leaves().position(|(leaf, ..)| leaf == value)?;
+    let shown = || Shown::new(&extents, flatten(&index, &graph.ty(value).known_shape()));
     match graph.as_leaf(value)? {
-        Leaf::User { name } if graph.dtype(value).is_integer() => Some((position, name, except)),
+        Leaf::User { name } if graph.dtype(value).is_integer() => {
+            Some(Traced { leaf, name, shown: (!all).then(shown), except })
+        }
         _ => None,
     }
 }
@@ -84,7 +94,7 @@ fn number(graph: &Graph, mut value: ValueId) -> Option<f64> {
     }
 }
 
-/// Whether a view has as many elements as its operand: what a slice leaves out may be anything.
+/// Whether a view has as many elements as its operand.
 fn shows_all(call: &Call) -> bool {
     call.shape().iter().product::<usize>() >= call.operand_shape(0).iter().product()
 }

@@ -11,12 +11,14 @@ mod interpret;
 mod memory;
 mod order;
 mod print;
+mod shown;
 pub mod verify;
 
 pub use assemble::plan;
 pub use interpret::{Interpreted, interpret};
 pub use memory::ALIGNMENT;
 pub use print::print;
+pub use shown::Shown;
 
 use crate::dtype::DType;
 use crate::graph::{Leaf, Origin, Role, ValueId};
@@ -50,7 +52,9 @@ pub struct Plan {
 pub struct Bound {
     /// Position in [`Plan::leaves`].
     pub leaf: usize,
-    /// What all elements must be less than; none may be negative.
+    /// Which elements; all of them if there is nothing here.
+    pub shown: Option<Shown>,
+    /// What the elements must be less than; none may be negative.
     pub below: usize,
     /// One element that may be there all the same.
     pub except: Option<i64>,

@@ -26,8 +26,9 @@ fn write_all(plan: &Plan, text: &mut String) -> std::fmt::Result {
         writeln!(text, "result {:?}: {} {:?}", result.role, place(plan, result.buffer.0), result.shape)?;
     }
     for bound in &plan.bounds {
+        let part = if bound.shown.is_some() { "part of " } else { "" };
         let except = bound.except.map(|element| format!(" or is {element}")).unwrap_or_default();
-        writeln!(text, "leaf {} is below {}{except}: {}", bound.leaf, bound.below, bound.what)?;
+        writeln!(text, "{part}leaf {} is below {}{except}: {}", bound.leaf, bound.below, bound.what)?;
     }
     plan.unfused.iter().try_for_each(|line| writeln!(text, "not fused: {line}"))
 }

@@ -272,7 +272,11 @@ fn reads_before_writes(kernel: &Kernel, read: ParameterId, write: ParameterId) -
         match statement {
             Statement::Loop { id, extent, .. } => extents[id.0] = *extent,
             Statement::Let(_, Expression::Load { parameter, index }) if *parameter == read => loads.push(access(index)),
-            Statement::Store { parameter, index, .. } if *parameter == write => stores.push(access(index)),
+            Statement::Store { parameter, index, .. } | Statement::Accumulate { parameter, index, .. }
+                if *parameter == write =>
+            {
+                stores.push(access(index));
+            }
             _ => {}
         }
     });

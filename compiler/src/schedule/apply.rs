@@ -2,6 +2,7 @@
 
 use super::choose::{Level, Schedule};
 use super::flat::Flat;
+use super::form::Form;
 use super::scope::Scope;
 use crate::dtype::DType;
 use crate::kernel::{Expression, Kernel, LoopKind, ParameterId, Register, Var};
@@ -9,22 +10,32 @@ use crate::nest::{Atom, Index, Reducer, Scalar, ScalarId};
 use crate::scalar::ScalarOp;
 
 /// A point of the nest: one index over the kernel's loops per axis.
-type Point = Vec<Index>;
+pub(super) type Point = Vec<Index>;
 
 /// The kernel that runs the nest as the schedule says.
 pub fn apply(flat: &Flat, schedule: &Schedule, name: &str) -> Kernel {
     let mut writer = Writer { flat, schedule, scope: Scope::new(name, flat.parameters.clone()) };
     if !flat.extents[..flat.outputs].contains(&0) {
         let origin = vec![Index::default(); flat.extents.len()];
-        writer.loops(&schedule.outputs, vec![origin], &mut Writer::elements);
+        match &schedule.form {
+            Form::Points => writer.loops(&schedule.outputs, vec![origin], &mut Writer::elements),
+            Form::Running(running) => {
+                writer.loops(&schedule.outputs, vec![origin], &mut |writer, points| writer.running(running, &points));
+            }
+            Form::Scattered(scattered) => {
+                writer.zeros();
+                writer
+                    .loops(&schedule.outputs, vec![origin], &mut |writer, points| writer.scattered(scattered, &points));
+            }
+        }
     }
     writer.scope.finish()
 }
 
-struct Writer<'a> {
-    flat: &'a Flat,
-    schedule: &'a Schedule,
-    scope: Scope,
+pub(super) struct Writer<'a> {
+    pub(super) flat: &'a Flat,
+    pub(super) schedule: &'a Schedule,
+    pub(super) scope: Scope,
 }
 
 impl Writer<'_> {
@@ -58,11 +69,20 @@ impl Writer<'_> {
         if let Some(epilogue) = &self.flat.epilogue {
             results = last(self.evaluate(&epilogue.scalars, &points, &results));
         }
-        let output = ParameterId(self.flat.parameters.len() - 1);
+        self.store(&points, results);
+    }
+
+    /// Stores one element at each of these points.
+    pub(super) fn store(&mut self, points: &[Point], results: Vec<Var>) {
         for (point, result) in points.iter().zip(results) {
             let index = self.flat.write.substitute(point, self.scope.extents(), 0);
-            self.scope.store(output, index, result);
+            self.scope.store(self.output(), index, result);
         }
+    }
+
+    /// The array that is written.
+    pub(super) fn output(&self) -> ParameterId {
+        ParameterId(self.flat.parameters.len() - 1)
     }
 
     /// What the points along the reduction axes sum up to, or their maximum or minimum.
@@ -144,7 +164,7 @@ impl Writer<'_> {
     }
 
     /// One register per copy, set to a number.
-    fn registers(&mut self, copies: usize, dtype: DType, start: f64) -> Vec<Register> {
+    pub(super) fn registers(&mut self, copies: usize, dtype: DType, start: f64) -> Vec<Register> {
         let groups = self.schedule.groups();
         let start = self.scope.constant(dtype, start);
         let registers: Vec<Register> = (0..copies).map(|_| self.scope.register(dtype, groups)).collect();
@@ -153,7 +173,7 @@ impl Writer<'_> {
     }
 
     /// Runs `inner` at every point of the reduction axes.
-    fn reductions(&mut self, points: &[Point], inner: &mut dyn FnMut(&mut Self, Vec<Point>)) {
+    pub(super) fn reductions(&mut self, points: &[Point], inner: &mut dyn FnMut(&mut Self, Vec<Point>)) {
         if !self.flat.extents.contains(&0) {
             self.loops(&self.schedule.reductions, points.to_vec(), inner);
         }
@@ -161,7 +181,7 @@ impl Writer<'_> {
 
     /// All scalars at all points, by point; the same scalar of all points comes together, so that chains of operations that
     /// wait for each other interleave.
-    fn evaluate(&mut self, scalars: &[Scalar], points: &[Point], reduced: &[Var]) -> Vec<Vec<Var>> {
+    pub(super) fn evaluate(&mut self, scalars: &[Scalar], points: &[Point], reduced: &[Var]) -> Vec<Vec<Var>> {
         let mut values: Vec<Vec<Var>> = vec![Vec::with_capacity(scalars.len()); points.len()];
         for scalar in scalars {
             for (copy, point) in points.iter().enumerate() {
@@ -187,7 +207,7 @@ impl Writer<'_> {
     fn read(&mut self, number: usize, point: &Point) -> Var {
         let read = &self.flat.reads[number];
         let index = self.position(&read.position, point);
-        self.scope.define(Expression::Load { parameter: ParameterId(read.operand), index }, read.dtype)
+        self.scope.define(Expression::Load { parameter: ParameterId(read.operand), index }, read.dtype.computed())
     }
 
     /// The index over loops and variables that an index over axes and reads is at a point.
@@ -220,6 +240,6 @@ fn copies(points: &[Point], axis: usize, first: &Index, count: usize) -> Vec<Poi
 }
 
 /// The last scalar of each copy.
-fn last(values: Vec<Vec<Var>>) -> Vec<Var> {
+pub(super) fn last(values: Vec<Vec<Var>>) -> Vec<Var> {
     values.iter().map(|values| *values.last().expect("a verified body is not empty")).collect()
 }

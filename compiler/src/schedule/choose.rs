@@ -5,6 +5,7 @@
 //! share an operand, so that what is loaded once is used several times and sums do not wait for each other.
 
 use super::flat::Flat;
+use super::form::{Form, Running, Scattered, form};
 use crate::dtype::DType;
 use crate::kernel::LoopKind;
 use crate::nest::{Atom, Body, Index, Reducer, Scalar};
@@ -23,6 +24,9 @@ pub struct Schedule {
     pub outputs: Vec<Level>,
     /// The loops over reduction axes, inside of those.
     pub reductions: Vec<Level>,
+    /// What is done at their points. For a running sum, the output axis that it runs along has no loop of its own; what is
+    /// scattered has all its loops among `outputs`, but none over the axis that it is scattered along.
+    pub form: Form,
 }
 
 /// One loop of a schedule.
@@ -72,10 +76,63 @@ enum Lanes {
 
 /// The schedule of a nest.
 pub fn choose(flat: &Flat) -> Schedule {
+    match form(flat) {
+        Form::Points => choose_points(flat),
+        Form::Scattered(scattered) => choose_scattered(flat, scattered),
+        Form::Running(running) => choose_running(flat, running),
+    }
+}
+
+/// Around the axis that is scattered along, the order in which the nest has its axes; the last one in lanes if neighbours
+/// are added to neighbours.
+fn choose_scattered(flat: &Flat, scattered: Scattered) -> Schedule {
+    let (before, behind) = (0..scattered.axis, scattered.axis + 1..flat.outputs);
+    let mut outputs: Vec<Level> =
+        before.chain(flat.reduction_axes()).chain(behind.clone()).map(Level::serial).collect();
+    let last = flat.outputs - 1;
+    let together = behind.contains(&last) && !flat.body_depends(&scattered.position, last);
+    if let Some(level) = outputs.last_mut()
+        && together
+        && fills_lanes(flat, last)
+    {
+        *level = Level::lanes(last, groups_for(flat, last, 4));
+    }
+    Schedule { outputs, reductions: Vec::new(), form: Form::Scattered(scattered) }
+}
+
+/// Sums side by side in lanes if neighbours are written, else several rows together, which do not wait for each other.
+fn choose_running(flat: &Flat, running: Running) -> Schedule {
+    let outputs: Vec<usize> = flat.output_axes().filter(|&axis| axis != running.axis).collect();
+    let mut schedule = Schedule {
+        outputs: outputs.iter().map(|&axis| Level::serial(axis)).collect(),
+        reductions: flat.reduction_axes().map(Level::serial).collect(),
+        form: Form::Running(running),
+    };
+    if let (Some(&last), Some(level)) = (outputs.last(), schedule.outputs.last_mut()) {
+        *level = match last + 1 == flat.outputs && fills_lanes(flat, last) {
+            true => Level::lanes(last, groups_for(flat, last, 2)),
+            false => Level { unroll: flat.extents[last].min(4), ..*level },
+        };
+    }
+    schedule
+}
+
+/// Whether an axis has enough points for lanes, and all elements fill one each.
+fn fills_lanes(flat: &Flat, axis: usize) -> bool {
+    flat.extents[axis] >= LANES && has_lane_types(flat)
+}
+
+fn has_lane_types(flat: &Flat) -> bool {
+    let reads = flat.reads.iter().map(|read| read.dtype);
+    reads.chain(constants(flat)).chain([flat.dtype]).all(is_lane_type)
+}
+
+fn choose_points(flat: &Flat) -> Schedule {
     let lanes = choose_lanes(flat);
     let mut schedule = Schedule {
         outputs: flat.output_axes().map(Level::serial).collect(),
         reductions: flat.reduction_axes().map(Level::serial).collect(),
+        form: Form::Points,
     };
     let unrolled = unrolled_axes(flat, lanes);
     match lanes {
@@ -126,7 +183,7 @@ fn unrolled_axes(flat: &Flat, lanes: Lanes) -> Vec<usize> {
     }
     let again = |axis: usize| {
         let read =
-            |scalar: &Scalar| matches!(scalar, Scalar::Read(read) if !depends(flat, &flat.reads[*read].position, axis));
+            |scalar: &Scalar| matches!(scalar, Scalar::Read(read) if !flat.depends(&flat.reads[*read].position, axis));
         flat.extents[axis] > 1 && lanes != Lanes::Output(axis) && flat.body.scalars.iter().any(read)
     };
     flat.output_axes().filter(|&axis| again(axis)).collect()
@@ -147,16 +204,14 @@ fn order(flat: &Flat, schedule: &mut Schedule) {
 /// How many elements the reads visit that depend on an axis.
 fn weight(flat: &Flat, axis: usize) -> usize {
     let visited = |index: &Index| -> usize {
-        (0..flat.extents.len()).filter(|&other| depends(flat, index, other)).map(|other| flat.extents[other]).product()
+        (0..flat.extents.len()).filter(|&other| flat.depends(index, other)).map(|other| flat.extents[other]).product()
     };
-    let reads = flat.reads.iter().filter(|read| depends(flat, &read.position, axis));
+    let reads = flat.reads.iter().filter(|read| flat.depends(&read.position, axis));
     reads.map(|read| visited(&read.position)).max().unwrap_or(0)
 }
 
 fn choose_lanes(flat: &Flat) -> Lanes {
-    let reads = flat.reads.iter().map(|read| read.dtype);
-    let words = reads.chain(constants(flat)).chain([flat.dtype]).all(is_lane_type);
-    if !words || flat.extents.contains(&0) {
+    if !has_lane_types(flat) || flat.extents.contains(&0) {
         return Lanes::None;
     }
     let reduced: f64 = flat.reduction_axes().map(|axis| flat.extents[axis] as f64).product();
@@ -208,7 +263,7 @@ fn scalar_operation_cost(scalar: &Scalar) -> f64 {
 fn group_cost(flat: &Flat, scalar: &Scalar, axis: usize) -> f64 {
     let gathered = |index: &Index| {
         index.any(
-            &mut |atom| matches!(atom, Atom::Gathered { read, .. } if depends(flat, &flat.reads[*read].position, axis)),
+            &mut |atom| matches!(atom, Atom::Gathered { read, .. } if flat.depends(&flat.reads[*read].position, axis)),
         )
     };
     match scalar {
@@ -251,16 +306,7 @@ fn constants(flat: &Flat) -> impl Iterator<Item = DType> {
     })
 }
 
-/// Types whose values fill a lane each.
-fn is_lane_type(dtype: DType) -> bool {
-    matches!(dtype, DType::F32 | DType::I32 | DType::U32 | DType::Bool)
-}
-
-/// Whether an index changes along an axis, by itself or by what it gathers.
-fn depends(flat: &Flat, index: &Index, axis: usize) -> bool {
-    index.any(&mut |atom| match atom {
-        Atom::Axis(other) => *other == axis,
-        Atom::Gathered { read, .. } => depends(flat, &flat.reads[*read].position, axis),
-        Atom::Quotient(..) | Atom::Remainder(..) | Atom::Clamped(..) => false,
-    })
+/// Types whose values fill a lane each: all but those of 64 bits.
+pub(super) fn is_lane_type(dtype: DType) -> bool {
+    !matches!(dtype, DType::F64 | DType::I64)
 }

@@ -84,6 +84,24 @@ impl Flat {
         self.outputs..self.extents.len()
     }
 
+    /// Whether an index changes along an axis, by itself or by what it gathers.
+    pub fn depends(&self, index: &Index, axis: usize) -> bool {
+        index.any(&mut |atom| match atom {
+            Atom::Axis(other) => *other == axis,
+            Atom::Gathered { read, .. } => self.depends(&self.reads[*read].position, axis),
+            Atom::Quotient(..) | Atom::Remainder(..) | Atom::Clamped(..) => false,
+        })
+    }
+
+    /// Whether anything in a body changes along an axis.
+    pub fn body_depends(&self, body: &Body, axis: usize) -> bool {
+        body.scalars.iter().any(|scalar| match scalar {
+            Scalar::Read(read) => self.depends(&self.reads[*read].position, axis),
+            Scalar::Index(index) => self.depends(index, axis),
+            Scalar::Constant(..) | Scalar::Reduced | Scalar::Apply(..) => false,
+        })
+    }
+
     /// How many divisions the positions take.
     fn divisions(&self) -> usize {
         let bodies = [Some(&self.body), self.epilogue.as_ref()];

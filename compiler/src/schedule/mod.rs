@@ -2,16 +2,20 @@
 //!
 //! A nest becomes a kernel in three steps. [`Flat::new`] sees each operand as one row of elements, and splits and joins axes
 //! until positions hold as few divisions as possible. [`choose`] makes a [`Schedule`], plain data: which loops there are and
-//! in which order, which of them runs in lanes, which are unrolled. [`apply`] writes the kernel that the schedule says.
+//! in which order, which of them runs in lanes, which are unrolled, and
+//! whether a sum has a [`Form`] that takes each value once. [`apply`] writes the kernel that the schedule says.
 
 mod apply;
 mod choose;
 mod flat;
+mod form;
 mod scope;
+mod sums;
 
 pub use apply::apply;
 pub use choose::{Level, Schedule, choose};
 pub use flat::{Flat, FlatRead};
+pub use form::{Form, Running, Scattered, form};
 
 use crate::kernel::Kernel;
 use crate::nest::Nest;

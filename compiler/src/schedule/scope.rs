@@ -72,8 +72,9 @@ impl Scope {
         self.emit(Statement::Loop { id, extent, kind, body: frame.statements });
     }
 
-    /// A new register.
+    /// A new register for values of this type.
     pub(super) fn register(&mut self, dtype: DType, groups: usize) -> Register {
+        let dtype = dtype.computed();
         self.kernel.registers.push(RegisterDecl { dtype, groups });
         Register(self.kernel.registers.len() - 1)
     }
@@ -85,11 +86,20 @@ impl Scope {
 
     /// A number.
     pub(super) fn constant(&mut self, dtype: DType, value: f64) -> Var {
+        let dtype = dtype.computed();
         self.define(Expression::Constant(dtype, value), dtype)
     }
 
-    /// An operation; its types must fit.
+    /// An operation; its types must fit. Casts to half precision round, casts from it change nothing: variables are f32.
     pub(super) fn apply(&mut self, op: ScalarOp, operands: &[Var]) -> Var {
+        match op {
+            ScalarOp::Cast(to) if to.computed() != to => {
+                let wide = self.apply(ScalarOp::Cast(to.computed()), operands);
+                return self.apply(ScalarOp::Narrow(to), &[wide]);
+            }
+            ScalarOp::Cast(to) if self.dtype(operands[0]) == to => return operands[0],
+            _ => {}
+        }
         let dtypes: Vec<DType> = operands.iter().map(|&operand| self.dtype(operand)).collect();
         let dtype = op.result(&dtypes).expect("a verified nest has operations on the types that they take");
         self.define(Expression::Apply(op, operands.to_vec()), dtype)
@@ -134,6 +144,11 @@ impl Scope {
     /// Stores an element here.
     pub(super) fn store(&mut self, parameter: ParameterId, index: Index, value: Var) {
         self.emit(Statement::Store { parameter, index, value });
+    }
+
+    /// Adds to an element here.
+    pub(super) fn accumulate(&mut self, parameter: ParameterId, index: Index, value: Var) {
+        self.emit(Statement::Accumulate { parameter, index, value });
     }
 
     fn emit(&mut self, statement: Statement) {

@@ -1,5 +1,7 @@
 //! Nests of every kind that lowering makes, for tests that run kernels.
 
+pub mod sums;
+
 use tapeless_compiler::dtype::DType;
 use tapeless_compiler::nest::{Atom, Body, Index, Nest, Read, Reducer, Scalar, ScalarId, flatten, unflatten};
 use tapeless_compiler::scalar::ScalarOp;
@@ -25,7 +27,10 @@ pub fn cases() -> Vec<Case> {
     for extent in EXTENTS {
         cases.extend([chain(extent), row_bias(extent, 7), row_bias(3, extent), transposed(extent, 6)]);
         cases.extend([gather(extent, 5), one_hot(extent, 10), casts(extent), bools(extent), integers(extent)]);
-        cases.extend([shuffled(extent), transcendental(extent), doubles(extent)]);
+        cases.extend([shuffled(extent), transcendental(extent), doubles(extent), wide_casts(extent)]);
+        for dtype in DType::ALL.into_iter().filter(|&dtype| dtype != DType::Bool) {
+            cases.extend([arithmetic(dtype, extent), typed_sum(dtype, extent)]);
+        }
         cases.extend([padded(extent.max(1), 6), padded(6, extent.max(1)), joined(extent, 7), joined(5, extent)]);
         for reducer in [Reducer::Sum, Reducer::Max, Reducer::Min, Reducer::ArgMax] {
             for axis in 0..3 {
@@ -34,6 +39,7 @@ pub fn cases() -> Vec<Case> {
             }
         }
         cases.push(reduce_all(extent));
+        cases.extend(sums::cases(extent));
         for equation in ["ik,jk->ij", "ik,kj->ij", "ij,ik->jk", "ij,jk->ik", "bik,bjk->bij", "ij,ij->"] {
             cases.push(contract(equation, [6, extent, 10]));
             cases.push(contract(equation, [extent, 11, 21]));
@@ -44,6 +50,7 @@ pub fn cases() -> Vec<Case> {
         cases.push(unary(op, vec![-1.5, -0.0, 0.5, 1.5, 2.6, 1e9, f64::INFINITY, f64::NEG_INFINITY, f64::NAN]));
     }
     cases.extend([convolution([5, 6], 1, 1), convolution([9, 21], 2, 2), convolution([1, 33], 1, 3)]);
+    cases.extend([between_rows(5, 24), between_rows(1, 3), between_rows(2, 33)]);
     cases
 }
 
@@ -73,8 +80,9 @@ fn element(dtype: DType, seed: &mut u64) -> f64 {
     match dtype {
         DType::Bool => f64::from(bits % 2),
         DType::U32 => f64::from(bits % 12),
-        DType::I32 => f64::from(bits % 23) - 11.0,
-        _ => f64::from(bits) / f64::from(1 << 22) - 2.0,
+        DType::U8 => f64::from(bits % 256),
+        DType::I32 | DType::I64 => f64::from(bits % 23) - 11.0,
+        _ => dtype.rounded(f64::from(bits) / f64::from(1 << 22) - 2.0),
     }
 }
 
@@ -167,11 +175,19 @@ fn one_hot(rows: usize, classes: usize) -> Case {
 
 /// Through every pair of element types, summed up.
 fn casts(extent: usize) -> Case {
-    let mut body = reading(4);
-    let types = [DType::F32, DType::I32, DType::U32, DType::Bool];
+    casts_of(&[DType::F32, DType::I32, DType::U32, DType::Bool, DType::U8, DType::F16, DType::Bf16], extent)
+}
+
+/// The same with types of 64 bits.
+fn wide_casts(extent: usize) -> Case {
+    casts_of(&DType::ALL, extent)
+}
+
+fn casts_of(types: &[DType], extent: usize) -> Case {
+    let mut body = reading(types.len());
     let mut sum = body.constant(DType::F32, 0.5);
     for from in 0..types.len() {
-        for to in types {
+        for &to in types {
             let there = body.apply(ScalarOp::Cast(to), &[ScalarId(from)]);
             let back = body.apply(ScalarOp::Cast(DType::F32), &[there]);
             sum = body.apply(ScalarOp::Add, &[sum, back]);
@@ -180,7 +196,52 @@ fn casts(extent: usize) -> Case {
     let floor = body.apply(ScalarOp::Floor, &[ScalarId(0)]);
     body.apply(ScalarOp::Add, &[sum, floor]);
     let reads = types.iter().enumerate().map(|(operand, &dtype)| read(operand, dtype, axes(&[0]))).collect();
-    case(format!("casts [{extent}]"), elementwise(&[extent], reads, body, DType::F32), &[&[extent] as &[usize]; 4])
+    let shape = [extent];
+    let shapes = vec![&shape as &[usize]; types.len()];
+    case(format!("casts of {} types [{extent}]", types.len()), elementwise(&[extent], reads, body, DType::F32), &shapes)
+}
+
+/// Sums, differences, products, comparisons and choices in one type.
+fn arithmetic(dtype: DType, extent: usize) -> Case {
+    let mut body = reading(2);
+    let (a, b) = (ScalarId(0), ScalarId(1));
+    let difference = body.apply(ScalarOp::Sub, &[a, b]);
+    let product = body.apply(ScalarOp::Mul, &[difference, a]);
+    let three = body.constant(dtype, 3.0);
+    let sum = body.apply(ScalarOp::Add, &[product, three]);
+    let larger = body.apply(ScalarOp::Max, &[sum, b]);
+    let smaller = body.apply(ScalarOp::Min, &[a, difference]);
+    let below = body.apply(ScalarOp::Lt, &[larger, three]);
+    let equal = body.apply(ScalarOp::Eq, &[smaller, a]);
+    let either = body.apply(ScalarOp::Or, &[below, equal]);
+    let chosen = body.apply(ScalarOp::Select, &[either, larger, smaller]);
+    if dtype.is_float() {
+        let tanh = body.apply(ScalarOp::Tanh, &[chosen]);
+        let exp = body.apply(ScalarOp::Exp, &[tanh]);
+        body.apply(ScalarOp::Log, &[exp]);
+    }
+    let reads = vec![read(0, dtype, axes(&[0])), read(1, dtype, axes(&[0]))];
+    case(
+        format!("arithmetic of {dtype} [{extent}]"),
+        elementwise(&[extent], reads, body, dtype),
+        &[&[extent] as &[usize]; 2],
+    )
+}
+
+/// Sums of products with a transposed operand in one type.
+fn typed_sum(dtype: DType, extent: usize) -> Case {
+    let mut body = reading(2);
+    body.apply(ScalarOp::Mul, &[ScalarId(0), ScalarId(1)]);
+    let nest = Nest {
+        extents: vec![5, extent],
+        outputs: 1,
+        reads: vec![read(0, dtype, axes(&[0, 1])), read(1, dtype, axes(&[1, 0]))],
+        body,
+        reducer: Some(Reducer::Sum),
+        epilogue: None,
+        dtype,
+    };
+    case(format!("sum of {dtype} [5, {extent}]"), nest, &[&[5, extent], &[extent, 5]])
 }
 
 /// Bools from comparisons, their operations, and a bool result.
@@ -265,6 +326,18 @@ fn padded(rows: usize, columns: usize) -> Case {
     body.apply(ScalarOp::Select, &[inside, ScalarId(0), border]);
     let nest = elementwise(&extents, vec![read(0, DType::F32, index)], body, DType::F32);
     case(format!("padded [{rows}, {columns}]"), nest, &[&[rows, columns]])
+}
+
+/// An operand with two rows above and one below.
+pub fn between_rows(rows: usize, columns: usize) -> Case {
+    let extents = [rows + 3, columns];
+    let index = vec![clamped(0, 2, rows, &extents), Index::axis(1)];
+    let mut body = reading(1);
+    let inside = within(&mut body, Index::axis(0), 2.0, rows);
+    let border = body.constant(DType::F32, 0.0);
+    body.apply(ScalarOp::Select, &[inside, ScalarId(0), border]);
+    let nest = elementwise(&extents, vec![read(0, DType::F32, index)], body, DType::F32);
+    case(format!("between_rows [{rows}, {columns}]"), nest, &[&[rows, columns]])
 }
 
 /// Three operands side by side on the last axis, of as many columns, one column and twice as many.

@@ -71,7 +71,7 @@ impl TrainLine {
         line_: &[f32],
         label: &[u32],
         r#type: &[bool],
-        half: &[f32],
+        half: &[::tapeless::bf16],
         lr: f32,
         count: i32,
     ) -> ::core::result::Result<TrainLineOutput<'_>, ::tapeless::Error> {

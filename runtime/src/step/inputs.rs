@@ -16,8 +16,8 @@ pub(super) struct InputDecl {
     name: String,
     dtype: DType,
     shape: Vec<usize>,
-    /// What the elements must be, if the step uses them as indices.
-    bound: Option<Bound>,
+    /// What elements must be that the step uses as indices.
+    bounds: Vec<Bound>,
     /// The position among the plan's leaves.
     leaf: usize,
     /// Where the elements go that cannot be read in place.
@@ -40,7 +40,7 @@ impl Inputs {
                 name: name.clone(),
                 dtype: planned.dtype,
                 shape: planned.shape.clone(),
-                bound: plan.bounds.iter().find(|bound| bound.leaf == leaf).cloned(),
+                bounds: plan.bounds.iter().filter(|bound| bound.leaf == leaf).cloned().collect(),
                 leaf,
                 converted: None,
             };
@@ -92,7 +92,8 @@ impl InputDecl {
         if input.len() != self.elements() {
             return Err(self.wrong_length(step, input.len()));
         }
-        match self.bound.as_ref().and_then(|bound| Some((bound.below, input.outside(bound)?))) {
+        let outside = self.bounds.iter().find_map(|bound| Some((bound.below, input.outside(bound)?)));
+        match outside {
             Some((bound, (position, value))) => {
                 let (step, input) = (step.to_string(), self.name.clone());
                 Err(Error::IndexOutOfRange { step, input, position, value, bound })

@@ -119,7 +119,7 @@ impl Step {
     }
 
     /// The gradient of a parameter in the last run, for steps compiled with [`Options::keep_gradients`]. Where the step
-    /// names several models, the key begins with the binding: `d.fc1.weight`.
+    /// names several models, the key begins with the binding: `d.fc1.weight`. Gradients of other types than f32 are converted.
     pub fn gradient(&self, key: &str) -> Result<View<'_, f32>, Error> {
         let step = || self.graph.name.clone();
         if !self.keep_gradients {
@@ -128,7 +128,7 @@ impl Step {
         let gradients = || self.results.iter().filter_map(|result| Some((self.gradient_key(&result.role)?, result)));
         match gradients().find(|(name, _)| name == key) {
             Some(_) if !self.ran => Err(Error::NotRun { step: step() }),
-            Some((_, result)) => Ok(result.view(&self.workspace)),
+            Some((_, result)) => Ok(result.floats(&self.workspace)),
             None => {
                 let names: Vec<String> = gradients().map(|(name, _)| name).collect();
                 let nearest = nearest(key, names.iter().map(String::as_str));

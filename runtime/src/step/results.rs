@@ -27,8 +27,8 @@ impl StepResult {
         let Place::Workspace(offset) = buffer.place else {
             return Err(format!("the result {:?} lies in a leaf", result.role));
         };
-        if elements != buffer.elements || matches!(buffer.dtype, DType::F16 | DType::Bf16) {
-            return Err(format!("the result {:?} is no {} array of {elements} elements", result.role, buffer.dtype));
+        if elements != buffer.elements {
+            return Err(format!("the result {:?} is no array of {elements} elements", result.role));
         }
         let bools = if buffer.dtype == DType::Bool { vec![false; elements] } else { Vec::new() };
         Ok(StepResult {
@@ -55,17 +55,29 @@ impl StepResult {
         View::borrowed(elements.expect("generated code knows the types of results"), &self.shape)
     }
 
+    /// The elements of a float as f32.
+    pub(super) fn floats<'a>(&'a self, workspace: &'a Memory) -> View<'a, f32> {
+        let converted = |elements| View::converted(elements, &self.shape);
+        match self.elements(workspace) {
+            Elements::F16(elements) => converted(elements.iter().map(|x| x.to_f32()).collect()),
+            Elements::Bf16(elements) => converted(elements.iter().map(|x| x.to_f32()).collect()),
+            Elements::F64(elements) => converted(elements.iter().map(|&x| x as f32).collect()),
+            _ => self.view(workspace),
+        }
+    }
+
     fn elements<'a>(&'a self, workspace: &'a Memory) -> Elements<'a> {
         let (offset, elements) = (self.offset, self.elements);
         match self.dtype {
             DType::F32 => Elements::F32(workspace.slice(offset, elements)),
+            DType::F16 => Elements::F16(workspace.slice(offset, elements)),
+            DType::Bf16 => Elements::Bf16(workspace.slice(offset, elements)),
             DType::F64 => Elements::F64(workspace.slice(offset, elements)),
             DType::U32 => Elements::U32(workspace.slice(offset, elements)),
             DType::I32 => Elements::I32(workspace.slice(offset, elements)),
             DType::I64 => Elements::I64(workspace.slice(offset, elements)),
             DType::U8 => Elements::U8(workspace.slice(offset, elements)),
             DType::Bool => Elements::Bool(&self.bools),
-            DType::F16 | DType::Bf16 => unreachable!("results of half precision are refused when the step is compiled"),
         }
     }
 }

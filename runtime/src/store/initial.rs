@@ -13,6 +13,8 @@ pub(super) fn initial(initial: Initial, key: Key, element: usize) -> f64 {
         Initial::Constant(value) => value,
         Initial::Uniform { low, high } => uniform(low, high, key.uniform(element)),
         Initial::Normal { std } => std * key.normal(element),
+        Initial::PaddedNormal { from, to, .. } if (from..to).contains(&element) => 0.0,
+        Initial::PaddedNormal { std, .. } => std * key.normal(element),
         Initial::TruncatedNormal { std } => (0..)
             .find_map(|attempt| truncated(std, key.fold(attempt), element))
             .expect("every attempt has a fair chance, and there is no last one"),

@@ -13,8 +13,9 @@ pub(crate) use layout::Place;
 pub(crate) use slots::{SlotDecl, Slots, ty};
 
 use crate::device::Device;
+use crate::elements::Element;
 use crate::error::Error;
-use crate::memory::Memory;
+use crate::memory::{Memory, Plain};
 use crate::tensor::View;
 use layout::Layout;
 use std::fmt;
@@ -54,6 +55,11 @@ pub struct Store {
     seed: Memory,
 }
 
+/// An element type that lies in stores as it is in programs: every one but bool.
+pub trait Stored: Element + Plain {}
+
+impl<T: Element + Plain> Stored for T {}
+
 /// Which store it is; no two of a program are equal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct StoreId(u64);
@@ -73,9 +79,6 @@ impl Store {
     }
 
     fn from_description(description: ModelDescription, seed: Seed) -> Result<Store, Error> {
-        if let Some(tensor) = description.tensors.iter().find(|tensor| !values::storable(tensor.ty.dtype)) {
-            return Err(Error::ElementType { name: tensor.key.clone(), dtype: tensor.ty.dtype });
-        }
         let layout = layout::layout(&description.tensors);
         let mut tensors = Memory::zeroed(layout.bytes)?;
         for (position, (tensor, place)) in description.tensors.iter().zip(&layout.places).enumerate() {
@@ -103,30 +106,53 @@ impl Store {
         self.seed.slice_mut(0, 2).copy_from_slice(&[seed.0 as u32, (seed.0 >> 32) as u32]);
     }
 
-    /// The tensor of that key. Tensors of other types than f32 are shown converted.
+    /// The tensor of that key. Tensors of other types than f32 are shown converted; [`Store::get_typed`] has them as they are.
     pub fn get(&self, key: &str) -> Result<View<'_, f32>, Error> {
         let place = self.place(key)?;
         Ok(match place.dtype {
             DType::F32 => View::borrowed(self.tensors.slice(place.offset, place.elements), &place.shape),
-            _ => View::converted(values::read(&self.tensors, place), &place.shape),
+            dtype if dtype.is_float() => View::converted(values::read(&self.tensors, place), &place.shape),
+            _ => View::converted(values::read(&self.tensors, place), &place.shape).of_integers(),
         })
+    }
+
+    /// The tensor of that key, which has this element type.
+    pub fn get_typed<T: Stored>(&self, key: &str) -> Result<View<'_, T>, Error> {
+        let place = self.typed_place::<T>(key)?;
+        Ok(View::borrowed(self.tensors.slice(place.offset, place.elements), &place.shape))
+    }
+
+    /// Replaces the values of the tensor of that key, which has this element type: row-major, in PyTorch's layout.
+    pub fn set_typed<T: Stored>(&mut self, key: &str, elements: &[T]) -> Result<(), Error> {
+        let place = self.typed_place::<T>(key)?.clone();
+        self.check_count(key, &place, elements.len())?;
+        self.tensors.slice_mut(place.offset, place.elements).copy_from_slice(elements);
+        Ok(())
+    }
+
+    fn typed_place<T: Stored>(&self, key: &str) -> Result<&Place, Error> {
+        let place = self.place(key)?;
+        if place.dtype == T::DTYPE {
+            return Ok(place);
+        }
+        let (model, key) = (self.model().to_string(), key.to_string());
+        Err(Error::OtherType { model, key, ty: ty(place.dtype, &place.shape), asked: T::DTYPE })
     }
 
     /// Replaces the values of the tensor of that key: row-major, in PyTorch's layout.
     pub fn set(&mut self, key: &str, elements: &[f32]) -> Result<(), Error> {
         let place = self.place(key)?.clone();
-        if elements.len() != place.elements {
-            let (model, key) = (self.model().to_string(), key.to_string());
-            return Err(Error::ValueCount {
-                model,
-                key,
-                ty: ty(place.dtype, &place.shape),
-                expected: place.elements,
-                found: elements.len(),
-            });
-        }
+        self.check_count(key, &place, elements.len())?;
         values::write(&mut self.tensors, &place, |i| f64::from(elements[i]));
         Ok(())
+    }
+
+    fn check_count(&self, key: &str, place: &Place, found: usize) -> Result<(), Error> {
+        if found == place.elements {
+            return Ok(());
+        }
+        let (model, key) = (self.model().to_string(), key.to_string());
+        Err(Error::ValueCount { model, key, ty: ty(place.dtype, &place.shape), expected: place.elements, found })
     }
 
     /// All parameters and states, in the order in which the model declares them.

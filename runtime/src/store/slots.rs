@@ -112,9 +112,6 @@ impl Slots {
     }
 
     fn check(&self, step: &str, decl: &SlotDecl) -> Result<(), Error> {
-        if !values::storable(decl.dtype) {
-            return Err(Error::ElementType { name: decl.name.clone(), dtype: decl.dtype });
-        }
         let Some(position) = self.find(step, &decl.name) else { return Ok(()) };
         let place = &self.slots[position].place;
         if (place.dtype, &place.shape) == (decl.dtype, &decl.shape) {

@@ -2,14 +2,10 @@
 
 use super::layout::Place;
 use crate::memory::{Memory, Plain};
+use half::{bf16, f16};
 use std::borrow::Cow;
 use tapeless_compiler::dtype::DType;
 use tapeless_compiler::scalar::convert;
-
-/// Whether the elements of a store may have this type.
-pub(super) fn storable(dtype: DType) -> bool {
-    !matches!(dtype, DType::F16 | DType::Bf16)
-}
 
 /// Sets every element of an array, converted as a cast does it.
 pub(super) fn write(memory: &mut Memory, place: &Place, number: impl Fn(usize) -> f64) {
@@ -21,7 +17,8 @@ pub(super) fn write(memory: &mut Memory, place: &Place, number: impl Fn(usize) -
         DType::I32 => fill(memory, place, |i| number(i) as i32),
         DType::I64 => fill(memory, place, |i| number(i) as i64),
         DType::U8 => fill(memory, place, |i| number(i) as u8),
-        DType::F16 | DType::Bf16 => unreachable!("a store refuses tensors of half precision"),
+        DType::F16 => fill(memory, place, |i| f16::from_f64(number(i))),
+        DType::Bf16 => fill(memory, place, |i| bf16::from_f64(number(i))),
     }
 }
 
@@ -34,7 +31,8 @@ pub(super) fn read(memory: &Memory, place: &Place) -> Vec<f32> {
         DType::I32 => gather(memory, place, |x: i32| x as f32),
         DType::I64 => gather(memory, place, |x: i64| x as f32),
         DType::U8 => gather(memory, place, |x: u8| f32::from(x)),
-        DType::F16 | DType::Bf16 => unreachable!("a store refuses tensors of half precision"),
+        DType::F16 => gather(memory, place, f16::to_f32),
+        DType::Bf16 => gather(memory, place, bf16::to_f32),
     }
 }
 
@@ -81,8 +79,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_storable_type_keeps_small_whole_numbers() {
-        for dtype in DType::ALL.into_iter().filter(|&dtype| storable(dtype)) {
+    fn every_type_keeps_small_whole_numbers() {
+        for dtype in DType::ALL {
             let place = Place::new(dtype, &[2, 3], 64);
             let mut memory = Memory::zeroed(128).expect("two lines");
             write(&mut memory, &place, |i| i as f64);

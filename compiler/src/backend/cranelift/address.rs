@@ -290,17 +290,17 @@ impl Emitter<'_, '_> {
 
     /// The element that a variable holds in a lane, clamped to `0..bound`.
     fn gathered(&mut self, var: Var, bound: usize, lane: usize) -> Value {
-        let signed = self.kernel.vars[var.0] == DType::I32;
+        let dtype = self.kernel.vars[var.0];
         let element = match &self.held[var.0] {
             Some(Held::Lanes(vectors)) => {
                 let vector = vectors[lane / LANES];
                 self.builder.ins().extractlane(vector, (lane % LANES) as u8)
             }
-            _ => self.single(var).expect("a verified kernel gathers integers of 32 bits"),
+            _ => self.single(var).expect("a verified kernel gathers integers"),
         };
         let most = self.builder.ins().iconst(types::I64, (bound as i64 - 1).max(0));
-        if signed {
-            let wide = self.builder.ins().sextend(types::I64, element);
+        if matches!(dtype, DType::I32 | DType::I64) {
+            let wide = if dtype == DType::I64 { element } else { self.builder.ins().sextend(types::I64, element) };
             let zero = self.builder.ins().iconst(types::I64, 0);
             let positive = self.builder.ins().smax(wide, zero);
             self.builder.ins().smin(positive, most)
@@ -343,7 +343,9 @@ pub(super) fn collect<'a>(statements: &'a [Statement], accesses: &mut Vec<Access
     for statement in statements {
         match statement {
             Statement::Loop { body, .. } => collect(body, accesses, indices),
-            Statement::Let(_, Expression::Load { parameter, index }) | Statement::Store { parameter, index, .. } => {
+            Statement::Let(_, Expression::Load { parameter, index })
+            | Statement::Store { parameter, index, .. }
+            | Statement::Accumulate { parameter, index, .. } => {
                 accesses.push((*parameter, index));
             }
             Statement::Let(_, Expression::Index(index)) => indices.push(index),

@@ -138,6 +138,7 @@ impl<'a, 'f> Emitter<'a, 'f> {
             }
             Statement::Assign(register, var) => self.assign(*register, *var),
             Statement::Store { parameter, index, value } => self.store(*parameter, index, *value),
+            Statement::Accumulate { parameter, index, value } => self.accumulate(*parameter, index, *value),
         }
     }
 
@@ -348,7 +349,9 @@ impl<'a, 'f> Emitter<'a, 'f> {
                 Statement::Loop { body, .. } => self.collect_lane_operands(body, used),
                 Statement::Let(var, Expression::Apply(_, operands)) if self.varying[var.0] => used.extend(operands),
                 Statement::Let(..) => {}
-                Statement::Assign(_, value) | Statement::Store { value, .. } => used.push(*value),
+                Statement::Assign(_, value) | Statement::Store { value, .. } | Statement::Accumulate { value, .. } => {
+                    used.push(*value)
+                }
             }
         }
     }
@@ -420,7 +423,7 @@ impl<'a, 'f> Emitter<'a, 'f> {
                         Expression::Apply(_, operands) => operands.iter().any(|operand| self.varying[operand.0]),
                     };
                 }
-                Statement::Assign(..) | Statement::Store { .. } => {}
+                Statement::Assign(..) | Statement::Store { .. } | Statement::Accumulate { .. } => {}
             }
         }
     }

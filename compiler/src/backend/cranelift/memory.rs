@@ -1,11 +1,13 @@
 //! Loads and stores: single elements, neighbours in one vector, and lanes gathered one by one.
 
+use super::address::Access;
 use super::emitter::{Emitter, Phase};
 use super::operation::{Width, value_type};
 use super::{EmitError, LANES};
 use crate::dtype::DType;
 use crate::kernel::{ParameterId, Var};
 use crate::nest::{Atom, Index};
+use crate::scalar::ScalarOp;
 use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Value, types};
 
 impl Emitter<'_, '_> {
@@ -42,7 +44,7 @@ impl Emitter<'_, '_> {
         index.any(&mut |atom| matches!(atom, Atom::Gathered { read, .. } if self.varying[*read]))
     }
 
-    /// The vector of four single values; bools are words here.
+    /// The vector of four single values; elements are words here, as in memory.
     fn gather(
         &mut self,
         dtype: DType,
@@ -60,17 +62,20 @@ impl Emitter<'_, '_> {
     /// One element.
     pub(super) fn load(&mut self, parameter: ParameterId, index: &Index) -> Result<Value, EmitError> {
         let word = self.load_word(parameter, index, 0)?;
-        match self.kernel.parameters[parameter.0].dtype {
-            DType::Bool => self.operations(Width::Single).bool_of_word(word),
-            _ => Ok(word),
-        }
+        let dtype = self.kernel.parameters[parameter.0].dtype;
+        self.operations(Width::Single).value_of_word(dtype, word)
     }
 
-    /// An element as it is in memory.
+    /// An element as it is in memory, with zeros above if it has fewer than 32 bits.
     fn load_word(&mut self, parameter: ParameterId, index: &Index, lane: usize) -> Result<Value, EmitError> {
-        let ty = value_type(word_type(self.kernel.parameters[parameter.0].dtype), Width::Single)?;
+        let dtype = self.kernel.parameters[parameter.0].dtype;
+        let ty = value_type(word_type(dtype), Width::Single)?;
         let (pointer, displacement) = self.address((parameter, index), lane)?;
-        Ok(self.builder.ins().load(ty, flags(), pointer, displacement))
+        Ok(match dtype.size() {
+            1 => self.builder.ins().uload8(ty, flags(), pointer, displacement),
+            2 => self.builder.ins().uload16(ty, flags(), pointer, displacement),
+            _ => self.builder.ins().load(ty, flags(), pointer, displacement),
+        })
     }
 
     /// The elements of one group of lanes.
@@ -82,41 +87,105 @@ impl Emitter<'_, '_> {
     ) -> Result<Value, EmitError> {
         let dtype = self.kernel.parameters[parameter.0].dtype;
         let words = if self.contiguous(index) {
-            let ty = value_type(dtype, Width::Lanes)?;
+            let ty = value_type(word_type(dtype), Width::Lanes)?;
             let (pointer, displacement) = self.address((parameter, index), group * LANES)?;
-            self.builder.ins().load(ty, flags(), pointer, displacement)
+            match dtype.size() {
+                1 => {
+                    let packed = self.builder.ins().load(types::I32, flags(), pointer, displacement);
+                    self.operations(Width::Lanes).unpacked_bytes(packed)
+                }
+                2 => self.builder.ins().uload16x4(flags(), pointer, displacement),
+                _ => self.builder.ins().load(ty, flags(), pointer, displacement),
+            }
         } else {
             self.gather(word_type(dtype), |emitter, lane| emitter.load_word(parameter, index, group * LANES + lane))?
         };
-        match dtype {
-            DType::Bool => self.operations(Width::Lanes).bool_of_word(words),
-            _ => Ok(words),
-        }
+        self.operations(Width::Lanes).value_of_word(dtype, words)
     }
 
     /// Stores one element, or one per lane.
     pub(super) fn store(&mut self, parameter: ParameterId, index: &Index, value: Var) -> Result<(), EmitError> {
-        let bools = self.kernel.parameters[parameter.0].dtype == DType::Bool;
+        let dtype = self.kernel.parameters[parameter.0].dtype;
         let width = self.width();
-        let values = match width {
-            Width::Single => vec![self.single(value)?],
-            Width::Lanes => self.vectors(value)?,
-        };
-        for (group, mut value) in values.into_iter().enumerate() {
-            if bools {
-                value = self.operations(width).word_of_bool(value);
-            }
-            if width == Width::Single || self.contiguous(index) {
-                let (pointer, displacement) = self.address((parameter, index), group * LANES)?;
-                self.builder.ins().store(flags(), value, pointer, displacement);
-                continue;
-            }
-            for lane in 0..LANES {
-                let (pointer, displacement) = self.address((parameter, index), group * LANES + lane)?;
-                let element = self.builder.ins().extractlane(value, lane as u8);
-                self.builder.ins().store(flags(), element, pointer, displacement);
+        for (group, value) in self.written(value)?.into_iter().enumerate() {
+            let word = self.operations(width).word_of_value(dtype, value)?;
+            let place = (parameter, index);
+            match width {
+                Width::Single => self.store_word(place, 0, word)?,
+                Width::Lanes if self.contiguous(index) => self.store_words(place, group * LANES, word)?,
+                Width::Lanes => {
+                    for lane in 0..LANES {
+                        let element = self.builder.ins().extractlane(word, lane as u8);
+                        self.store_word(place, group * LANES + lane, element)?;
+                    }
+                }
             }
         }
+        Ok(())
+    }
+
+    /// Adds to one element, or to one per lane, which are different ones.
+    pub(super) fn accumulate(&mut self, parameter: ParameterId, index: &Index, value: Var) -> Result<(), EmitError> {
+        let dtype = self.kernel.parameters[parameter.0].dtype;
+        let (place, width) = ((parameter, index), self.width());
+        for (group, value) in self.written(value)?.into_iter().enumerate() {
+            match width {
+                Width::Single => self.add_to(place, 0, value)?,
+                Width::Lanes if self.contiguous(index) => {
+                    let before = self.load_lanes(parameter, index, group)?;
+                    let sum = self.operations(width).apply(ScalarOp::Add, dtype, &[before, value])?;
+                    let words = self.operations(width).word_of_value(dtype, sum)?;
+                    self.store_words(place, group * LANES, words)?;
+                }
+                Width::Lanes => {
+                    for lane in 0..LANES {
+                        let element = self.builder.ins().extractlane(value, lane as u8);
+                        self.add_to(place, group * LANES + lane, element)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds to the element of a lane.
+    fn add_to(&mut self, place: Access<'_>, lane: usize, value: Value) -> Result<(), EmitError> {
+        let dtype = self.kernel.parameters[place.0.0].dtype;
+        let word = self.load_word(place.0, place.1, lane)?;
+        let mut operations = self.operations(Width::Single);
+        let before = operations.value_of_word(dtype, word)?;
+        let sum = operations.apply(ScalarOp::Add, dtype, &[before, value])?;
+        let word = operations.word_of_value(dtype, sum)?;
+        self.store_word(place, lane, word)
+    }
+
+    /// What is written of a variable: one value, or one vector per group of lanes.
+    fn written(&mut self, value: Var) -> Result<Vec<Value>, EmitError> {
+        match self.width() {
+            Width::Single => Ok(vec![self.single(value)?]),
+            Width::Lanes => self.vectors(value),
+        }
+    }
+
+    /// Stores what one element is in memory.
+    fn store_word(&mut self, place: Access<'_>, lane: usize, word: Value) -> Result<(), EmitError> {
+        let (pointer, displacement) = self.address(place, lane)?;
+        match self.kernel.parameters[place.0.0].dtype.size() {
+            1 => self.builder.ins().istore8(flags(), word, pointer, displacement),
+            2 => self.builder.ins().istore16(flags(), word, pointer, displacement),
+            _ => self.builder.ins().store(flags(), word, pointer, displacement),
+        };
+        Ok(())
+    }
+
+    /// Stores what neighbouring elements are in memory, the first of them at a lane.
+    fn store_words(&mut self, place: Access<'_>, lane: usize, words: Value) -> Result<(), EmitError> {
+        let (pointer, displacement) = self.address(place, lane)?;
+        let value = match self.kernel.parameters[place.0.0].dtype.size() {
+            bytes @ (1 | 2) => self.operations(Width::Lanes).packed(bytes, words),
+            _ => words,
+        };
+        self.builder.ins().store(flags(), value, pointer, displacement);
         Ok(())
     }
 }
@@ -126,7 +195,10 @@ pub(super) fn flags() -> MemFlagsData {
     MemFlagsData::new().with_notrap()
 }
 
-/// The type of an element in memory.
+/// The type of the word that an element is in memory.
 fn word_type(dtype: DType) -> DType {
-    if dtype == DType::Bool { DType::U32 } else { dtype }
+    match dtype {
+        DType::Bool | DType::U8 | DType::F16 | DType::Bf16 => DType::U32,
+        other => other,
+    }
 }

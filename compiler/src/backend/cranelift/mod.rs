@@ -1,8 +1,8 @@
 //! The CPU back end: kernels through Cranelift to machine code.
 //!
 //! A kernel enters, one position-independent function leaves: System V calling convention, its one parameter a pointer to one
-//! pointer per parameter of the kernel, no relocations, no calls, no traps. Lanes are four 32-bit words. A bool is the word 0
-//! or 1 in memory, one byte as a scalar and a mask of ones in lanes.
+//! pointer per parameter of the kernel, no relocations, no calls, no traps. Lanes are four 32-bit words: kernels on types of
+//! 64 bits have no lanes. A bool is the word 0 or 1 in memory, one byte as a scalar and a mask of ones in lanes.
 //!
 //! Cranelift neither unrolls nor schedules, and hoists only with an optimisation level that ruins schedules; so the kernel
 //! says what is unrolled and interleaved, and addresses are taken apart here: what does not change in a loop is computed
@@ -11,6 +11,7 @@
 mod address;
 mod emitter;
 mod memory;
+mod narrow;
 mod operation;
 
 use crate::dtype::DType;
@@ -50,9 +51,6 @@ pub enum EmitError {
     /// The target has other pointers than of 64 bits.
     #[error("the target has pointers of {0} bits, not of 64")]
     Pointers(u8),
-    /// An element type that CPU kernels do not compute with.
-    #[error("kernels on this target do not compute with {0}")]
-    DType(DType),
     /// An element type in a lanes loop that does not fill a lane.
     #[error("{0} does not fill a lane of four bytes")]
     Lane(DType),

@@ -1,6 +1,6 @@
 //! Scalar operations as instructions, on single values and on lanes.
 //!
-//! A single bool is a byte that is 0 or 1; in lanes it is a word of zeros or ones.
+//! A single bool is a byte that is 0 or 1; in lanes it is a word of zeros or ones. A u8 is a word of 32 bits, 0 to 255.
 
 use super::EmitError;
 use crate::dtype::DType;
@@ -20,16 +20,21 @@ pub(super) enum Width {
 
 /// The type of a value.
 pub(super) fn value_type(dtype: DType, width: Width) -> Result<Type, EmitError> {
-    match (dtype, width) {
+    match (dtype.computed(), width) {
         (DType::F32, Width::Single) => Ok(types::F32),
         (DType::F64, Width::Single) => Ok(types::F64),
-        (DType::I32 | DType::U32, Width::Single) => Ok(types::I32),
+        (DType::I64, Width::Single) => Ok(types::I64),
+        (DType::I32 | DType::U32 | DType::U8, Width::Single) => Ok(types::I32),
         (DType::Bool, Width::Single) => Ok(types::I8),
         (DType::F32, Width::Lanes) => Ok(types::F32X4),
-        (DType::I32 | DType::U32 | DType::Bool, Width::Lanes) => Ok(types::I32X4),
-        (DType::F64, Width::Lanes) => Err(EmitError::Lane(dtype)),
-        _ => Err(EmitError::DType(dtype)),
+        (DType::I32 | DType::U32 | DType::U8 | DType::Bool, Width::Lanes) => Ok(types::I32X4),
+        (DType::F64 | DType::I64, Width::Lanes) => Err(EmitError::Lane(dtype)),
+        (DType::F16 | DType::Bf16, _) => unreachable!("half precision is computed in f32"),
     }
+}
+
+fn is_signed(dtype: DType) -> bool {
+    matches!(dtype, DType::I32 | DType::I64)
 }
 
 /// The instructions of operations.
@@ -46,11 +51,13 @@ impl Operations<'_, '_> {
             DType::F32 => (value as f32).to_bits(),
             DType::I32 => (value as i32) as u32,
             DType::U32 => value as u32,
+            DType::U8 => u32::from(value as u8),
             _ => u32::from(value != 0.0),
         };
         Ok(match (self.width, dtype) {
             (Width::Single, DType::F32) => self.builder.ins().f32const(value as f32),
             (Width::Single, DType::F64) => self.builder.ins().f64const(value),
+            (Width::Single, DType::I64) => self.builder.ins().iconst(ty, value as i64),
             (Width::Single, _) => self.builder.ins().iconst(ty, i64::from(word)),
             (Width::Lanes, DType::Bool) => self.words(ty, 0u32.wrapping_sub(word)),
             (Width::Lanes, _) => self.words(ty, word),
@@ -67,7 +74,11 @@ impl Operations<'_, '_> {
     /// The operation on operands of this type; all but the condition of a select have it.
     pub(super) fn apply(&mut self, op: ScalarOp, dtype: DType, x: &[Value]) -> Result<Value, EmitError> {
         use ScalarOp::*;
-        let float = dtype.is_float();
+        let (float, signed) = (dtype.is_float(), is_signed(dtype));
+        if dtype == DType::U8 && matches!(op, Add | Sub | Mul) {
+            let word = self.apply(op, DType::U32, x)?;
+            return self.low_byte(word);
+        }
         let ins = self.builder.ins();
         Ok(match op {
             Add if float => ins.fadd(x[0], x[1]),
@@ -86,9 +97,9 @@ impl Operations<'_, '_> {
             Round => ins.nearest(x[0]),
             Max if float => self.extremum(x[1], x[0], x)?,
             Min if float => self.extremum(x[0], x[1], x)?,
-            Max if dtype == DType::I32 => ins.smax(x[0], x[1]),
+            Max if signed => ins.smax(x[0], x[1]),
             Max => ins.umax(x[0], x[1]),
-            Min if dtype == DType::I32 => ins.smin(x[0], x[1]),
+            Min if signed => ins.smin(x[0], x[1]),
             Min => ins.umin(x[0], x[1]),
             Eq | Ne | Lt | Le => self.compare(op, dtype, x[0], x[1]),
             And => ins.band(x[0], x[1]),
@@ -98,13 +109,16 @@ impl Operations<'_, '_> {
             Not => ins.bxor_imm_u(x[0], 1),
             Select => self.choose(x[0], x[1], x[2]),
             ShiftLeft(_) | ShiftRight(_) => self.shift(op, dtype, x[0]),
+            PowerOfTwo => self.power_of_two(x[0]),
+            Logb => self.exponent(x[0]),
+            Narrow(to) => self.narrowed(to, x[0])?,
             Bits(to) => self.reinterpret(x[0], value_type(to, self.width)?),
             Cast(to) => self.cast(op, dtype, to, x[0])?,
             Exp | Expm1 | Log | Log1p | Sin | Cos | Tanh | Erf => return Err(EmitError::Operation { op, dtype }),
         })
     }
 
-    fn shift(&mut self, op: ScalarOp, dtype: DType, x: Value) -> Value {
+    pub(super) fn shift(&mut self, op: ScalarOp, dtype: DType, x: Value) -> Value {
         let (ScalarOp::ShiftLeft(by) | ScalarOp::ShiftRight(by)) = op else { unreachable!("{op} does not shift") };
         let by = self.builder.ins().iconst(types::I32, i64::from(by));
         match (op, dtype) {
@@ -112,6 +126,21 @@ impl Operations<'_, '_> {
             (_, DType::I32) => self.builder.ins().sshr(x, by),
             _ => self.builder.ins().ushr(x, by),
         }
+    }
+
+    fn power_of_two(&mut self, x: Value) -> Value {
+        let biased = self.builder.ins().iadd_imm_s(x, 1023);
+        let wide = self.builder.ins().uextend(types::I64, biased);
+        let bits = self.builder.ins().ishl_imm_u(wide, 52);
+        self.reinterpret(bits, types::F64)
+    }
+
+    fn exponent(&mut self, x: Value) -> Value {
+        let bits = self.reinterpret(x, types::I64);
+        let upper = self.builder.ins().ushr_imm_u(bits, 52);
+        let word = self.builder.ins().ireduce(types::I32, upper);
+        let biased = self.builder.ins().band_imm_s(word, 0x7ff);
+        self.builder.ins().iadd_imm_s(biased, -1023)
     }
 
     /// All bits as another type of the same size.
@@ -123,7 +152,7 @@ impl Operations<'_, '_> {
     }
 
     /// The first where the condition holds, the second elsewhere.
-    fn choose(&mut self, condition: Value, first: Value, second: Value) -> Value {
+    pub(super) fn choose(&mut self, condition: Value, first: Value, second: Value) -> Value {
         match self.width {
             Width::Single => self.builder.ins().select(condition, first, second),
             Width::Lanes => {
@@ -154,32 +183,49 @@ impl Operations<'_, '_> {
             };
             return self.builder.ins().fcmp(condition, a, b);
         }
-        let condition = match (op, dtype) {
+        let condition = match (op, is_signed(dtype)) {
             (ScalarOp::Eq, _) => IntCC::Equal,
             (ScalarOp::Ne, _) => IntCC::NotEqual,
-            (ScalarOp::Lt, DType::I32) => IntCC::SignedLessThan,
-            (ScalarOp::Lt, _) => IntCC::UnsignedLessThan,
-            (_, DType::I32) => IntCC::SignedLessThanOrEqual,
-            _ => IntCC::UnsignedLessThanOrEqual,
+            (ScalarOp::Lt, true) => IntCC::SignedLessThan,
+            (ScalarOp::Lt, false) => IntCC::UnsignedLessThan,
+            (_, true) => IntCC::SignedLessThanOrEqual,
+            (_, false) => IntCC::UnsignedLessThanOrEqual,
         };
         self.builder.ins().icmp(condition, a, b)
     }
 
     fn cast(&mut self, op: ScalarOp, from: DType, to: DType, x: Value) -> Result<Value, EmitError> {
-        use DType::{Bool, F32, F64, I32, U32};
+        use DType::{Bool, F32, F64, I32, I64, U8, U32};
         let ty = value_type(to, self.width)?;
         Ok(match (from, to) {
             _ if from == to => x,
             (F32, F64) => self.builder.ins().fpromote(ty, x),
             (F64, F32) => self.builder.ins().fdemote(ty, x),
-            (F32 | F64, I32) => self.builder.ins().fcvt_to_sint_sat(ty, x),
+            (F32 | F64, I32 | I64) => self.builder.ins().fcvt_to_sint_sat(ty, x),
             (F32 | F64, U32) => self.builder.ins().fcvt_to_uint_sat(ty, x),
-            (I32, F32 | F64) => self.builder.ins().fcvt_from_sint(ty, x),
+            (F32 | F64, U8) => {
+                let whole = self.builder.ins().fcvt_to_sint_sat(ty, x);
+                self.clamped_byte(whole)?
+            }
+            (I32 | U8 | I64, F32 | F64) => self.builder.ins().fcvt_from_sint(ty, x),
             (U32, F32 | F64) => self.builder.ins().fcvt_from_uint(ty, x),
-            (F32 | F64 | I32 | U32, Bool) => {
+            (F32 | F64 | I32 | U32 | U8 | I64, Bool) => {
                 let zero = self.constant(from, 0.0)?;
                 self.compare(ScalarOp::Ne, from, x, zero)
             }
+            (I32 | U32 | U8 | I64, I32 | U32 | U8 | I64) => self.cast_integer(from, to, x)?,
+            (Bool, F32 | F64 | I32 | U32 | U8 | I64) => {
+                let (one, zero) = (self.constant(to, 1.0)?, self.constant(to, 0.0)?);
+                self.choose(x, one, zero)
+            }
+            _ => return Err(EmitError::Operation { op, dtype: from }),
+        })
+    }
+
+    /// An integer as another one; what does not fit becomes the nearest that does.
+    fn cast_integer(&mut self, from: DType, to: DType, x: Value) -> Result<Value, EmitError> {
+        use DType::{I32, I64, U8, U32};
+        Ok(match (from, to) {
             (I32, U32) => {
                 let zero = self.constant(I32, 0.0)?;
                 self.builder.ins().smax(x, zero)
@@ -188,11 +234,27 @@ impl Operations<'_, '_> {
                 let most = self.constant(U32, f64::from(i32::MAX))?;
                 self.builder.ins().umin(x, most)
             }
-            (Bool, F32 | F64 | I32 | U32) => {
-                let (one, zero) = (self.constant(to, 1.0)?, self.constant(to, 0.0)?);
-                self.choose(x, one, zero)
+            (I32, U8) => self.clamped_byte(x)?,
+            (U32, U8) => {
+                let most = self.constant(U32, 255.0)?;
+                self.builder.ins().umin(x, most)
             }
-            _ => return Err(EmitError::Operation { op, dtype: from }),
+            (I32, I64) => self.builder.ins().sextend(types::I64, x),
+            (U32 | U8, I64) => self.builder.ins().uextend(types::I64, x),
+            (I64, _) => {
+                let (low, high) = match to {
+                    I32 => (i64::from(i32::MIN), i64::from(i32::MAX)),
+                    U32 => (0, i64::from(u32::MAX)),
+                    _ => (0, 255),
+                };
+                let low = self.builder.ins().iconst(types::I64, low);
+                let high = self.builder.ins().iconst(types::I64, high);
+                let above = self.builder.ins().smax(x, low);
+                let within = self.builder.ins().smin(above, high);
+                self.builder.ins().ireduce(types::I32, within)
+            }
+            // A byte is a word of 32 bits already.
+            _ => x,
         })
     }
 

@@ -17,12 +17,12 @@ const SIN: [f64; 3] = [-1.951_529_589_1e-4, 8.332_160_873_6e-3, -1.666_665_461_1
 /// `(cos(r) - 1 + r^2 / 2) / r^4` in r^2, highest power first.
 const COS: [f64; 3] = [2.443_315_711_809_948e-5, -1.388_731_625_493_765e-3, 4.166_664_568_298_827e-2];
 /// r is at most this for every x that can be taken apart; for greater x the result is held between -1 and 1 only.
-const LARGEST: f64 = 0.79;
+pub(super) const LARGEST: f64 = 0.79;
 
 impl Expansion<'_> {
     pub(super) fn sin(&mut self, x: Var) -> Last {
         let (quarters, r) = self.quarters(x);
-        self.turned(quarters, r)
+        self.turned(quarters, r, &SIN, &COS)
     }
 
     /// The sine a quarter turn further.
@@ -30,7 +30,7 @@ impl Expansion<'_> {
         let (quarters, r) = self.quarters(x);
         let one = self.integer(1.0);
         let next = self.apply(ScalarOp::Add, &[quarters, one]);
-        self.turned(next, r)
+        self.turned(next, r, &SIN, &COS)
     }
 
     /// n and r; the lowest two bits of n are right, whatever the others are.
@@ -49,14 +49,14 @@ impl Expansion<'_> {
         (self.apply(Bits(DType::I32), &[rounded]), r)
     }
 
-    /// The sine of so many quarters and r.
-    fn turned(&mut self, quarters: Var, r: Var) -> Last {
+    /// The sine of so many quarters and r, with the coefficients that [`SIN`] and [`COS`] are in f32.
+    pub(super) fn turned(&mut self, quarters: Var, r: Var, sin: &[f64], cos: &[f64]) -> Last {
         use ScalarOp::*;
         let square = self.apply(Mul, &[r, r]);
-        let tail = self.polynomial(&SIN, square);
+        let tail = self.polynomial(sin, square);
         let cube = self.apply(Mul, &[square, r]);
         let sin = self.apply(Fma, &[tail, cube, r]);
-        let tail = self.polynomial(&COS, square);
+        let tail = self.polynomial(cos, square);
         let (one, half) = (self.float(1.0), self.float(-0.5));
         let head = self.apply(Fma, &[square, half, one]);
         let fourth = self.apply(Mul, &[square, square]);

@@ -1,10 +1,11 @@
-//! Transcendental operations on f32 made of basic ones.
+//! Transcendental operations made of basic ones, on f32 and on f64.
 //!
-//! A kernel enters that may use the operations with [`ScalarOp::is_transcendental`] on f32; one leaves that does not, and whose
+//! A kernel enters that may use the operations with [`ScalarOp::is_transcendental`]; one leaves that does not, and whose
 //! results are within [`ScalarOp::ulps`] of the exact ones over the whole range: overflow, results below the smallest normal
 //! number, infinities and NaN included. So no back end has to call a library, and all of them round alike.
 
 mod circular;
+mod double;
 mod exponential;
 mod odd;
 
@@ -12,7 +13,7 @@ use super::{Expression, Kernel, Statement, Var};
 use crate::dtype::DType;
 use crate::scalar::ScalarOp;
 
-/// The kernel with the transcendental operations on f32 written out.
+/// The kernel with the transcendental operations written out.
 pub fn approximate(kernel: &Kernel) -> Kernel {
     let mut writer = Writer { kernel: kernel.clone(), constants: Vec::new() };
     let body = std::mem::take(&mut writer.kernel.body);
@@ -36,6 +37,8 @@ struct Writer {
 
 /// The variables and statements that take the place of one operation.
 struct Expansion<'a> {
+    /// The type that is computed in.
+    dtype: DType,
     writer: &'a mut Writer,
     statements: &'a mut Vec<Statement>,
 }
@@ -49,18 +52,12 @@ impl Writer {
                     let body = self.statements(body);
                     result.push(Statement::Loop { id, extent, kind, body });
                 }
-                Statement::Let(var, Expression::Apply(op, operands)) if self.kernel.vars[var.0] == DType::F32 => {
-                    let mut expansion = Expansion { writer: self, statements: &mut result };
-                    let last = match op {
-                        ScalarOp::Exp => expansion.exp(operands[0]),
-                        ScalarOp::Expm1 => expansion.expm1(operands[0]),
-                        ScalarOp::Log => expansion.log(operands[0]),
-                        ScalarOp::Log1p => expansion.log1p(operands[0]),
-                        ScalarOp::Sin => expansion.sin(operands[0]),
-                        ScalarOp::Cos => expansion.cos(operands[0]),
-                        ScalarOp::Tanh => expansion.tanh(operands[0]),
-                        ScalarOp::Erf => expansion.erf(operands[0]),
-                        _ => (op, operands),
+                Statement::Let(var, Expression::Apply(op, operands)) if op.is_transcendental() => {
+                    let dtype = self.kernel.vars[var.0];
+                    let mut expansion = Expansion { dtype, writer: self, statements: &mut result };
+                    let last = match dtype {
+                        DType::F64 => expansion.in_double(op, operands[0]),
+                        _ => expansion.in_single(op, operands[0]),
                     };
                     result.push(Statement::Let(var, Expression::Apply(last.0, last.1)));
                 }
@@ -75,6 +72,20 @@ impl Writer {
 type Last = (ScalarOp, Vec<Var>);
 
 impl Expansion<'_> {
+    fn in_single(&mut self, op: ScalarOp, x: Var) -> Last {
+        match op {
+            ScalarOp::Exp => self.exp(x),
+            ScalarOp::Expm1 => self.expm1(x),
+            ScalarOp::Log => self.log(x),
+            ScalarOp::Log1p => self.log1p(x),
+            ScalarOp::Sin => self.sin(x),
+            ScalarOp::Cos => self.cos(x),
+            ScalarOp::Tanh => self.tanh(x),
+            ScalarOp::Erf => self.erf(x),
+            other => unreachable!("{other} is made of nothing else"),
+        }
+    }
+
     /// The polynomial with these coefficients, highest power first.
     fn polynomial(&mut self, coefficients: &[f64], x: Var) -> Var {
         let mut sum = self.float(coefficients[0]);
@@ -112,7 +123,7 @@ impl Expansion<'_> {
     }
 
     fn float(&mut self, value: f64) -> Var {
-        self.constant(DType::F32, f64::from(value as f32))
+        self.constant(self.dtype, self.dtype.rounded(value))
     }
 
     fn integer(&mut self, value: f64) -> Var {
@@ -148,8 +159,8 @@ mod tests {
     use super::*;
     use crate::nest::Index;
 
-    fn elementwise(op: ScalarOp, elements: usize) -> Kernel {
-        let parameter = |written| Parameter { dtype: DType::F32, elements, written };
+    fn elementwise(op: ScalarOp, dtype: DType, elements: usize) -> Kernel {
+        let parameter = |written| Parameter { dtype, elements, written };
         let load = Expression::Load { parameter: ParameterId(0), index: Index::axis(0) };
         let body = vec![
             Statement::Let(Var(0), load),
@@ -160,11 +171,21 @@ mod tests {
         Kernel {
             name: op.name(),
             parameters: vec![parameter(false), parameter(true)],
-            vars: vec![DType::F32; 2],
+            vars: vec![dtype; 2],
             registers: Vec::new(),
             loops: 1,
             body: vec![Statement::Loop { id: LoopId(0), extent: elements, kind, body }],
         }
+    }
+
+    /// What the approximations give for these numbers.
+    fn approximated(op: ScalarOp, dtype: DType, numbers: &[f64], pass: fn(&Kernel) -> Kernel) -> Vec<f64> {
+        let kernel = pass(&elementwise(op, dtype, numbers.len()));
+        assert_eq!(verify(&kernel), Ok(()));
+        let mut arguments = [numbers.to_vec(), vec![0.0; numbers.len()]];
+        interpret(&kernel, &mut arguments, 4);
+        let [_, results] = arguments;
+        results
     }
 
     /// Numbers of every sign and size, the special ones, and many from -110 to 110.
@@ -188,19 +209,10 @@ mod tests {
         (value - exact).abs() / 2f64.powi(binade - 23)
     }
 
-    /// What the operation gives on the numbers.
-    fn results(op: ScalarOp, pass: fn(&Kernel) -> Kernel, numbers: &[f64]) -> Vec<f64> {
-        let kernel = pass(&elementwise(op, numbers.len()));
-        assert_eq!(verify(&kernel), Ok(()));
-        let mut arguments = [numbers.to_vec(), vec![0.0; numbers.len()]];
-        interpret(&kernel, &mut arguments, 4);
-        arguments[1].clone()
-    }
-
     fn worst(op: ScalarOp, pass: fn(&Kernel) -> Kernel) -> (f64, f64) {
         let mut numbers = numbers();
         numbers.retain(|&x| x.abs() <= op.end() || !x.is_finite());
-        let results = results(op, pass, &numbers);
+        let results = approximated(op, DType::F32, &numbers, pass);
         let distances = numbers.iter().zip(&results).map(|(&x, &y)| (ulps(y, op.evaluate(DType::F32, &[x])), x));
         distances.max_by(|a, b| a.0.total_cmp(&b.0)).expect("there are numbers")
     }
@@ -215,11 +227,55 @@ mod tests {
         }
     }
 
+    /// The distance of a double from another one in units in the last place of that one. The library that gives the other
+    /// one is off by up to one itself.
+    fn double_ulps(value: f64, exact: f64) -> f64 {
+        if value == exact || (value.is_nan() && exact.is_nan()) {
+            return 0.0;
+        }
+        if !value.is_finite() || !exact.is_finite() {
+            return f64::INFINITY;
+        }
+        let unit = f64::from_bits(exact.abs().to_bits() + 1) - exact.abs();
+        (value - exact).abs() / unit
+    }
+
+    #[test]
+    fn doubles_are_within_their_ulps() {
+        let every = (0..4000u64).map(|i| f64::from_bits(i.wrapping_mul(0x0010_6f3d_9a2b_7c51)));
+        let near = (0..20_000).map(|i| f64::from(i - 10_000) / 12.7);
+        let close = (0..4000).map(|i| f64::from(i - 2000) / 777.7);
+        let special = [0.0, -0.0, 1.0, f64::INFINITY, f64::NEG_INFINITY, f64::NAN, f64::MAX, f64::MIN_POSITIVE, 5e-324];
+        let all: Vec<f64> = every.chain(near).chain(close).chain(special).chain([709.78, -745.1]).collect();
+        for op in ScalarOp::TRANSCENDENTAL {
+            // The meaning of the error function is a series, summed up in f64.
+            let reference = if op == ScalarOp::Erf { 12.0 } else { 1.0 };
+            let promised = |x: &f64| x.abs() <= op.end() || !x.is_finite();
+            let numbers: Vec<f64> = all.iter().copied().filter(promised).collect();
+            for pass in [approximate, |kernel: &Kernel| split_fma(&approximate(kernel))] {
+                let results = approximated(op, DType::F64, &numbers, pass);
+                for (&x, &y) in numbers.iter().zip(&results) {
+                    let distance = double_ulps(y, op.evaluate(DType::F64, &[x]));
+                    assert!(distance <= op.ulps() + reference, "{op} of {x:e}: {y:e} is {distance} ulps off");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_error_function_of_doubles_is_the_one_of_tables() {
+        let exact = [0.520_499_877_813_046_5, 0.966_105_146_475_310_8, 0.999_593_047_982_555, 0.999_999_999_997_707];
+        let found = approximated(ScalarOp::Erf, DType::F64, &[0.5, 1.5, 2.5, 630.0 / 127.0], approximate);
+        for (found, exact) in found.iter().zip(exact) {
+            assert!(double_ulps(*found, exact) <= 2.0, "{found} and not {exact}");
+        }
+    }
+
     #[test]
     fn sines_of_the_largest_numbers_are_between_minus_one_and_one() {
         let numbers: Vec<f64> = numbers().into_iter().filter(|x| x.is_finite()).collect();
         for op in [ScalarOp::Sin, ScalarOp::Cos] {
-            assert!(results(op, approximate, &numbers).iter().all(|y| y.abs() <= 1.0), "{op}");
+            assert!(approximated(op, DType::F32, &numbers, approximate).iter().all(|y| y.abs() <= 1.0), "{op}");
         }
     }
 
@@ -227,7 +283,7 @@ mod tests {
     fn differences_keep_their_bits_where_they_are_small() {
         for x in [1e-10, -1e-10, 3e-5, -2e-3] {
             for (op, exact) in [(ScalarOp::Expm1, f64::exp_m1(x)), (ScalarOp::Log1p, f64::ln_1p(x))] {
-                let found = results(op, approximate, &[f64::from(x as f32)])[0];
+                let found = approximated(op, DType::F32, &[f64::from(x as f32)], approximate)[0];
                 assert!((found / exact - 1.0).abs() < 3e-7, "{op} of {x}: {found}, not {exact}");
             }
         }
@@ -235,7 +291,7 @@ mod tests {
 
     #[test]
     fn nothing_transcendental_is_left() {
-        let text = approximate(&elementwise(ScalarOp::Exp, 8)).to_string();
+        let text = approximate(&elementwise(ScalarOp::Exp, DType::F32, 8)).to_string();
         assert!(text.contains("fma("), "{text}");
         assert!(!text.contains("exp("), "{text}");
     }

@@ -78,7 +78,7 @@ impl Elaborator<'_> {
         let matched = self.matched(&callee, None, arguments, span)?;
         let mut given = Vec::new();
         for (parameter, argument) in item.consts.iter().zip(matched) {
-            let value = argument.map(|argument| (self.evaluate(argument.expr), argument.expr.start));
+            let value = argument.map(|argument| (self.const_argument(parameter, argument.expr), argument.expr.start));
             let value = value.map(|(value, place)| self.const_of_type(item, parameter, value, place));
             given.push(value);
         }
@@ -92,7 +92,7 @@ impl Elaborator<'_> {
         for (parameter, value) in item.consts.iter().zip(given) {
             let value = match (value, &parameter.default) {
                 (Some(value), _) => value,
-                (None, Some(default)) => self.evaluate(default),
+                (None, Some(default)) => self.const_argument(parameter, default),
                 (None, None) => unreachable!("matching reports what is missing"),
             };
             self.frame_mut().bind(&parameter.name.name, value.clone(), BindingKind::Fixed, parameter.name.span);
@@ -100,6 +100,17 @@ impl Elaborator<'_> {
         }
         self.frames.pop();
         (!values.iter().any(Value::is_poison)).then_some(values)
+    }
+
+    /// A bare word stands for itself where the const is a word, unless a const of that name is one.
+    fn const_argument(&mut self, parameter: &ConstParameter, expr: &Expr) -> Value {
+        match &expr.kind {
+            ExprKind::Name(name) if parameter.ty.name == "word" => match self.frame().find(name) {
+                Some(binding) if matches!(binding.value, Value::Text(_)) => binding.value.clone(),
+                _ => Value::Text(name.as_str().into()),
+            },
+            _ => self.evaluate(expr),
+        }
     }
 
     fn const_of_type(&self, block: &Block, parameter: &ConstParameter, value: Value, span: Span) -> Value {
@@ -112,7 +123,8 @@ impl Elaborator<'_> {
             ("shape", value @ Value::Int(_)) => Value::List(vec![value]),
             (_, Value::Poison) => Value::Poison,
             ("usize" | "u32" | "i32" | "i64", value @ Value::Int(_)) => value,
-            (known @ ("f32" | "f64" | "bool" | "usize" | "u32" | "i32" | "i64" | "shape"), other) => {
+            ("word", value @ Value::Text(_)) => value,
+            (known @ ("f32" | "f64" | "bool" | "usize" | "u32" | "i32" | "i64" | "shape" | "word"), other) => {
                 let headline =
                     format!("{}: `{}` is {known}, not {}", block.name.name, parameter.name.name, other.kind());
                 self.report(Problem::new(span, headline).detail(signature(block)))

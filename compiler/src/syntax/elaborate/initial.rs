@@ -22,6 +22,8 @@ struct Initialiser {
 struct Fans {
     input: f64,
     output: f64,
+    /// Elements at one position of axis 0.
+    row: f64,
 }
 
 /// A standard deviation as the bounds of an even distribution.
@@ -40,6 +42,14 @@ fn xavier(gain: f64, fans: Fans) -> f64 {
     if sum == 0.0 { 0.0 } else { gain * (2.0 / sum).sqrt() }
 }
 
+/// The normal distribution, with zeros at one position of axis 0 if that is not negative.
+fn normal(std: f64, zero_row: f64, row: f64) -> Initial {
+    if zero_row < 0.0 {
+        return Initial::Normal { std };
+    }
+    Initial::PaddedNormal { std, from: (zero_row * row) as u64, to: ((zero_row + 1.0) * row) as u64 }
+}
+
 /// The initialisers of the language, with `torch.nn.init`'s formulas.
 static INITIALISERS: &[Initialiser] = &[
     Initialiser { name: "zeros", arguments: &[], meaning: |_, _| Initial::Constant(0.0) },
@@ -50,7 +60,11 @@ static INITIALISERS: &[Initialiser] = &[
         arguments: &[("a", Some(0.0)), ("b", Some(1.0))],
         meaning: |x, _| Initial::Uniform { low: x[0], high: x[1] },
     },
-    Initialiser { name: "normal", arguments: &[("std", Some(1.0))], meaning: |x, _| Initial::Normal { std: x[0] } },
+    Initialiser {
+        name: "normal",
+        arguments: &[("std", Some(1.0)), ("zero_row", Some(-1.0))],
+        meaning: |x, fans| normal(x[0], x[1], fans.row),
+    },
     Initialiser {
         name: "trunc_normal",
         arguments: &[("std", Some(1.0))],
@@ -148,9 +162,10 @@ fn signature(initialiser: &Initialiser) -> String {
 fn fans(ty: &Type) -> Fans {
     let shape: Vec<f64> = ty.known_shape().into_iter().map(|extent| extent as f64).collect();
     let field: f64 = shape.iter().skip(2).product();
+    let row = shape.iter().skip(1).product();
     match shape.as_slice() {
-        [] => Fans { input: 1.0, output: 1.0 },
-        [outputs] => Fans { input: *outputs, output: *outputs },
-        [outputs, inputs, ..] => Fans { input: inputs * field, output: outputs * field },
+        [] => Fans { input: 1.0, output: 1.0, row },
+        [outputs] => Fans { input: *outputs, output: *outputs, row },
+        [outputs, inputs, ..] => Fans { input: inputs * field, output: outputs * field, row },
     }
 }

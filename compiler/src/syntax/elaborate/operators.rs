@@ -293,13 +293,25 @@ impl Elaborator<'_> {
         operands: &[(&Expr, ValueId)],
         span: Span,
     ) -> Value {
+        self.insert_as(name, name, attributes, operands, span)
+    }
+
+    /// Applies the op of that name; a refusal calls it by the name that the user wrote.
+    pub(super) fn insert_as(
+        &mut self,
+        written: &str,
+        name: &str,
+        attributes: Attributes,
+        operands: &[(&Expr, ValueId)],
+        span: Span,
+    ) -> Value {
         let values: Vec<ValueId> = operands.iter().map(|(_, value)| *value).collect();
         let origin = self.origin(span);
         match self.graph.insert(op(name), attributes, &values, origin) {
             Ok(results) if results.len() == 1 => Value::Tensor(results[0]),
             Ok(results) => Value::Tuple(results.into_iter().map(Value::Tensor).collect()),
             Err(error) => {
-                let problem = Problem::new(span, error.to_string());
+                let problem = Problem::new(span, format!("{written}: {}", error.headline));
                 self.report(self.about_operands(problem, "", operands))
             }
         }

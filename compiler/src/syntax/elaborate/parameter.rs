@@ -6,7 +6,6 @@ use super::report::Problem;
 use super::scope::BindingKind;
 use super::store::Entry;
 use super::value::Value;
-use crate::dtype::DType;
 use crate::graph::Leaf;
 use crate::shape::{Extent, Symbol, Type};
 use crate::syntax::ast::{AxisKind, Expr, Ident, Pattern, TensorType};
@@ -51,25 +50,9 @@ impl Elaborator<'_> {
         self.frame_mut().bind(&name.name, bound, kind, name.span);
     }
 
-    /// Whether tensors of this purpose may have the element type as written.
-    fn storable(&self, purpose: Purpose, written: &TensorType) -> bool {
-        // What is only stored and counted up needs no more than that.
-        if purpose == Purpose::State && written.dtype == DType::I64 {
-            return true;
-        }
-        if !self.supported_dtype(written) {
-            return false;
-        }
-        let right = purpose == Purpose::State || written.dtype.is_float();
-        if !right {
-            self.fail(written.span, format!("a parameter holds floats, not {}", written.dtype));
-        }
-        right
-    }
-
     fn declare(&mut self, purpose: Purpose, name: &Ident, written: &TensorType, initial: &Expr) -> Value {
-        if !self.storable(purpose, written) {
-            return Value::Poison;
+        if purpose == Purpose::Parameter && !written.dtype.is_float() {
+            return self.fail(written.span, format!("a parameter holds floats, not {}", written.dtype));
         }
         if !self.claim_key(&name.name, name.span) {
             return Value::Poison;

@@ -137,14 +137,14 @@ impl Elaborator<'_> {
         if self.frame().prelude {
             return None;
         }
-        let mut words: Vec<String> = Vec::new();
+        let (mut names, mut words): (Vec<&String>, Vec<String>) = (Vec::new(), Vec::new());
         for expr in exprs {
             let ExprKind::Name(name) = &expr.kind else { continue };
             let Some(binding) = self.frame().find(name) else { continue };
-            let verb = if words.is_empty() { " is made" } else { "" };
-            let word = format!("{name}{verb} at {}", position(binding.span));
-            if !words.contains(&word) {
-                words.push(word);
+            if !names.contains(&name) {
+                let verb = if names.is_empty() { " is made" } else { "" };
+                words.push(format!("{name}{verb} at {}", position(binding.span)));
+                names.push(name);
             }
         }
         (!words.is_empty()).then(|| words.join(", "))

@@ -124,16 +124,8 @@ impl Elaborator<'_> {
         let Some(ty) = self.types.iter().filter(of_block).find(same) else {
             return self.model_without_type(layer, consts);
         };
-        if ty.broken {
-            self.requests.models.push(NamedModel {
-                binding: name.clone(),
-                model: ty.name.clone(),
-                path: ty.path().cloned(),
-            });
-            self.stores.push(Store { model: ty.name.clone(), ..Store::default() });
-            return Value::Poison;
-        }
-        let store = self.stores.len();
+        // A broken model keeps its place among the stores, so that the numbers of the others are right.
+        let (store, broken) = (self.stores.len(), ty.broken);
         self.requests.models.push(NamedModel {
             binding: name.clone(),
             model: ty.name.clone(),
@@ -141,6 +133,9 @@ impl Elaborator<'_> {
         });
         self.graph.stores.push(StoreDecl { binding: name.name.clone(), model: ty.name.clone() });
         self.stores.push(Store { model: ty.name.clone(), entries: ty.entries.clone(), ..Store::default() });
+        if broken {
+            return Value::Poison;
+        }
         placed(value.clone(), &Elaborator::root_place(store, &name.name, name.span), training)
     }
 

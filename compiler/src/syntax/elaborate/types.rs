@@ -5,26 +5,13 @@ use super::arguments::Given;
 use super::report::Problem;
 use super::scope::BindingKind;
 use super::value::Value;
-use crate::dtype::DType;
 use crate::graph::ValueId;
 use crate::shape::{Extent, Shape, Symbol, Type};
 use crate::syntax::ast::{Axis, AxisKind, Input, Output, TensorType};
 use crate::syntax::diagnostic::position;
 use proc_macro2::Span;
 
-/// The element types that steps compute with today.
-const COMPUTED: [DType; 4] = [DType::F32, DType::U32, DType::I32, DType::Bool];
-
 impl Elaborator<'_> {
-    /// Reports an element type that is not computed with yet.
-    pub(super) fn supported_dtype(&self, ty: &TensorType) -> bool {
-        let supported = COMPUTED.contains(&ty.dtype);
-        if !supported {
-            self.unsupported(ty.span, &format!("the element type {}", ty.dtype));
-        }
-        supported
-    }
-
     /// Binds an input of a block to a value: names of extents get their meaning, everything else must agree.
     pub(super) fn bind_input(&mut self, owner: &str, input: &Input, given: &Given<'_>, value: Value, span: Span) {
         let name = &input.name;
@@ -34,6 +21,7 @@ impl Elaborator<'_> {
                 let written = self.written(&input.ty);
                 let problem =
                     Problem::new(span, format!("{owner}: `{}` takes {written}, {} is {ty}", name.name, given.expr));
+                // The text of a built-in layer is in no file of the user's.
                 let problem = match self.frame().prelude {
                     true => problem,
                     false => problem.place(format!("the signature is at {}", position(input.ty.span))),
@@ -247,8 +235,8 @@ impl Elaborator<'_> {
     }
 
     fn open_input(&mut self, input: &Input) -> Option<ValueId> {
-        let ty = if self.supported_dtype(&input.ty) { self.meant(&input.ty) } else { None };
         let name = &input.name;
+        let ty = self.meant(&input.ty);
         let leaf = |ty| self.graph.leaf(crate::graph::Leaf::User { name: name.name.clone() }, ty);
         let tensor = ty.map(leaf);
         self.frame_mut().bind(&name.name, tensor.map_or(Value::Poison, Value::Tensor), BindingKind::Fixed, name.span);

@@ -1,6 +1,7 @@
 //! Functions of elements.
 
-use super::{Arguments, BINARY, Default, Function, Parameter, UNARY, optional, required};
+use super::activations::of_one;
+use super::{Arguments, BINARY, Function, Parameter, UNARY, required};
 use crate::dtype::DType;
 use crate::graph::{Attribute, Attributes};
 use crate::syntax::elaborate::Elaborator;
@@ -8,7 +9,7 @@ use crate::syntax::elaborate::operators::Operands;
 use crate::syntax::elaborate::value::Value;
 
 const fn unary(name: &'static str) -> Function {
-    Function { name, parameters: UNARY, apply: apply_unary }
+    Function { name, parameters: UNARY, apply: |e, a| of_one(e, a, a.function.name, Attributes::none()) }
 }
 
 const fn binary(name: &'static str, apply: fn(&mut Elaborator<'_>, &Arguments<'_>) -> Option<Value>) -> Function {
@@ -20,11 +21,24 @@ const SELECT: &[Parameter] = &[required("condition"), required("input"), require
 /// The functions of this file.
 pub static FUNCTIONS: &[Function] = &[
     unary("abs"),
+    unary("cos"),
+    unary("erf"),
     unary("exp"),
     unary("floor"),
+    unary("hardsigmoid"),
+    unary("hardswish"),
     unary("log"),
+    unary("logsigmoid"),
+    unary("mish"),
     unary("relu"),
+    unary("relu6"),
+    unary("round"),
+    unary("rsqrt"),
+    unary("selu"),
     unary("sigmoid"),
+    unary("sign"),
+    unary("silu"),
+    unary("sin"),
     unary("sqrt"),
     unary("tanh"),
     Function { name: "detach", parameters: UNARY, apply: detach },
@@ -39,36 +53,13 @@ pub static FUNCTIONS: &[Function] = &[
     binary("ge", |e, a| swapped(e, a, "le")),
     binary("logical_and", |e, a| named(e, a, "and")),
     binary("logical_or", |e, a| named(e, a, "or")),
+    binary("logical_xor", |e, a| named(e, a, "xor")),
     Function { name: "select", parameters: SELECT, apply: select },
     Function { name: "pow", parameters: &[required("input"), required("exponent")], apply: pow },
     Function { name: "cast", parameters: &[required("input"), required("dtype")], apply: cast },
     Function { name: "zeros_like", parameters: UNARY, apply: |e, a| filled_like(e, a, 0.0) },
     Function { name: "ones_like", parameters: UNARY, apply: |e, a| filled_like(e, a, 1.0) },
-    Function {
-        name: "one_hot",
-        parameters: &[required("input"), required("num_classes"), optional("dtype", Default::Absent)],
-        apply: one_hot,
-    },
 ];
-
-/// Consts are numbers, not tensors: functions of one number work on both.
-fn apply_unary(e: &mut Elaborator<'_>, arguments: &Arguments<'_>) -> Option<Value> {
-    if let Some((_, value)) = e.value_argument(arguments, 0)
-        && let Some(number) = value.number()
-    {
-        return Some(Value::Float(match arguments.function.name {
-            "abs" => number.abs(),
-            "exp" => number.exp(),
-            "floor" => number.floor(),
-            "log" => number.ln(),
-            "relu" => number.max(0.0),
-            "sigmoid" => 1.0 / (1.0 + (-number).exp()),
-            "sqrt" => number.sqrt(),
-            _ => number.tanh(),
-        }));
-    }
-    renamed_unary(e, arguments, arguments.function.name)
-}
 
 /// Numbers are constants as they are.
 fn detach(e: &mut Elaborator<'_>, arguments: &Arguments<'_>) -> Option<Value> {
@@ -124,25 +115,19 @@ fn select(e: &mut Elaborator<'_>, arguments: &Arguments<'_>) -> Option<Value> {
 fn pow(e: &mut Elaborator<'_>, arguments: &Arguments<'_>) -> Option<Value> {
     if let Some((_, base)) = e.value_argument(arguments, 0)
         && let (Some(base), Some((_, exponent))) = (base.number(), e.value_argument(arguments, 1))
+        && let Some(exponent) = exponent.number()
     {
-        return exponent.number().map(|exponent| Value::Float(base.powf(exponent)));
+        return Some(Value::Float(base.powf(exponent)));
     }
+    let known = e.value_argument(arguments, 1).and_then(|(_, exponent)| exponent.number());
+    let Some(exponent) = known else { return named(e, arguments, "power") };
     let input = e.described_argument(arguments, 0)?;
-    if let Some((expr, Value::Tensor(_))) = e.value_argument(arguments, 1) {
-        e.unsupported(expr.start, "an exponent that is a tensor");
-        return None;
-    }
-    let exponent = e.float_argument(arguments, 1)?;
     e.op_on(arguments, "pow", Attributes::none().with("exponent", Attribute::Float(exponent)), &[input])
 }
 
 fn cast(e: &mut Elaborator<'_>, arguments: &Arguments<'_>) -> Option<Value> {
     let input = e.described_argument(arguments, 0)?;
     let dtype = e.type_argument(arguments, 1)?;
-    if !matches!(dtype, DType::F32 | DType::U32 | DType::I32 | DType::Bool) {
-        e.unsupported(e.argument_span(arguments, 1), &format!("the element type {dtype}"));
-        return None;
-    }
     if e.graph.dtype(input.1) == dtype {
         return Some(Value::Tensor(input.1));
     }
@@ -153,13 +138,4 @@ fn filled_like(e: &mut Elaborator<'_>, arguments: &Arguments<'_>, number: f64) -
     let ty = e.graph.ty(e.tensor_argument(arguments, 0)?).clone();
     let scalar = e.constant(number, ty.dtype, arguments.span)?;
     Some(Value::Tensor(e.broadcast_to(scalar, &ty.shape, arguments.span)))
-}
-
-fn one_hot(e: &mut Elaborator<'_>, arguments: &Arguments<'_>) -> Option<Value> {
-    let input = e.described_argument(arguments, 0)?;
-    let classes = e.extent_argument(arguments, 1)?;
-    let dtype = if e.is_given(arguments, 2) { e.type_argument(arguments, 2)? } else { DType::U32 };
-    let attributes =
-        Attributes::none().with("classes", Attribute::Extent(classes)).with("dtype", Attribute::Type(dtype));
-    e.op_on(arguments, "one_hot", attributes, &[input])
 }

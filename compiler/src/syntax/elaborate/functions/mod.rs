@@ -1,10 +1,12 @@
 //! The built-in functions: names, parameters and defaults as in PyTorch, each applied by inserting ops.
 
+mod activations;
 mod borders;
 mod collections;
 mod einsum;
 mod elementwise;
 mod grids;
+mod indexing;
 mod losses;
 mod normalize;
 mod parts;
@@ -84,50 +86,17 @@ impl fmt::Debug for Function {
 }
 
 /// Functions of the language that later versions bring.
-const PLANNED: &[&str] = &[
-    "adaptive_avg_pool2d",
-    "all",
-    "any",
-    "argmin",
-    "avg_pool2d",
-    "clamp",
-    "cos",
-    "ctc",
-    "cumsum",
-    "elu",
-    "erf",
-    "gelu",
-    "hardsigmoid",
-    "hardswish",
-    "hardtanh",
-    "index_select",
-    "interpolate",
-    "leaky_relu",
-    "logsumexp",
-    "max_pool2d",
-    "min",
-    "amin",
-    "mish",
-    "relu6",
-    "round",
-    "rsqrt",
-    "scaled_dot_product_attention",
-    "scatter_add",
-    "selu",
-    "sign",
-    "silu",
-    "sin",
-    "softplus",
-    "topk",
-    "var",
-];
+const PLANNED: &[&str] =
+    &["adaptive_avg_pool2d", "avg_pool2d", "ctc", "interpolate", "max_pool2d", "scaled_dot_product_attention"];
 
 fn tables() -> impl Iterator<Item = &'static Function> {
     [
+        activations::FUNCTIONS,
         borders::FUNCTIONS,
         einsum::FUNCTIONS,
         elementwise::FUNCTIONS,
         grids::FUNCTIONS,
+        indexing::FUNCTIONS,
         losses::FUNCTIONS,
         normalize::FUNCTIONS,
         parts::FUNCTIONS,
@@ -218,7 +187,14 @@ impl Elaborator<'_> {
             (Default::Word(words), ExprKind::Name(name)) if words.contains(&name.as_str()) => {
                 Value::Text(name.as_str().into())
             }
+            // A const of a block may stand for one of them.
             (Default::Word(words), ExprKind::Name(name)) => {
+                let bound = self.frame().find(name).map(|binding| binding.value.clone());
+                let name = match &bound {
+                    Some(Value::Text(word)) if words.contains(&&**word) => return Value::Text(word.clone()),
+                    Some(Value::Text(word)) => word,
+                    _ => name.as_str(),
+                };
                 let headline =
                     format!("{}: `{}` is one of {}, not {name}", function.name, parameter.name, words.join(", "));
                 let found = nearest(name, words.iter().copied());
@@ -406,7 +382,7 @@ impl Elaborator<'_> {
         attributes: Attributes,
         operands: &[(&Expr, ValueId)],
     ) -> Option<Value> {
-        match self.insert_named(op, attributes, operands, arguments.span) {
+        match self.insert_as(arguments.function.name, op, attributes, operands, arguments.span) {
             Value::Poison => None,
             value => Some(value),
         }

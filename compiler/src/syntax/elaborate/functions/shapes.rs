@@ -1,4 +1,4 @@
-//! Functions that move axes, split, join and repeat them, and gather.
+//! Functions that move axes, split, join and repeat them.
 
 use super::{Arguments, Default, Function, UNARY, axes_attribute, axes_counted, optional, required};
 use crate::graph::{Attribute, Attributes, ValueId};
@@ -36,7 +36,6 @@ pub static FUNCTIONS: &[Function] = &[
         parameters: &[required("input"), required("repeats"), optional("axis", Default::Absent)],
         apply: repeat_interleave,
     },
-    Function { name: "gather", parameters: &[required("input"), required("axis"), required("index")], apply: gather },
 ];
 
 /// The tensor in another shape of as many elements.
@@ -203,11 +202,4 @@ fn repeat_interleave(e: &mut Elaborator<'_>, a: &Arguments<'_>) -> Option<Value>
         extents[axis] = extents[axis].clone() * repeats;
         ops::reshape(b, rows, &Shape::new(extents))
     })))
-}
-
-fn gather(e: &mut Elaborator<'_>, a: &Arguments<'_>) -> Option<Value> {
-    let input = e.described_argument(a, 0)?;
-    let axis = e.axis_argument(a, 1, e.graph.ty(input.1).rank())?;
-    let index = e.described_argument(a, 2)?;
-    e.op_on(a, "gather", Attributes::none().with("axis", Attribute::Int(axis as i64)), &[input, index])
 }

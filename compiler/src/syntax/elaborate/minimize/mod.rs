@@ -15,7 +15,6 @@ use super::arguments::Callee;
 use super::report::Problem;
 use super::value::Value;
 use crate::autodiff;
-use crate::dtype::DType;
 use crate::graph::{Builder, Role, ValueId};
 use crate::optim::{self, Group, OPTIONS, Optimizer, Slots, Update};
 use crate::syntax::ast::{Argument, Expr};
@@ -99,7 +98,7 @@ impl Elaborator<'_> {
             self.report(Problem::new(expr.start, format!("minimize: the loss is {ty}, not a scalar")).place(line));
             return None;
         }
-        if ty.dtype != DType::F32 {
+        if !ty.dtype.is_float() {
             self.fail(expr.start, format!("minimize: the loss is {ty}, which has no gradient"));
             return None;
         }
