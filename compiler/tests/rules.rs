@@ -285,6 +285,7 @@ fn cross_entropy_says_what_it_takes() {
     for (smoothing, reduction, labels, expected) in cases {
         let attributes = with("label_smoothing", Attribute::Float(smoothing));
         let attributes = attributes.with("reduction", Attribute::Word(reduction.to_string()));
+        let attributes = attributes.with("ignore_index", Attribute::Int(-100));
         let found = refusal("cross_entropy", &attributes, &[f(&[4, 10]), labels]);
         assert_eq!(found, format!("cross_entropy: {expected}"));
     }
