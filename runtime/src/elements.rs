@@ -3,7 +3,7 @@
 use crate::tensor::{Tensor, View};
 use half::{bf16, f16};
 use tapeless_compiler::dtype::DType;
-use tapeless_compiler::plan::Shown;
+use tapeless_compiler::plan::Bound;
 
 /// The elements of one array.
 #[derive(Clone, Copy, Debug)]
@@ -117,21 +117,21 @@ macro_rules! elements {
 elements!(f32 => F32, f16 => F16, bf16 => Bf16, f64 => F64, u32 => U32, i32 => I32, i64 => I64, u8 => U8, bool => Bool);
 
 impl Elements<'_> {
-    /// The first whole number that is not in `0..bound`, with its position: of those that are shown, if not all are.
-    pub(crate) fn outside(&self, bound: usize, shown: Option<&Shown>) -> Option<(usize, i64)> {
+    /// The first whole number that the bound is about and does not take, with its position.
+    pub(crate) fn outside(&self, bound: &Bound) -> Option<(usize, i64)> {
         match self {
-            Elements::U32(elements) => first_outside(elements, bound, shown),
-            Elements::I32(elements) => first_outside(elements, bound, shown),
-            Elements::I64(elements) => first_outside(elements, bound, shown),
-            Elements::U8(elements) => first_outside(elements, bound, shown),
+            Elements::U32(elements) => first_outside(elements, bound),
+            Elements::I32(elements) => first_outside(elements, bound),
+            Elements::I64(elements) => first_outside(elements, bound),
+            Elements::U8(elements) => first_outside(elements, bound),
             Elements::F32(_) | Elements::F16(_) | Elements::Bf16(_) | Elements::F64(_) | Elements::Bool(_) => None,
         }
     }
 }
 
-fn first_outside<T: Copy + Into<i64>>(elements: &[T], bound: usize, shown: Option<&Shown>) -> Option<(usize, i64)> {
-    let outside = |element: T| !usize::try_from(element.into()).is_ok_and(|index| index < bound);
-    let position = match shown {
+fn first_outside<T: Copy + Into<i64>>(elements: &[T], bound: &Bound) -> Option<(usize, i64)> {
+    let outside = |element: T| !bound.takes(element.into());
+    let position = match &bound.shown {
         None => elements.iter().position(|&element| outside(element)),
         Some(shown) => shown.find(&mut |position| outside(elements[position])),
     };
@@ -144,10 +144,12 @@ mod tests {
 
     #[test]
     fn the_first_index_out_of_range_is_found() {
-        assert_eq!(Elements::from(&[3u32, 9, 10, 11]).outside(10, None), Some((2, 10)));
-        assert_eq!(Elements::from(&[3i32, -1]).outside(10, None), Some((1, -1)));
-        assert_eq!(Elements::from(&vec![0u8, 9]).outside(10, None), None);
-        assert_eq!(Elements::from(&7i64).outside(0, None), Some((0, 7)));
+        let bound = |below, except| Bound { leaf: 0, shown: None, below, except, what: String::new() };
+        assert_eq!(Elements::from(&[3u32, 9, 10, 11]).outside(&bound(10, None)), Some((2, 10)));
+        assert_eq!(Elements::from(&[3u32, 9, 10, 11]).outside(&bound(10, Some(10))), Some((3, 11)));
+        assert_eq!(Elements::from(&[3i32, -1]).outside(&bound(10, None)), Some((1, -1)));
+        assert_eq!(Elements::from(&vec![0u8, 9]).outside(&bound(10, None)), None);
+        assert_eq!(Elements::from(&7i64).outside(&bound(0, None)), Some((0, 7)));
     }
 
     #[test]

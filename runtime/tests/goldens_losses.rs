@@ -24,6 +24,51 @@ model! {
         pred
     }
 
+    pub step TrainL1(x: f32<dyn B, 8>, y: f32<B, 4>, lr: f32) -> f32<B, 4> {
+        let net = Mlp();
+        let pred = net(x);
+        let loss = l1(pred, y);
+        minimize(loss, over = net, with = Sgd(lr));
+        metric(loss);
+        pred
+    }
+
+    pub step TrainSmoothL1(x: f32<dyn B, 8>, y: f32<B, 4>, lr: f32) -> f32<B, 4> {
+        let net = Mlp();
+        let pred = net(x);
+        let loss = smooth_l1(pred, y, beta = 0.5);
+        minimize(loss, over = net, with = Sgd(lr));
+        metric(loss);
+        pred
+    }
+
+    pub step TrainHuber(x: f32<dyn B, 8>, y: f32<B, 4>, lr: f32) -> f32<B, 4> {
+        let net = Mlp();
+        let pred = net(x);
+        let loss = huber(pred, y, delta = 0.3);
+        minimize(loss, over = net, with = Sgd(lr));
+        metric(loss);
+        pred
+    }
+
+    pub step TrainBceWithLogits(x: f32<dyn B, 8>, y: f32<B, 4>, lr: f32) -> f32<B, 4> {
+        let net = Mlp();
+        let pred = net(x);
+        let loss = bce_with_logits(pred, y);
+        minimize(loss, over = net, with = Sgd(lr));
+        metric(loss);
+        pred
+    }
+
+    pub step TrainKlDiv(x: f32<dyn B, 8>, y: f32<B, 4>, lr: f32) -> f32<B, 4> {
+        let net = Mlp();
+        let pred = net(x);
+        let loss = kl_div(pred.log_softmax(-1), y.softmax(-1), reduction = batchmean);
+        minimize(loss, over = net, with = Sgd(lr));
+        metric(loss);
+        pred
+    }
+
     pub step TrainCrossEntropy(x: f32<dyn B, 8>, label: u32<B>, lr: f32) -> f32<B, 4> {
         let net = Mlp();
         let pred = net(x);
@@ -34,19 +79,26 @@ model! {
     }
 }
 
-golden!(
-    mse_sum,
-    "loss_mse_sum",
-    Mlp,
-    TrainMseSum,
-    |r, lr| TrainMseSum::dims().b(r.extent("x", 0)),
-    (&r.floats("x"), &r.floats("y"), lr)
-);
-golden!(
-    cross_entropy_smoothing,
-    "loss_cross_entropy_smoothing",
-    Mlp,
-    TrainCrossEntropy,
-    |r, lr| TrainCrossEntropy::dims().b(r.extent("x", 0)),
-    (&r.floats("x"), &r.integers("y"), lr)
-);
+/// A run of one of the steps above; targets are `floats` or `integers`.
+macro_rules! losses {
+    ($($test:ident, $name:literal, $step:ident, $targets:ident;)*) => {
+        $(golden!(
+            $test,
+            $name,
+            Mlp,
+            $step,
+            |r, lr| $step::dims().b(r.extent("x", 0)),
+            (&r.floats("x"), &r.$targets("y"), lr)
+        );)*
+    };
+}
+
+losses! {
+    mse_sum, "loss_mse_sum", TrainMseSum, floats;
+    l1, "loss_l1", TrainL1, floats;
+    smooth_l1, "loss_smooth_l1", TrainSmoothL1, floats;
+    huber, "loss_huber", TrainHuber, floats;
+    bce_with_logits, "loss_bce_with_logits", TrainBceWithLogits, floats;
+    kl_div, "loss_kl_div", TrainKlDiv, floats;
+    cross_entropy_smoothing, "loss_cross_entropy_smoothing", TrainCrossEntropy, integers;
+}

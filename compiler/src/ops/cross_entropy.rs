@@ -1,17 +1,14 @@
 //! Cross-entropy of logits against class numbers, by PyTorch's rules.
 
+use super::class_labels::{self, Labels, class_axis, classes};
 use super::log_softmax::log_probabilities;
 use super::losses::Reduction;
-use super::{
-    add, broadcast, broadcast_over, exp, gather, log_softmax, move_last, mul, neg, one_hot, reciprocal, reduction,
-    reshape, scale, sub, sum, unsqueeze,
-};
-use crate::dtype::DType;
+use super::nll::nll;
+use super::{add, broadcast, broadcast_over, exp, log_softmax, move_last, mul, one_hot, reciprocal, scale, sub, sum};
 use crate::graph::{
-    Array, Attribute, Attributes, Builder, Call, Fill, Infer, Lowering, Op, Sample, SampleOperand, TypeError, ValueId,
-    Vjp,
+    Array, Attribute, Attributes, Builder, Call, Fill, Infer, Lowering, Op, Sample, TypeError, ValueId, Vjp,
 };
-use crate::shape::{Extent, Shape, Type};
+use crate::shape::Type;
 
 /// The op.
 pub struct CrossEntropy;
@@ -25,57 +22,63 @@ pub fn cross_entropy(
     label_smoothing: f64,
     reduction: &str,
 ) -> ValueId {
-    b.apply(&CrossEntropy, attributes(label_smoothing, reduction), &[logits, labels])
+    let attributes = Reduction::attribute(reduction).with("ignore_index", Attribute::Int(-100));
+    b.apply(&CrossEntropy, attributes.with("label_smoothing", Attribute::Float(label_smoothing)), &[logits, labels])
 }
 
-fn attributes(label_smoothing: f64, reduction: &str) -> Attributes {
-    Attributes::none()
-        .with("label_smoothing", Attribute::Float(label_smoothing))
-        .with("reduction", Attribute::Word(reduction.to_string()))
-}
-
-/// The axis of the classes.
-fn class_axis(logits: &Type) -> usize {
-    usize::from(logits.rank() > 1)
-}
-
-fn classes(logits: &Type) -> Extent {
-    logits.shape.extents()[class_axis(logits)].clone()
+/// Demands a label smoothing that is a share.
+pub fn infer_smoothing(infer: &Infer<'_>) -> Result<(), TypeError> {
+    let smoothing = infer.attributes.float("label_smoothing");
+    if (0.0..=1.0).contains(&smoothing) {
+        return Ok(());
+    }
+    infer.error(format!("label_smoothing is between 0 and 1, not {smoothing}"))
 }
 
 /// The probabilities that the labels stand for: 1 at the label, or smoothed toward the uniform distribution.
-fn target(b: &mut Builder<'_>, call: &Call) -> ValueId {
+fn target(b: &mut Builder<'_>, labels: &Labels, call: &Call) -> ValueId {
     let (logits, smoothing) = (&call.operand_types[0], call.attributes.float("label_smoothing"));
-    let target = one_hot(b, call.operands[1], classes(logits), logits.dtype);
+    let target = one_hot(b, labels.class, classes(logits), logits.dtype);
     let target = move_last(b, target, class_axis(logits));
+    smoothed(b, target, smoothing)
+}
+
+/// Probabilities with the classes where logits have them, smoothed toward the uniform distribution.
+pub fn smoothed(b: &mut Builder<'_>, probabilities: ValueId, smoothing: f64) -> ValueId {
     if smoothing == 0.0 {
-        return target;
+        return probabilities;
     }
-    let sharp = scale(b, target, 1.0 - smoothing);
-    let uniform = reciprocal(b, classes(logits), logits.dtype);
+    let ty = b.ty(probabilities).clone();
+    let sharp = scale(b, probabilities, 1.0 - smoothing);
+    let uniform = reciprocal(b, classes(&ty), ty.dtype);
     let uniform = scale(b, uniform, smoothing);
-    let uniform = broadcast(b, uniform, &logits.shape);
+    let uniform = broadcast(b, uniform, &ty.shape);
     add(b, sharp, uniform)
 }
 
-/// The loss of each label.
-fn losses(b: &mut Builder<'_>, call: &Call) -> ValueId {
-    let (logits, labels) = (&call.operand_types[0], &call.operand_types[1]);
-    let (axis, smoothing) = (class_axis(logits), call.attributes.float("label_smoothing"));
-    let logarithms = log_softmax(b, call.operands[0], axis);
-    let index = unsqueeze(b, call.operands[1], &[axis]);
-    let picked = gather(b, logarithms, index, axis);
-    let picked = reshape(b, picked, &labels.shape);
-    if smoothing == 0.0 {
-        return neg(b, picked);
-    }
+/// The loss of each label where the target is smoothed.
+fn smooth_losses(b: &mut Builder<'_>, labels: &Labels, call: &Call, logarithms: ValueId) -> ValueId {
+    let (logits, smoothing) = (&call.operand_types[0], call.attributes.float("label_smoothing"));
+    let picked = labels.picked(b, logarithms);
+    let picked = labels.weighted(b, picked);
     let sharp = scale(b, picked, smoothing - 1.0);
-    let total = sum(b, logarithms, &[axis]);
+    let weighted = class_weighted(b, logarithms, call.operands.get(2).copied());
+    let total = sum(b, weighted, &[class_axis(logits)]);
     let share = reciprocal(b, classes(logits), logits.dtype);
     let share = scale(b, share, -smoothing);
-    let share = broadcast(b, share, &labels.shape);
+    let shape = b.shape(total);
+    let share = broadcast(b, share, &shape);
     let uniform = mul(b, total, share);
     add(b, sharp, uniform)
+}
+
+/// A value per class times the weights of the classes, if there are any.
+pub fn class_weighted(b: &mut Builder<'_>, x: ValueId, weight: Option<ValueId>) -> ValueId {
+    let Some(weight) = weight else { return x };
+    let ty = b.ty(x).clone();
+    let others: Vec<usize> = (0..ty.rank()).filter(|&axis| axis != class_axis(&ty)).collect();
+    let weight = broadcast_over(b, weight, &others, &ty.shape);
+    mul(b, x, weight)
 }
 
 impl Op for CrossEntropy {
@@ -84,45 +87,34 @@ impl Op for CrossEntropy {
     }
 
     fn doc(&self) -> &'static str {
-        "cross_entropy {label_smoothing, reduction} (logits: F<N, C, S>, labels: u32<N, S>) -> F, or F<N, S> without reduction; also (F<C>, u32): the mean or sum of -sum(t * log_softmax(logits)) over the classes, where t is (1 - label_smoothing) * one_hot(labels) + label_smoothing / C; the gradient is (softmax(logits) - t) * g / number of labels. A label past the end counts as the last class in the loss, as none in the gradient"
+        "cross_entropy {ignore_index, label_smoothing, reduction} (logits: F<N, C, S>, labels: u32<N, S>, w: F<C>) -> F, or F<N, S> without reduction; also (F<C>, u32): the mean or sum of -sum(w * t * log_softmax(logits)) over the classes, where t is (1 - label_smoothing) * one_hot(labels) + label_smoothing / C and w is 1 if left out; 0 where the label is ignore_index; the mean divides by the weights of the labels that are not ignored. Without w the gradient is (softmax(logits) - t) * g / number of labels. A label past the end counts as the last class in the loss, as none in the gradient"
     }
 
     fn infer(&self, infer: &mut Infer<'_>) -> Result<Vec<Type>, TypeError> {
-        let [logits, labels] = infer.operands()?;
-        infer.float(logits)?;
-        if labels.dtype != DType::U32 {
-            return infer.error(format!("takes u32 labels, not {}", labels.dtype));
+        if let &[logits, target, ..] = infer.all()
+            && target.dtype.is_float()
+        {
+            return infer.error(format!("takes u32 labels, or class probabilities {logits}, not {target}"));
         }
-        let axis = infer.axis(logits, class_axis(logits))?;
-        let expected = Type::new(DType::U32, reduction::without(&logits.shape, &[axis]));
-        if expected.rank() != labels.rank() {
-            return infer.error(format!("takes labels {expected} for logits {logits}, not {labels}"));
-        }
-        if classes(logits).known() == Some(0) {
-            return infer.error(format!("axis {axis} of {logits} is empty"));
-        }
-        let losses = infer.same_shape(labels, &expected)?;
-        let smoothing = infer.attributes.float("label_smoothing");
-        if !(0.0..=1.0).contains(&smoothing) {
-            return infer.error(format!("label_smoothing is between 0 and 1, not {smoothing}"));
-        }
-        Ok(vec![Type::new(logits.dtype, Reduction::infer(infer)?.shape(losses))])
+        let ty = class_labels::infer_type(infer)?;
+        infer_smoothing(infer)?;
+        Ok(vec![ty])
     }
 
     fn vjp(&self, b: &mut Builder<'_>, call: &Call, cotangents: &[Option<ValueId>]) -> Vjp {
         let Some(g) = cotangents[0] else { return Vjp::none(call) };
-        let (logits, labels) = (&call.operand_types[0], &call.operand_types[1]);
+        if call.operands.len() > 2 {
+            return Vjp::Expand;
+        }
+        let (labels, logits) = (Labels::new(b, call), &call.operand_types[0]);
         let axis = class_axis(logits);
         // The same node as in the expansion of the loss, so that both are one after simplification.
         let logarithms = log_softmax(b, call.operands[0], axis);
         let probabilities = exp(b, logarithms);
-        let target = target(b, call);
+        let target = target(b, &labels, call);
         let difference = sub(b, probabilities, target);
-        let each = Reduction::of(&call.attributes).cotangent(b, g, &labels.shape);
-        let each = match b.ty(each).rank() {
-            0 => broadcast(b, each, &logits.shape),
-            _ => broadcast_over(b, each, &[axis], &logits.shape),
-        };
+        let each = labels.cotangent(b, Reduction::of(&call.attributes), g);
+        let each = broadcast_over(b, each, &[axis], &logits.shape);
         Vjp::Operands(vec![Some(mul(b, difference, each)), None])
     }
 
@@ -135,39 +127,37 @@ impl Op for CrossEntropy {
     }
 
     fn expand(&self, b: &mut Builder<'_>, call: &Call) -> Vec<ValueId> {
-        let losses = losses(b, call);
-        vec![Reduction::of(&call.attributes).apply(b, losses)]
+        let logarithms = log_softmax(b, call.operands[0], class_axis(&call.operand_types[0]));
+        if call.attributes.float("label_smoothing") == 0.0 {
+            let operands = [&[logarithms], &call.operands[1..]].concat();
+            return vec![nll(b, &operands, &call.attributes)];
+        }
+        let labels = Labels::new(b, call);
+        let losses = smooth_losses(b, &labels, call, logarithms);
+        vec![labels.reduced(b, Reduction::of(&call.attributes), losses)]
     }
 
     fn index_bound(&self, call: &Call) -> Option<(usize, usize)> {
-        Some((1, call.operand_shape(0)[class_axis(&call.operand_types[0])]))
+        class_labels::index_bound(call)
     }
 
     fn reference(&self, call: &Call, operands: &[&Array]) -> Vec<Array> {
-        let (logits, labels, smoothing) = (operands[0], operands[1], call.attributes.float("label_smoothing"));
+        let (logits, smoothing) = (operands[0], call.attributes.float("label_smoothing"));
         let axis = class_axis(&call.operand_types[0]);
         let count = logits.shape[axis];
         let logarithms = log_probabilities(logits, axis);
-        let loss = |point: &[usize]| {
-            let of = |class: usize| logarithms.at(&[&point[..axis], &[class], &point[axis..]].concat());
-            let sharp = -of((labels.at(point) as usize).min(count - 1));
-            let uniform = || -(0..count).map(of).sum::<f64>() / count as f64;
-            if smoothing == 0.0 { sharp } else { (1.0 - smoothing) * sharp + smoothing * uniform() }
+        let loss = |point: &[usize], label: usize| {
+            let weight = |class: usize| operands.get(2).map_or(1.0, |weight| weight.elements[class]);
+            let of =
+                |class: usize| -weight(class) * logarithms.at(&[&point[..axis], &[class], &point[axis..]].concat());
+            let uniform = || (0..count).map(of).sum::<f64>() / count as f64;
+            if smoothing == 0.0 { of(label) } else { (1.0 - smoothing) * of(label) + smoothing * uniform() }
         };
-        let losses = Array::build(logits.dtype, &labels.shape, loss);
-        vec![Reduction::of(&call.attributes).reference(losses)]
+        vec![class_labels::reference(call, operands, loss)]
     }
 
     fn samples(&self) -> Vec<Sample> {
-        let shapes: [&[usize]; 7] = [&[4, 3], &[3, 7], &[1, 5], &[5, 1], &[2, 3, 5], &[5], &[0, 3]];
-        let cases = [(0.0, "mean"), (0.1, "mean"), (0.0, "sum"), (0.3, "sum"), (0.0, "none"), (0.2, "none")];
-        let sample = |(smoothing, reduction): (f64, &str), shape: &[usize]| {
-            let logits = SampleOperand::numbers(DType::F32, shape, Fill::Between(-3.0, 3.0));
-            let axis = class_axis(&logits.ty);
-            let labels = Type::new(DType::U32, reduction::without(&Shape::from_known(shape), &[axis]));
-            let labels = SampleOperand { ty: labels, fill: Fill::Below(shape[axis] as u32) };
-            Sample { attributes: attributes(smoothing, reduction), operands: vec![logits, labels] }
-        };
-        cases.iter().flat_map(|&case| shapes.map(|shape| sample(case, shape))).collect()
+        let smoothings = [0.0, 0.2].map(|s| Attributes::none().with("label_smoothing", Attribute::Float(s)));
+        class_labels::samples(Fill::Between(-3.0, 3.0), &smoothings)
     }
 }

@@ -1,8 +1,8 @@
 //! What all losses share: how the losses of single elements become the result.
 
 use super::{broadcast, mean, mul, reciprocal, sum};
-use crate::graph::{Array, Attributes, Builder, Infer, TypeError, ValueId};
-use crate::shape::{Shape, Type};
+use crate::graph::{Array, Attribute, Attributes, Builder, Infer, TypeError, ValueId};
+use crate::shape::{Extent, Shape, Type};
 
 /// What a loss returns, by the attribute `reduction`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,15 +13,25 @@ pub enum Reduction {
     Sum,
     /// The losses themselves.
     None,
+    /// The sum divided by the extent of axis 0.
+    BatchMean,
 }
 
+/// What `reduction` may be for nearly all losses.
+pub const REDUCTIONS: &[&str] = &["mean", "sum", "none"];
+
 impl Reduction {
-    /// The reduction that a call names, while its types are inferred.
-    pub fn infer(infer: &Infer<'_>) -> Result<Reduction, TypeError> {
+    /// The attribute.
+    pub fn attribute(word: &str) -> Attributes {
+        Attributes::none().with("reduction", Attribute::Word(word.to_string()))
+    }
+
+    /// The reduction that a call names, one of these words, while its types are inferred.
+    pub fn infer(infer: &Infer<'_>, words: &[&str]) -> Result<Reduction, TypeError> {
         let word = infer.attributes.word("reduction");
-        match Reduction::parse(word) {
+        match Reduction::parse(word).filter(|_| words.contains(&word)) {
             Some(reduction) => Ok(reduction),
-            None => infer.error(format!("reduction is mean, sum or none, not {word}")),
+            None => infer.error(format!("reduction is one of {}, not {word}", words.join(", "))),
         }
     }
 
@@ -35,6 +45,7 @@ impl Reduction {
             "mean" => Some(Reduction::Mean),
             "sum" => Some(Reduction::Sum),
             "none" => Some(Reduction::None),
+            "batchmean" => Some(Reduction::BatchMean),
             _ => None,
         }
     }
@@ -46,24 +57,31 @@ impl Reduction {
 
     /// The result, from the losses.
     pub fn apply(self, b: &mut Builder<'_>, losses: ValueId) -> ValueId {
-        let axes: Vec<usize> = (0..b.ty(losses).rank()).collect();
+        let Type { dtype, shape } = b.ty(losses).clone();
+        let axes: Vec<usize> = (0..shape.rank()).collect();
         match self {
             Reduction::Mean => mean(b, losses, &axes),
             Reduction::Sum => sum(b, losses, &axes),
             Reduction::None => losses,
+            Reduction::BatchMean => {
+                let total = sum(b, losses, &axes);
+                let share = reciprocal(b, shape.extents()[0].clone(), dtype);
+                mul(b, total, share)
+            }
         }
     }
 
-    /// The cotangent of each loss from that of the result, as one scalar if it is the same for all. `losses` is the shape
-    /// of the losses.
+    /// The cotangent of each loss from that of the result. `losses` is the shape of the losses.
     pub fn cotangent(self, b: &mut Builder<'_>, g: ValueId, losses: &Shape) -> ValueId {
-        if self != Reduction::Mean {
-            return g;
-        }
-        let Type { dtype, shape } = b.ty(g).clone();
-        let share = reciprocal(b, losses.elements(), dtype);
-        let share = broadcast(b, share, &shape);
-        mul(b, g, share)
+        let divisor: Extent = match self {
+            Reduction::Sum | Reduction::None => return broadcast(b, g, losses),
+            Reduction::Mean => losses.elements(),
+            Reduction::BatchMean => losses.extents()[0].clone(),
+        };
+        let dtype = b.dtype(g);
+        let share = reciprocal(b, divisor, dtype);
+        let each = mul(b, g, share);
+        broadcast(b, each, losses)
     }
 
     /// The naive meaning.
@@ -73,6 +91,7 @@ impl Reduction {
             Reduction::Mean => Array::filled(losses.dtype, &[], total / losses.elements.len() as f64),
             Reduction::Sum => Array::filled(losses.dtype, &[], total),
             Reduction::None => losses,
+            Reduction::BatchMean => Array::filled(losses.dtype, &[], total / losses.shape[0] as f64),
         }
     }
 }

@@ -12,19 +12,25 @@ mod and;
 mod argmax;
 mod argmin;
 mod barrier;
+mod batch_norm;
+mod bce;
+mod bce_with_logits;
 mod broadcast;
 mod cast;
 mod cat;
 mod clamp;
+mod class_labels;
 mod constant;
 mod contract;
 mod cos;
+mod cosine_embedding;
 mod cross_entropy;
 mod cumsum;
 mod detach;
 mod diagonal;
 mod div;
 mod dropout;
+mod element_loss;
 mod elementwise;
 mod elu;
 mod eq;
@@ -42,7 +48,12 @@ mod gelu_tanh;
 mod hardsigmoid;
 mod hardswish;
 mod hardtanh;
+mod hinge_embedding;
+mod huber;
 mod iota;
+mod kl_div;
+mod l1;
+mod layer_norm;
 mod le;
 mod leaky_relu;
 mod log;
@@ -64,10 +75,13 @@ mod mse;
 mod mul;
 mod ne;
 mod neg;
+mod nll;
+mod normalize;
 mod not;
 mod one_hot;
 mod or;
 mod pad;
+mod pairwise_distance;
 mod permute;
 mod pow;
 mod power;
@@ -79,6 +93,7 @@ mod relu;
 mod relu6;
 mod remat;
 mod reshape;
+mod rms_norm;
 mod roll;
 mod round;
 mod rsqrt;
@@ -91,6 +106,8 @@ mod sign;
 mod silu;
 mod sin;
 mod slice;
+mod smooth_l1;
+mod soft_cross_entropy;
 mod softmax;
 mod softplus;
 mod sqrt;
@@ -101,6 +118,7 @@ mod tanh;
 mod topk;
 mod triangle;
 mod tril;
+mod triplet_margin;
 mod triu;
 mod var;
 mod xor;
@@ -164,6 +182,7 @@ pub use not::not;
 pub use one_hot::one_hot;
 pub use or::or;
 pub use pad::pad;
+pub use pairwise_distance::pairwise_distance;
 pub use permute::{move_last, permute};
 pub use pow::pow;
 pub use power::power;
@@ -209,6 +228,9 @@ pub static OPS: &[&dyn Op] = &[
     &argmax::Argmax,
     &argmin::Argmin,
     &barrier::Barrier,
+    &batch_norm::BatchNorm,
+    &bce::BCE,
+    &bce_with_logits::BCE_WITH_LOGITS,
     &broadcast::Broadcast,
     &cast::Cast,
     &cat::Cat,
@@ -216,6 +238,7 @@ pub static OPS: &[&dyn Op] = &[
     &constant::Constant,
     &contract::Contract,
     &cos::COS,
+    &cosine_embedding::CosineEmbedding,
     &cross_entropy::CrossEntropy,
     &cumsum::Cumsum,
     &detach::Detach,
@@ -237,7 +260,12 @@ pub static OPS: &[&dyn Op] = &[
     &hardsigmoid::HARDSIGMOID,
     &hardswish::HARDSWISH,
     &hardtanh::HARDTANH,
+    &hinge_embedding::HINGE_EMBEDDING,
+    &huber::HUBER,
     &iota::Iota,
+    &kl_div::KL_DIV,
+    &l1::L1,
+    &layer_norm::LayerNorm,
     &le::LE,
     &leaky_relu::LEAKY_RELU,
     &log::LOG,
@@ -258,10 +286,12 @@ pub static OPS: &[&dyn Op] = &[
     &mul::MUL,
     &ne::NE,
     &neg::NEG,
+    &nll::Nll,
     &not::NOT,
     &one_hot::OneHot,
     &or::OR,
     &pad::Pad,
+    &pairwise_distance::PairwiseDistance,
     &permute::Permute,
     &pow::Pow,
     &power::POWER,
@@ -272,6 +302,7 @@ pub static OPS: &[&dyn Op] = &[
     &relu6::RELU6,
     &remat::Remat,
     &reshape::Reshape,
+    &rms_norm::RmsNorm,
     &roll::Roll,
     &round::ROUND,
     &rsqrt::RSQRT,
@@ -284,6 +315,8 @@ pub static OPS: &[&dyn Op] = &[
     &silu::SILU,
     &sin::SIN,
     &slice::Slice,
+    &smooth_l1::SMOOTH_L1,
+    &soft_cross_entropy::SoftCrossEntropy,
     &softmax::Softmax,
     &softplus::SOFTPLUS,
     &sqrt::SQRT,
@@ -293,6 +326,7 @@ pub static OPS: &[&dyn Op] = &[
     &tanh::TANH,
     &topk::Topk,
     &tril::TRIL,
+    &triplet_margin::TripletMargin,
     &triu::TRIU,
     &var::Var,
     &xor::XOR,

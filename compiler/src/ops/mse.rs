@@ -1,12 +1,9 @@
 //! The squared error.
 
-use super::losses::Reduction;
+use super::losses::{REDUCTIONS, Reduction};
 use super::{pow, sub};
 use crate::dtype::DType;
-use crate::graph::{
-    Array, Attribute, Attributes, Builder, Call, Fill, Infer, Lowering, Op, Sample, SampleOperand, TypeError, ValueId,
-    Vjp,
-};
+use crate::graph::{Array, Builder, Call, Fill, Infer, Lowering, Op, Sample, SampleOperand, TypeError, ValueId, Vjp};
 use crate::shape::Type;
 
 /// The op.
@@ -14,11 +11,7 @@ pub struct Mse;
 
 /// The squared error of `x` against `y`; `reduction` is mean, sum or none.
 pub fn mse(b: &mut Builder<'_>, x: ValueId, y: ValueId, reduction: &str) -> ValueId {
-    b.apply(&Mse, attributes(reduction), &[x, y])
-}
-
-fn attributes(reduction: &str) -> Attributes {
-    Attributes::none().with("reduction", Attribute::Word(reduction.to_string()))
+    b.apply(&Mse, Reduction::attribute(reduction), &[x, y])
 }
 
 impl Op for Mse {
@@ -35,7 +28,7 @@ impl Op for Mse {
         let dtype = infer.same_dtype(x, y)?;
         infer.float(x)?;
         let losses = infer.same_shape(x, y)?;
-        Ok(vec![Type::new(dtype, Reduction::infer(infer)?.shape(losses))])
+        Ok(vec![Type::new(dtype, Reduction::infer(infer, REDUCTIONS)?.shape(losses))])
     }
 
     fn vjp(&self, _b: &mut Builder<'_>, _call: &Call, _cotangents: &[Option<ValueId>]) -> Vjp {
@@ -64,10 +57,10 @@ impl Op for Mse {
 
     fn samples(&self) -> Vec<Sample> {
         let sample = |reduction, shape: &[usize]| Sample {
-            attributes: attributes(reduction),
+            attributes: Reduction::attribute(reduction),
             operands: vec![SampleOperand::numbers(DType::F32, shape, Fill::Between(-2.0, 2.0)); 2],
         };
         let shapes = super::elementwise::SHAPES;
-        ["mean", "sum", "none"].iter().flat_map(|reduction| shapes.map(|shape| sample(reduction, shape))).collect()
+        REDUCTIONS.iter().flat_map(|reduction| shapes.map(|shape| sample(reduction, shape))).collect()
     }
 }

@@ -56,8 +56,17 @@ pub struct Bound {
     pub shown: Option<Shown>,
     /// What the elements must be less than; none may be negative.
     pub below: usize,
+    /// One element that may be there all the same.
+    pub except: Option<i64>,
     /// What the elements are used for, to be told in the error.
     pub what: String,
+}
+
+impl Bound {
+    /// Whether an element may be there.
+    pub fn takes(&self, element: i64) -> bool {
+        usize::try_from(element).is_ok_and(|index| index < self.below) || self.except == Some(element)
+    }
 }
 
 /// A leaf with its known shape.

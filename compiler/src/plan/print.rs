@@ -27,7 +27,8 @@ fn write_all(plan: &Plan, text: &mut String) -> std::fmt::Result {
     }
     for bound in &plan.bounds {
         let part = if bound.shown.is_some() { "part of " } else { "" };
-        writeln!(text, "{part}leaf {} is below {}: {}", bound.leaf, bound.below, bound.what)?;
+        let except = bound.except.map(|element| format!(" or is {element}")).unwrap_or_default();
+        writeln!(text, "{part}leaf {} is below {}{except}: {}", bound.leaf, bound.below, bound.what)?;
     }
     plan.unfused.iter().try_for_each(|line| writeln!(text, "not fused: {line}"))
 }

@@ -177,8 +177,9 @@ pub enum AxisKind {
     Expr(Expr),
     /// `_`
     Hole,
-    /// `{..}`: any axes in front. In the prelude, and in place of extents that could not be read (they are reported).
-    Rest,
+    /// `{..}` or `{..L}`: any axes, whose extents the name stands for. In the prelude, and in place of extents that could
+    /// not be read (they are reported).
+    Rest(Option<String>),
 }
 
 /// Statements; the value is that of the last one if it is an expression without semicolon.

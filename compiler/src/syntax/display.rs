@@ -241,7 +241,7 @@ impl Display for Axis {
             AxisKind::Expr(expr) if matches!(expr.kind, ExprKind::Int(_)) => expr.fmt(f),
             AxisKind::Expr(expr) => write!(f, "{{{expr}}}"),
             AxisKind::Hole => f.write_str("_"),
-            AxisKind::Rest => f.write_str("{..}"),
+            AxisKind::Rest(name) => write!(f, "{{..{}}}", name.as_deref().unwrap_or_default()),
         }
     }
 }

@@ -3,12 +3,14 @@
 use crate::runs::{assert_runs, leaf_copies, planned};
 use crate::steps::{descent, input, metric, parameter, state};
 use tapeless_compiler::dtype::DType;
+use tapeless_compiler::expand::expand;
 use tapeless_compiler::fuse::Fusion;
-use tapeless_compiler::graph::{Builder, Graph, Origin, Role};
+use tapeless_compiler::graph::{Attribute, Attributes, Builder, Graph, Origin, Role};
 use tapeless_compiler::ops::*;
 use tapeless_compiler::plan::verify::{VerifyError, verify};
 use tapeless_compiler::plan::{self, Buffer, BufferId, Place, Plan};
 use tapeless_compiler::shape::Shape;
+use tapeless_compiler::simplify::simplify;
 
 #[test]
 fn a_step_of_descent_updates_in_place() {
@@ -181,6 +183,32 @@ fn labels_have_bounds() {
     let bounds = plan::bounds::bounds(&graph);
     let found: Vec<(usize, usize, &str)> = bounds.iter().map(|b| (b.leaf, b.below, b.what.as_str())).collect();
     assert_eq!(found, [(1, 10, "`labels` is an index of gather")]);
+}
+
+#[test]
+fn a_label_that_is_ignored_may_be_out_of_bounds() {
+    let graph = |ignored: [i64; 2]| {
+        let mut graph = Graph::new("Bounds");
+        let logits = input(&mut graph, "logits", DType::F32, &[6, 10]);
+        let few = input(&mut graph, "few", DType::F32, &[6, 4]);
+        let labels = input(&mut graph, "labels", DType::U32, &[6]);
+        for (scores, ignored) in [(logits, ignored[0]), (few, ignored[1])] {
+            let attributes = Attributes::none()
+                .with("ignore_index", Attribute::Int(ignored))
+                .with("reduction", Attribute::Word("mean".to_string()));
+            let op = find("nll").expect("it is in the list");
+            let loss = Builder::new(&mut graph, Origin::default()).apply(op, attributes, &[scores, labels]);
+            metric(&mut graph, &format!("loss {}", scores.0), loss);
+        }
+        simplify(&expand(&graph))
+    };
+    let found = |ignored| {
+        let bounds = plan::bounds::bounds(&graph(ignored));
+        bounds.iter().map(|bound| (bound.leaf, bound.below, bound.except)).collect::<Vec<_>>()
+    };
+    assert_eq!(found([-100, -100]), [(2, 4, None)]);
+    assert_eq!(found([255, 255]), [(2, 4, Some(255))]);
+    assert_eq!(found([2, 255]), [(2, 10, Some(2)), (2, 4, Some(255))]);
 }
 
 /// A plan of the step with something broken in it, and what the verifier finds.

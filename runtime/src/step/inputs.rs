@@ -8,7 +8,7 @@ use crate::memory::{Memory, padded};
 use crate::store::ty;
 use tapeless_compiler::dtype::DType;
 use tapeless_compiler::graph::Leaf;
-use tapeless_compiler::plan::{Plan, Shown};
+use tapeless_compiler::plan::{Bound, Plan};
 
 /// An input as the step declares it.
 #[derive(Debug)]
@@ -16,8 +16,8 @@ pub(super) struct InputDecl {
     name: String,
     dtype: DType,
     shape: Vec<usize>,
-    /// What elements must be below that the step uses as indices, and which ones if not all.
-    bounds: Vec<(usize, Option<Shown>)>,
+    /// What elements must be that the step uses as indices.
+    bounds: Vec<Bound>,
     /// The position among the plan's leaves.
     leaf: usize,
     /// Where the elements go that cannot be read in place.
@@ -40,7 +40,7 @@ impl Inputs {
                 name: name.clone(),
                 dtype: planned.dtype,
                 shape: planned.shape.clone(),
-                bounds: bounds(plan, leaf),
+                bounds: plan.bounds.iter().filter(|bound| bound.leaf == leaf).cloned().collect(),
                 leaf,
                 converted: None,
             };
@@ -79,12 +79,6 @@ impl Inputs {
     }
 }
 
-/// The bounds of a leaf.
-fn bounds(plan: &Plan, leaf: usize) -> Vec<(usize, Option<Shown>)> {
-    let bounds = plan.bounds.iter().filter(|bound| bound.leaf == leaf);
-    bounds.map(|bound| (bound.below, bound.shown.clone())).collect()
-}
-
 impl InputDecl {
     fn elements(&self) -> usize {
         self.shape.iter().product()
@@ -98,8 +92,7 @@ impl InputDecl {
         if input.len() != self.elements() {
             return Err(self.wrong_length(step, input.len()));
         }
-        let outside =
-            self.bounds.iter().find_map(|(bound, shown)| Some((*bound, input.outside(*bound, shown.as_ref())?)));
+        let outside = self.bounds.iter().find_map(|bound| Some((bound.below, input.outside(bound)?)));
         match outside {
             Some((bound, (position, value))) => {
                 let (step, input) = (step.to_string(), self.name.clone());

@@ -119,11 +119,12 @@ impl Elaborator<'_> {
                 Value::Float(extent.known().expect("just tested") as f64)
             }
             ("f32" | "f64", Value::Float(number)) => Value::Float(number),
-            ("bool", value @ Value::Bool(_)) => value,
+            ("bool", value @ Value::Bool(_)) | ("shape", value @ Value::List(_)) => value,
+            ("shape", value @ Value::Int(_)) => Value::List(vec![value]),
             (_, Value::Poison) => Value::Poison,
             ("usize" | "u32" | "i32" | "i64", value @ Value::Int(_)) => value,
             ("word", value @ Value::Text(_)) => value,
-            (known @ ("f32" | "f64" | "bool" | "usize" | "u32" | "i32" | "i64" | "word"), other) => {
+            (known @ ("f32" | "f64" | "bool" | "usize" | "u32" | "i32" | "i64" | "shape" | "word"), other) => {
                 let headline =
                     format!("{}: `{}` is {known}, not {}", block.name.name, parameter.name.name, other.kind());
                 self.report(Problem::new(span, headline).detail(signature(block)))

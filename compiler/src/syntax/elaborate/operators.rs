@@ -221,7 +221,8 @@ impl Elaborator<'_> {
         self.insert_op("constant", attributes, &[], span)
     }
 
-    fn types_differ(&self, name: &str, whole: &str, pair: &[(&Expr, ValueId); 2], span: Span) -> Value {
+    /// Reports operands of different element types.
+    pub(super) fn types_differ(&self, name: &str, whole: &str, pair: &[(&Expr, ValueId); 2], span: Span) -> Value {
         let problem = Problem::new(span, format!("{name}: element types differ"));
         let float = usize::from(self.graph.dtype(pair[1].1).is_float());
         let cast = format!("convert one: {}.cast({})", pair[1 - float].0, self.graph.dtype(pair[float].1));

@@ -7,6 +7,7 @@ use crate::syntax::parse::parse_prelude;
 
 /// The layers by name.
 const LAYERS: &[(&str, &str)] = &[
+    ("BatchNorm1d", include_str!("../../prelude/batch_norm1d.model")),
     ("Dropout", include_str!("../../prelude/dropout.model")),
     ("Dropout2d", include_str!("../../prelude/dropout2d.model")),
     ("Elu", include_str!("../../prelude/elu.model")),
@@ -17,6 +18,7 @@ const LAYERS: &[(&str, &str)] = &[
     ("Hardswish", include_str!("../../prelude/hardswish.model")),
     ("Hardtanh", include_str!("../../prelude/hardtanh.model")),
     ("Identity", include_str!("../../prelude/identity.model")),
+    ("LayerNorm", include_str!("../../prelude/layer_norm.model")),
     ("LeakyRelu", include_str!("../../prelude/leaky_relu.model")),
     ("Linear", include_str!("../../prelude/linear.model")),
     ("LogSoftmax", include_str!("../../prelude/log_softmax.model")),
@@ -24,6 +26,7 @@ const LAYERS: &[(&str, &str)] = &[
     ("Prelu", include_str!("../../prelude/prelu.model")),
     ("Relu", include_str!("../../prelude/relu.model")),
     ("Relu6", include_str!("../../prelude/relu6.model")),
+    ("RmsNorm", include_str!("../../prelude/rms_norm.model")),
     ("Selu", include_str!("../../prelude/selu.model")),
     ("Sigmoid", include_str!("../../prelude/sigmoid.model")),
     ("Silu", include_str!("../../prelude/silu.model")),
@@ -36,7 +39,6 @@ const LAYERS: &[(&str, &str)] = &[
 const PLANNED: &[&str] = &[
     "AdaptiveAvgPool2d",
     "AvgPool2d",
-    "BatchNorm1d",
     "BatchNorm2d",
     "Conv1d",
     "Conv2d",
@@ -46,11 +48,9 @@ const PLANNED: &[&str] = &[
     "GroupNorm",
     "Gru",
     "InstanceNorm2d",
-    "LayerNorm",
     "Lstm",
     "MaxPool2d",
     "MultiheadAttention",
-    "RmsNorm",
     "Rnn",
     "TransformerDecoderLayer",
     "TransformerEncoderLayer",

@@ -132,8 +132,11 @@ impl Elaborator<'_> {
         operands.iter().map(one).collect::<Vec<_>>().join(", ")
     }
 
-    /// `a is made at …, b at …` for the names among the expressions.
+    /// `a is made at …, b at …` for the names among the expressions. Names of the prelude have no place.
     pub(super) fn made_at(&self, exprs: &[&Expr]) -> Option<String> {
+        if self.frame().prelude {
+            return None;
+        }
         let (mut names, mut words): (Vec<&String>, Vec<String>) = (Vec::new(), Vec::new());
         for expr in exprs {
             let ExprKind::Name(name) = &expr.kind else { continue };

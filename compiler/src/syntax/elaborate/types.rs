@@ -66,21 +66,29 @@ impl Elaborator<'_> {
             return None;
         }
         let extents = ty.shape.extents();
-        let rest = usize::from(matches!(written.axes.first(), Some(Axis { kind: AxisKind::Rest, .. })));
-        let axes = &written.axes[rest..];
-        let leading = extents.len().checked_sub(axes.len())?;
-        if leading > 0 && rest == 0 {
+        let rest = written.axes.iter().position(|axis| matches!(axis.kind, AxisKind::Rest(_)));
+        let (front, back) = match rest {
+            Some(at) => (&written.axes[..at], &written.axes[at + 1..]),
+            None => (written.axes.as_slice(), [].as_slice()),
+        };
+        let between = extents.len().checked_sub(front.len() + back.len())?;
+        if between > 0 && rest.is_none() {
             return None;
         }
-        for (axis, extent) in axes.iter().zip(&extents[leading..]) {
+        let (first, last) = (&extents[..front.len()], &extents[front.len() + between..]);
+        for (axis, extent) in front.iter().zip(first).chain(back.iter().zip(last)) {
             self.unified_axis(axis, extent)?;
+        }
+        if let Some(Axis { kind: AxisKind::Rest(Some(name)), span }) = rest.map(|at| &written.axes[at]) {
+            let list = extents[front.len()..][..between].iter().cloned().map(Value::Int).collect();
+            self.frame_mut().bind(name, Value::List(list), BindingKind::Fixed, *span);
         }
         Some(())
     }
 
     fn unified_axis(&mut self, axis: &Axis, extent: &Extent) -> Option<()> {
         let expected = match &axis.kind {
-            AxisKind::Hole | AxisKind::Rest => return Some(()),
+            AxisKind::Hole | AxisKind::Rest(_) => return Some(()),
             AxisKind::Name(name) | AxisKind::Dyn(name) => match self.frame().find(name).map(|b| b.value.clone()) {
                 None => {
                     self.frame_mut().bind(name, Value::Int(extent.clone()), BindingKind::Fixed, axis.span);
@@ -108,7 +116,8 @@ impl Elaborator<'_> {
         }
     }
 
-    /// The type that a written type stands for, with names that are in scope filled in; `None` for a hole.
+    /// The type that a written type stands for, with names that are in scope filled in; a list stands for all its extents.
+    /// `None` for a hole.
     pub(super) fn meant(&mut self, written: &TensorType) -> Option<Type> {
         let mut extents = Vec::new();
         for axis in &written.axes {
@@ -119,22 +128,29 @@ impl Elaborator<'_> {
                 },
                 AxisKind::Expr(expr) => self.evaluate(expr),
                 AxisKind::Hole => self.fail(axis.span, "the extent `_` stands in return types only"),
-                AxisKind::Rest => self.fail(axis.span, "`..` stands in inputs only"),
+                AxisKind::Rest(_) => self.fail(axis.span, "`..` stands in inputs only"),
             };
             match value {
-                Value::Int(extent) if extent.known().is_some_and(|n| n < 0) => {
-                    self.fail(axis.span, format!("an extent is not negative: {extent}"));
-                    return None;
+                Value::List(values) => {
+                    for value in values {
+                        extents.push(self.length(value, axis.span)?);
+                    }
                 }
-                Value::Int(extent) => extents.push(extent),
-                Value::Poison => return None,
-                other => {
-                    self.fail(axis.span, format!("an extent is a whole number, not {}", other.kind()));
-                    return None;
-                }
+                value => extents.push(self.length(value, axis.span)?),
             }
         }
         Some(Type::new(written.dtype, Shape::new(extents)))
+    }
+
+    /// The extent that a value is.
+    fn length(&self, value: Value, span: Span) -> Option<Extent> {
+        match value {
+            Value::Int(extent) if extent.known().is_none_or(|n| n >= 0) => return Some(extent),
+            Value::Int(extent) => self.fail(span, format!("an extent is not negative: {extent}")),
+            Value::Poison => Value::Poison,
+            other => self.fail(span, format!("an extent is a whole number, not {}", other.kind())),
+        };
+        None
     }
 
     /// A written type for messages, with names as written.
@@ -149,7 +165,7 @@ impl Elaborator<'_> {
                 _ => format!("{{{expr}}}"),
             },
             AxisKind::Hole => "_".to_string(),
-            AxisKind::Rest => "..".to_string(),
+            AxisKind::Rest(_) => "..".to_string(),
         };
         match ty.axes.len() {
             0 => ty.dtype.to_string(),

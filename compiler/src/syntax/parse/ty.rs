@@ -132,13 +132,18 @@ impl Reader<'_> {
         };
         let inner = self.braced_expr(expr);
         let span = brace.unwrap_or(inner.start);
-        if !matches!(inner.kind, ExprKind::Range(None, None, _)) {
-            return Axis { kind: AxisKind::Expr(inner), span };
-        }
+        let name = match &inner.kind {
+            ExprKind::Range(None, None, _) => None,
+            ExprKind::Range(None, Some(end), _) => match &end.kind {
+                ExprKind::Name(name) => Some(name.clone()),
+                _ => return Axis { kind: AxisKind::Expr(inner), span },
+            },
+            _ => return Axis { kind: AxisKind::Expr(inner), span },
+        };
         if self.dialect == Dialect::User {
             self.report(span, "`..` stands for extents in the built-in layers only");
         }
-        Axis { kind: AxisKind::Rest, span }
+        Axis { kind: AxisKind::Rest(name), span }
     }
 
     fn refuse_dynamic(self, dynamic: &[Span], ty: &mut TensorType, place: Place<'_>) {
@@ -173,5 +178,5 @@ impl Reader<'_> {
 
 /// The type in place of one that could not be read.
 pub(super) fn unknown_type(span: Span) -> TensorType {
-    TensorType { dtype: DType::F32, axes: vec![Axis { kind: AxisKind::Rest, span }], span }
+    TensorType { dtype: DType::F32, axes: vec![Axis { kind: AxisKind::Rest(None), span }], span }
 }

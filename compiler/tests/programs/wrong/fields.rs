@@ -34,4 +34,5 @@ fn main() {}
 // error: a list cannot be called
 //   --> wrong/fields.rs:14:15
 // error: no function, layer or binding `layers`
+//          the nearest: layer_norm
 //   --> wrong/fields.rs:19:13
