@@ -61,7 +61,7 @@ fn main() {}
 //   --> wrong/loss_arguments.rs:19:33
 // error: triplet_margin: p is above 0, not -1
 //          pred is f32<B, 10>, pred is f32<B, 10>, y is f32<B, 10>
-//          pred is made at wrong/loss_arguments.rs:13:13, pred at wrong/loss_arguments.rs:13:13, y at wrong/loss_arguments.rs:11:39
+//          pred is made at wrong/loss_arguments.rs:13:13, y at wrong/loss_arguments.rs:11:39
 //   --> wrong/loss_arguments.rs:20:34
 // error: kl_div: `log_target` is a bool, not a whole number
 //          kl_div(input, target, reduction = mean, log_target = false)

@@ -57,15 +57,15 @@ fn main() {}
 //          logits is f32<B, 1>, share is f32<B>
 //          logits is made at wrong/loss_targets.rs:19:13, share at wrong/loss_targets.rs:17:71
 //   --> wrong/loss_targets.rs:21:33
-// error: soft_cross_entropy: extents differ on axis 1
+// error: cross_entropy: extents differ on axis 1
 //          logits is f32<B, 1>, p is f32<B, 3>
 //          logits is made at wrong/loss_targets.rs:19:13, p at wrong/loss_targets.rs:17:86
 //   --> wrong/loss_targets.rs:21:67
 // error: cosine_embedding: element types differ
 //          a is f32<B, 16>, a is f32<B, 16>, side is u32<B>
-//          a is made at wrong/loss_targets.rs:24:22, a at wrong/loss_targets.rs:24:22, side at wrong/loss_targets.rs:24:41
+//          a is made at wrong/loss_targets.rs:24:22, side at wrong/loss_targets.rs:24:41
 //   --> wrong/loss_targets.rs:26:36
 // error: cosine_embedding: takes targets f32<B> for inputs f32<B, 16>, not f32<B, 1>
 //          a is f32<B, 16>, a is f32<B, 16>, one is f32<B, 1>
-//          a is made at wrong/loss_targets.rs:24:22, a at wrong/loss_targets.rs:24:22, one at wrong/loss_targets.rs:24:55
+//          a is made at wrong/loss_targets.rs:24:22, one at wrong/loss_targets.rs:24:55
 //   --> wrong/loss_targets.rs:26:70
