@@ -15,6 +15,7 @@ pub mod autodiff;
 #[cfg(feature = "cranelift")]
 pub mod backend;
 pub mod description;
+pub mod differences;
 pub mod dtype;
 pub mod expand;
 pub mod fuse;

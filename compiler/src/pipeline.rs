@@ -165,6 +165,12 @@ pub fn stages(graph: &Graph, dims: &[(&str, usize)], options: &Options) -> Resul
     Ok(stages)
 }
 
+/// The graph of a step with these extents of its open axes.
+pub fn bound(graph: &Graph, dims: &[(&str, usize)]) -> Result<Graph, CompileError> {
+    let bindings: Bindings = dims.iter().map(|&(name, extent)| (Symbol::new(name), Extent::from(extent))).collect();
+    verified("bind", bind(graph, &bindings).map_err(Box::new)?, &mut |_, _| {})
+}
+
 fn planned(graph: &Graph, dims: &[(&str, usize)], options: &Options, trace: Trace<'_>) -> Result<Plan, CompileError> {
     let bindings: Bindings = dims.iter().map(|&(name, extent)| (Symbol::new(name), Extent::from(extent))).collect();
     let graph = verified("bind", bind(graph, &bindings).map_err(Box::new)?, trace)?;
@@ -193,7 +199,12 @@ fn verified(pass: &'static str, graph: Graph, trace: Trace<'_>) -> Result<Graph,
 
 /// The graph without the results that the options do not ask for.
 fn wanted(mut graph: Graph, options: &Options) -> Graph {
-    graph.results.retain(|result| options.keep_gradients || !matches!(result.role, Role::Gradient { .. }));
+    graph.results.retain(|result| match result.role {
+        Role::Gradient { .. } => options.keep_gradients,
+        // Losses are there for differences, which are taken of another program.
+        Role::Loss(_) => false,
+        Role::Metric(_) | Role::Output(_) | Role::Next(_) => true,
+    });
     graph
 }
 

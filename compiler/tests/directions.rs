@@ -17,6 +17,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("description", &["dtype", "text", "shape"]),
     ("graph", &["dtype", "text", "shape", "scalar", "nest"]),
     ("ops", &["dtype", "random", "shape", "scalar", "nest", "graph"]),
+    ("differences", &["dtype", "shape", "graph", "ops"]),
     ("generate", &["dtype", "shape", "graph", "ops"]),
     ("expand", &["dtype", "shape", "scalar", "nest", "graph", "ops"]),
     ("autodiff", &["dtype", "shape", "scalar", "nest", "graph", "ops", "expand"]),

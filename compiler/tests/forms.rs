@@ -331,3 +331,32 @@ fn a_model_of_a_hundred_blocks_is_one_loop() {
     assert_eq!(keys.len(), 100 + 50 + 2);
     assert_eq!(changed(&program, 0), 2 * keys.len());
 }
+
+#[test]
+fn states_are_counted_in_whole_numbers_of_any_width() {
+    let program = compiled(
+        "pub model Net(x: f32<N>) -> f32<N> {
+            #[state]
+            let num_batches_tracked: i64 = zeros();
+            #[state]
+            let seen: u32 = constant(3);
+            #[state]
+            let ever: bool = zeros();
+            num_batches_tracked = num_batches_tracked + 1;
+            seen += 2 * f32(1).cast(u32);
+            ever = x.sum() > 0.0;
+            x
+        }
+        #[train]
+        pub step Count(x: f32<dyn B>) {
+            let net = Net();
+            net(x);
+        }",
+    );
+    let tensors = &program.models[0].description.tensors;
+    let types: Vec<String> = tensors.iter().map(|tensor| format!("{} {}", tensor.key, tensor.ty)).collect();
+    assert_eq!(types, ["num_batches_tracked i64", "seen u32", "ever bool"]);
+    let graph = &program.steps[0].graph;
+    let next: Vec<String> = graph.results.iter().map(|result| graph.ty(result.value).to_string()).collect();
+    assert_eq!(next, ["bool", "i64", "u32"]);
+}

@@ -97,7 +97,7 @@ fn run(step: &Step) -> TokenStream {
     let lifetime = has_views(step).then(|| quote!(<'_>));
     let fields = result_values(step);
     let many = (parameters.len() > 6).then(|| quote!(#[allow(clippy::too_many_arguments)]));
-    quote! {
+    let run = quote! {
         /// Runs the step once. On an error nothing has run.
         #many
         pub fn run(
@@ -107,6 +107,50 @@ fn run(step: &Step) -> TokenStream {
         ) -> ::core::result::Result<#output #lifetime, ::tapeless::Error> {
             self.step.run(&mut [#(#stores),*], &[#(#values),*])?;
             ::core::result::Result::Ok(#output { #fields })
+        }
+    };
+    let check = trains(step).then(|| check(step, &parameters));
+    quote! { #run #check }
+}
+
+/// Whether a step minimizes something. After a mistake its graph is empty, but the models that it changes are known.
+fn trains(step: &Step) -> bool {
+    let gradient = |role: &Role| matches!(role, Role::Gradient { .. });
+    match step.graph.results.is_empty() {
+        true => step.stores.iter().any(|store| store.mutable),
+        false => step.graph.results.iter().any(|result| gradient(&result.role)),
+    }
+}
+
+/// The method that holds gradients against numerical differences. It takes what `run` takes, and changes none of it.
+fn check(step: &Step, parameters: &[Ident]) -> TokenStream {
+    let (models, inputs) = parameters.split_at(step.stores.len());
+    let model_types = step.stores.iter().map(|store| match &store.path {
+        Some(path) => path.clone(),
+        None => names::of(&store.model).into_token_stream(),
+    });
+    let input_types = step.inputs.iter().map(|input| {
+        let element = element(input.dtype);
+        if input.scalar { element } else { quote!(&[#element]) }
+    });
+    let values = step.inputs.iter().zip(inputs).map(|(input, name)| match input.scalar {
+        true => quote!(::core::convert::From::from(&#name)),
+        false => quote!(::core::convert::From::from(#name)),
+    });
+    let many = (parameters.len() > 6).then(|| quote!(#[allow(clippy::too_many_arguments)]));
+    quote! {
+        /// Holds the gradient of every parameter against numerical differences of the loss in f64: the key, and the largest
+        /// error relative to the largest derivative in that parameter. At most 24 elements of each are looked at.
+        #many
+        pub fn check_gradients(
+            &self,
+            #(#models: &#model_types,)*
+            #(#inputs: #input_types,)*
+        ) -> ::core::result::Result<
+            ::std::vec::Vec<(::std::string::String, f64)>,
+            ::tapeless::Error,
+        > {
+            self.step.check_gradients(&[#(::core::ops::Deref::deref(#models)),*], &[#(#values),*])
         }
     }
 }

@@ -161,14 +161,14 @@ pub enum Error {
         found: String,
     },
     /// A file does not fit a model: something is missing in either, or differs.
-    #[error("{} does not fit {model}, which stays as it is:{report}", path.display())]
+    #[error("{} does not fit {model}, which stays as it is: {report}", path.display())]
     LoadMismatch {
         /// The file.
         path: PathBuf,
         /// The model.
         model: String,
         /// What does not fit.
-        report: LoadReport,
+        report: Box<LoadReport>,
     },
     /// A file cannot be read or written.
     #[error("{}: {source}", path.display())]

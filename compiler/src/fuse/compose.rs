@@ -138,13 +138,13 @@ fn drop_unit_axes(nest: &mut Nest) {
     rewrite(nest, |index| index.substitute(&axes, &extents, 0), |read| read);
 }
 
-/// Lets equal reads have one number. Whether anything changed: what indexes with equal reads may have become equal too.
+/// Lets equal reads have one number. Whether any read changed: what indexes with equal reads may have become equal too.
 fn share_reads(nest: &mut Nest) -> bool {
     let first = |read: &Read| nest.reads.iter().position(|r| r == read).expect("every read equals itself");
     let numbers: Vec<usize> = nest.reads.iter().map(first).collect();
-    let before = nest.clone();
+    let before = nest.reads.clone();
     rewrite(nest, |index| index.renumbered(&|read| numbers[read]), |read| numbers[read]);
-    *nest != before
+    nest.reads != before
 }
 
 /// Drops reads that nothing uses. Whether there were any.

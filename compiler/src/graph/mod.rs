@@ -194,6 +194,8 @@ pub enum Role {
     Metric(String),
     /// An output of the step, by position.
     Output(usize),
+    /// What a `minimize` makes small, by its number. The gradients behind it in the list are those of this loss.
+    Loss(usize),
     /// The gradient of a parameter.
     Gradient {
         /// Position in [`Graph::stores`].

@@ -191,12 +191,13 @@ impl<'t> Parser<'t> {
         let role = match line.peek_word() {
             "metric" => line.keyword("metric").and_then(|()| line.string()).map(Role::Metric)?,
             "output" => line.keyword("output").and_then(|()| line.int()).map(Role::Output)?,
+            "loss" => line.keyword("loss").and_then(|()| line.int()).map(Role::Loss)?,
             "gradient" => {
                 line.keyword("gradient")?;
                 Role::Gradient { store: line.int()?, key: line.string()? }
             }
             "next" => line.keyword("next").and_then(|()| self.known(line)).map(Role::Next)?,
-            _ => return line.unexpected("`metric`, `output`, `gradient` or `next`"),
+            _ => return line.unexpected("`metric`, `output`, `loss`, `gradient` or `next`"),
         };
         let value = self.known(line)?;
         self.graph.result(role, value);

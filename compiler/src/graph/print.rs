@@ -125,6 +125,7 @@ impl fmt::Display for Role {
         match self {
             Role::Metric(name) => write!(f, "metric {name:?}"),
             Role::Output(position) => write!(f, "output {position}"),
+            Role::Loss(number) => write!(f, "loss {number}"),
             Role::Gradient { store, key } => write!(f, "gradient {store} {key:?}"),
             Role::Next(leaf) => write!(f, "next {leaf}"),
         }

@@ -245,7 +245,7 @@ fn verify_results(graph: &Graph) -> Result<(), VerifyError> {
             return Err(VerifyError::Undefined { user: role, value: result.value });
         }
         match &result.role {
-            Role::Metric(_) | Role::Output(_) => {}
+            Role::Metric(_) | Role::Output(_) | Role::Loss(_) => {}
             Role::Gradient { store, .. } => known_store(graph, *store, || role.clone())?,
             Role::Next(leaf) => verify_pair(graph, *leaf, result.value)?,
         }

@@ -16,6 +16,8 @@ pub enum Signature {
     Signed,
     /// Numbers of one type, giving bool.
     Comparison,
+    /// Two of any one type, giving bool.
+    Equality,
     /// Bools, giving bool.
     Bools,
     /// A bool, then two of any one type, giving that type.
@@ -55,7 +57,7 @@ impl Elementwise {
             Signature::Choice if first.dtype != DType::Bool => infer.error("the condition is no bool"),
             Signature::Choice => Ok(last.dtype),
             Signature::Bools if first.dtype != DType::Bool => infer.error(format!("takes bools, not {}", first.dtype)),
-            Signature::Bools => Ok(DType::Bool),
+            Signature::Bools | Signature::Equality => Ok(DType::Bool),
             _ if first.dtype == DType::Bool => infer.error("takes numbers, not bool"),
             Signature::Signed if !first.dtype.is_float() && first.dtype != DType::I32 => {
                 infer.error(format!("takes floats or i32, not {}", first.dtype))
@@ -175,6 +177,7 @@ impl Op for Elementwise {
             Signature::Signed => &[DType::F32, DType::I32],
             Signature::Numbers | Signature::Comparison => &[DType::F32, DType::U32, DType::I32],
             Signature::Choice => &[DType::F32, DType::U32, DType::Bool],
+            Signature::Equality => &[DType::F32, DType::U32, DType::I32, DType::Bool],
         };
         dtypes.iter().flat_map(|&dtype| SHAPES.iter().map(move |shape| self.sample(shape, dtype))).collect()
     }

@@ -9,7 +9,7 @@ pub static NE: Elementwise = Elementwise {
     name: "ne",
     doc: "ne(a: T<S>, b: T<S>) -> bool<S>: a != b; no gradient",
     fills: &[Fill::Between(-2.0, 2.0); 2],
-    signature: Signature::Comparison,
+    signature: Signature::Equality,
     scalar: |_, x| f64::from(u8::from(x[0] != x[1])),
     body: |body, _, x| body.apply(ScalarOp::Ne, x),
     gradient: None,

@@ -10,15 +10,7 @@ pub static RELU6: Activation = Activation {
     parameters: &[],
     settings: &[&[]],
     fill: Fill::Between(-8.0, 8.0),
-    scalar: |x, _| {
-        if x < 0.0 {
-            0.0
-        } else if x > 6.0 {
-            6.0
-        } else {
-            x
-        }
-    },
+    scalar: |x, _| x.clamp(0.0, 6.0),
     expansion: |b, x, _| held(b, x, 0.0, 6.0),
     gradient: |b, x, _, g| where_inside(b, x, 0.0, 6.0, g),
 };

@@ -2,7 +2,8 @@
 //!
 //! Gradients as the loss gives them come in; the next values of parameters and slots leave as results of the graph. With
 //! `accumulate = k` only every k-th run updates: parameters, the slots of optimizers, update counts and moving averages stay
-//! as they are in the runs between.
+//! as they are in the runs between. Parameters of half precision are updated in f32, and so are their slots; only the
+//! parameter itself is rounded.
 
 use super::accumulate::accumulate;
 use super::arguments::{Argument, Kind};
@@ -48,6 +49,9 @@ impl Default for Options {
 
 /// Adds the next value of every parameter and slot to the results of the graph.
 pub fn minimize(b: &mut Builder<'_>, mut groups: Vec<Group>, options: &Options, mut slots: Slots) {
+    for update in updates(&mut groups) {
+        *update = update.clone().widened(b);
+    }
     if options.accumulate > 1 {
         accumulate(b, &mut slots, &mut groups, options.accumulate);
     }
@@ -61,7 +65,8 @@ pub fn minimize(b: &mut Builder<'_>, mut groups: Vec<Group>, options: &Options, 
         slots.enter(number);
         let next = group.optimizer.update(b, &group.updates, &mut slots);
         for (update, next) in group.updates.iter().zip(next) {
-            slots.keep(b, update.parameter, next);
+            let leaf = update.leaf(b);
+            slots.keep(b, leaf, next);
             if let Some(decay) = options.ema {
                 average(b, &mut slots, update, next, decay);
             }

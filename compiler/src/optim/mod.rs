@@ -55,7 +55,7 @@ pub static OPTIMIZERS: &[Signature] = &[
 /// A parameter to update.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Update {
-    /// The parameter's leaf.
+    /// The parameter's leaf; optimizers see its value in f32 in place of a leaf of half precision.
     pub parameter: ValueId,
     /// Its gradient.
     pub gradient: ValueId,
@@ -81,9 +81,22 @@ pub fn build(name: &str, arguments: &BTreeMap<String, Value>) -> Result<Box<dyn 
 }
 
 impl Update {
+    /// The update in f32 if the parameter is of half precision: steps are smaller than what it can tell apart.
+    fn widened(self, b: &mut Builder<'_>) -> Update {
+        let dtype = b.dtype(self.parameter).computed();
+        let (parameter, gradient) = (ops::cast(b, self.parameter, dtype), ops::cast(b, self.gradient, dtype));
+        Update { parameter, gradient, ..self }
+    }
+
+    /// The parameter's leaf, also of a widened update.
+    fn leaf(&self, b: &mut Builder<'_>) -> ValueId {
+        b.graph().producer(self.parameter).map_or(self.parameter, |(_, cast)| cast.operands[0])
+    }
+
     /// The store that holds the parameter.
     fn store(&self, b: &mut Builder<'_>) -> usize {
-        match b.graph().as_leaf(self.parameter) {
+        let leaf = self.leaf(b);
+        match b.graph().as_leaf(leaf) {
             Some(Leaf::Parameter { store, .. }) => *store,
             other => panic!("what is updated is a parameter of a store, found {other:?}"),
         }

@@ -47,7 +47,7 @@ impl Slots {
         self.due = Some(due);
     }
 
-    /// A slot of the type of a parameter, with this number everywhere before the first run.
+    /// A slot of the type in which a parameter is updated, with this number everywhere before the first run.
     pub fn like(&self, b: &mut Builder<'_>, slot: &str, update: &Update, initial: f64) -> ValueId {
         let ty = b.ty(update.parameter).clone();
         let name = format!("{}.{slot}.{}", self.minimize, update.key);
@@ -108,6 +108,8 @@ impl Slots {
 
     /// Makes a value the next one of a parameter or slot.
     pub fn keep(&self, b: &mut Builder<'_>, leaf: ValueId, next: ValueId) {
+        let dtype = b.dtype(leaf);
+        let next = ops::cast(b, next, dtype);
         let next = match self.due {
             Some(due) => {
                 let shape = b.shape(leaf);

@@ -4,6 +4,7 @@
 //! After the first run with a store, nothing is allocated.
 
 mod arguments;
+mod check;
 mod explain;
 mod inputs;
 mod results;
@@ -30,6 +31,9 @@ use tapeless_compiler::plan::Plan;
 /// A step compiled for a device, for known extents. The type that `model!` generates derefs to this.
 pub struct Step {
     graph: Graph,
+    device: Device,
+    /// What each open extent is.
+    dims: Vec<(String, usize)>,
     plan: Plan,
     code: Code,
     workspace: Memory,
@@ -52,16 +56,28 @@ impl Step {
     ) -> Result<Step, Error> {
         let graph = pipeline::load(graph)?;
         let dims = known(&graph.name, dims)?;
+        Step::build(graph, device, dims, options)
+    }
+
+    fn build(graph: Graph, device: &Device, dims: Vec<(String, usize)>, options: &Options) -> Result<Step, Error> {
+        let bindings: Vec<(&str, usize)> = dims.iter().map(|(name, extent)| (name.as_str(), *extent)).collect();
         let isa = device.processor().isa()?;
         let failed = |source| Error::Compile { step: graph.name.clone(), source };
-        let plan = pipeline::plan(&graph, &dims, options).map_err(failed)?;
+        let plan = pipeline::plan(&graph, &bindings, options).map_err(failed)?;
         let program = pipeline::emit(plan, &**isa).map_err(failed)?;
         let code = Code::load(&program.code, &**isa)?;
-        Step::assemble(graph, program.plan, code, options)
+        Step::assemble(graph, device, dims, program.plan, code, options)
     }
 
     /// Prepares everything that a run needs.
-    fn assemble(graph: Graph, plan: Plan, code: Code, options: &Options) -> Result<Step, Error> {
+    fn assemble(
+        graph: Graph,
+        device: &Device,
+        dims: Vec<(String, usize)>,
+        plan: Plan,
+        code: Code,
+        options: &Options,
+    ) -> Result<Step, Error> {
         let wrong = |reason| Error::Internal { step: graph.name.clone(), reason };
         let workspace = Memory::zeroed(plan.workspace_bytes)?;
         let arguments = Arguments::new(&plan, &workspace).map_err(wrong)?;
@@ -72,7 +88,21 @@ impl Step {
         let stores = stores.map(|(position, decl)| StoreUse::new(position, decl, &plan, &written)).collect();
         let inputs = Inputs::new(&plan)?;
         let keep_gradients = options.keep_gradients;
-        Ok(Step { graph, plan, code, workspace, inputs, stores, arguments, results, keep_gradients, ran: false })
+        let device = device.clone();
+        Ok(Step {
+            graph,
+            device,
+            dims,
+            plan,
+            code,
+            workspace,
+            inputs,
+            stores,
+            arguments,
+            results,
+            keep_gradients,
+            ran: false,
+        })
     }
 
     /// Runs the step once. On an error nothing has run.
@@ -138,6 +168,11 @@ impl Step {
         }
     }
 
+    /// A result as it is, by position among the results of the graph that are no next values.
+    fn results_at(&self, result: usize) -> Elements<'_> {
+        self.results[self.position(result)].elements(&self.workspace)
+    }
+
     /// What runs, as text: kernels in order, what they read and write, where they come from, and the memory they take.
     pub fn explain(&self) -> String {
         explain::explain(&self.graph, &self.plan)
@@ -162,9 +197,10 @@ impl Step {
 }
 
 /// The extents as numbers, all of them set.
-fn known<'a>(step: &str, dims: &[(&'a str, Option<usize>)]) -> Result<Vec<(&'a str, usize)>, Error> {
+fn known(step: &str, dims: &[(&str, Option<usize>)]) -> Result<Vec<(String, usize)>, Error> {
     let unset = |name: &str| Error::UnsetExtent { step: step.to_string(), name: name.to_string() };
-    dims.iter().map(|&(name, extent)| extent.map(|extent| (name, extent)).ok_or_else(|| unset(name))).collect()
+    let known = |&(name, extent): &(&str, Option<usize>)| Ok((name.to_string(), extent.ok_or_else(|| unset(name))?));
+    dims.iter().map(known).collect()
 }
 
 impl fmt::Debug for Step {

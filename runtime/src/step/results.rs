@@ -66,7 +66,8 @@ impl StepResult {
         }
     }
 
-    fn elements<'a>(&'a self, workspace: &'a Memory) -> Elements<'a> {
+    /// The elements as they are.
+    pub(super) fn elements<'a>(&'a self, workspace: &'a Memory) -> Elements<'a> {
         let (offset, elements) = (self.offset, self.elements);
         match self.dtype {
             DType::F32 => Elements::F32(workspace.slice(offset, elements)),

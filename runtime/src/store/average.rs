@@ -3,7 +3,7 @@
 //! A step whose `minimize` has an `ema` keeps in its slots an average per parameter, and the number of updates in it: the
 //! slots `average` and `averaged` of the compiler's `optim::average`.
 
-use super::Store;
+use super::{Place, Store, values};
 use crate::error::Error;
 use crate::memory::Memory;
 use tapeless_compiler::nearest::nearest;
@@ -13,7 +13,7 @@ impl Store {
     /// as it is here. No step has run with it.
     #[doc(hidden)]
     pub fn averaged(&self, step: &str) -> Result<Store, Error> {
-        let averages: Vec<(&str, &[u8])> = self.slots.averages(step).collect();
+        let averages: Vec<(&str, &Memory, &Place)> = self.slots.averages(step).collect();
         let updated = self.slots.numbers(step, "averaged").all(|updates| updates > 0.0);
         if !self.slots.knows(step) || !updated {
             return Err(self.not_averaged(step));
@@ -23,9 +23,16 @@ impl Store {
         }
         let mut tensors = Memory::zeroed(self.layout.bytes)?;
         tensors.slice_mut(0, self.layout.bytes).copy_from_slice(self.tensors.slice::<u8>(0, self.layout.bytes));
-        for (key, average) in averages {
+        for (key, memory, average) in averages {
             let place = self.place(key)?;
-            tensors.slice_mut(place.offset, average.len()).copy_from_slice(average);
+            match place.dtype == average.dtype {
+                true => values::set_bytes(&mut tensors, place, &values::bytes(memory, average)),
+                // Averages of half precision are f32.
+                false => {
+                    let numbers = values::read(memory, average);
+                    values::write(&mut tensors, place, |i| f64::from(numbers[i]));
+                }
+            }
         }
         let (description, layout) = (self.description.clone(), self.layout.clone());
         Store::assembled(description, layout, tensors, self.seed())

@@ -109,7 +109,8 @@ impl Store {
         let tensors = renamed(path, &contents.tensors, &how.rename)?;
         let (found, report) = self.compared(&tensors);
         if how.strict && !report.fits() {
-            return Err(Error::LoadMismatch { path: path.to_path_buf(), model: self.model().to_string(), report });
+            let (path, model) = (path.to_path_buf(), self.model().to_string());
+            return Err(Error::LoadMismatch { path, model, report: Box::new(report) });
         }
         let run = if how.run { saved_run(path, &contents)? } else { None };
         for (position, tensor) in found {
@@ -264,7 +265,7 @@ impl fmt::Display for LoadReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "\n  {} of {} tensors fit",
+            "{} of {} tensors fit",
             self.loaded.len(),
             self.loaded.len() + self.missing.len() + self.differing.len()
         )?;

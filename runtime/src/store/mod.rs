@@ -203,6 +203,11 @@ impl Store {
         self.seed.pointer(0)
     }
 
+    /// The tensor of that key as f64.
+    pub(crate) fn numbers(&self, key: &str) -> Result<Vec<f64>, Error> {
+        Ok(values::numbers(&self.tensors, self.place(key)?))
+    }
+
     pub(crate) fn slots(&self) -> &Slots {
         &self.slots
     }

@@ -70,6 +70,12 @@ impl Slots {
         self.steps().any(|known| known == step)
     }
 
+    /// What a step keeps in the slot of this name, if it ran.
+    pub(crate) fn numbers_of(&self, step: &str, name: &str) -> Option<Vec<f64>> {
+        let slot = &self.slots[self.find(step, name)?];
+        Some(values::numbers(&self.memories[slot.memory], &slot.place))
+    }
+
     /// What a step keeps under this name for any of its `minimize`, as numbers.
     pub(super) fn numbers(&self, step: &str, name: &str) -> impl Iterator<Item = f32> {
         let of_step = self.of_step(step).filter(move |(_, found)| *found == name);
@@ -77,12 +83,9 @@ impl Slots {
     }
 
     /// The key of every parameter of which a step keeps a moving average, and the bytes of that.
-    pub(super) fn averages(&self, step: &str) -> impl Iterator<Item = (&str, &[u8])> {
+    pub(super) fn averages(&self, step: &str) -> impl Iterator<Item = (&str, &Memory, &Place)> {
         let keys = self.of_step(step).filter_map(|(slot, name)| Some((slot, name.strip_prefix("average.")?)));
-        keys.map(|(slot, key)| {
-            let Place { dtype, elements, offset, .. } = slot.place;
-            (key, self.memories[slot.memory].slice(offset, elements * dtype.size()))
-        })
+        keys.map(|(slot, key)| (key, &self.memories[slot.memory], &slot.place))
     }
 
     /// The slots of a step, and their names without the number of the `minimize`.

@@ -36,6 +36,17 @@ pub(super) fn read(memory: &Memory, place: &Place) -> Vec<f32> {
     }
 }
 
+/// The elements of an array as f64.
+pub(super) fn numbers(memory: &Memory, place: &Place) -> Vec<f64> {
+    match place.dtype {
+        DType::F64 => memory.slice::<f64>(place.offset, place.elements).to_vec(),
+        DType::U32 => memory.slice::<u32>(place.offset, place.elements).iter().map(|&x| x.into()).collect(),
+        DType::I32 => memory.slice::<i32>(place.offset, place.elements).iter().map(|&x| x.into()).collect(),
+        DType::I64 => memory.slice::<i64>(place.offset, place.elements).iter().map(|&x| x as f64).collect(),
+        _ => read(memory, place).into_iter().map(f64::from).collect(),
+    }
+}
+
 /// The elements of an array as a file holds them: lower bytes first, bools in one byte.
 pub(super) fn bytes<'m>(memory: &'m Memory, place: &Place) -> Cow<'m, [u8]> {
     if place.dtype == DType::Bool {

@@ -75,7 +75,7 @@ fn of(function: impl Fn(f64, f64) -> f64) -> impl Iterator<Item = f64> {
 fn layers_are_the_functions_of_their_names() -> Result<(), Error> {
     let device = Device::cpu();
     let net = Layers::new(&device, Seed(0))?;
-    let keys: Vec<String> = net.parameters().map(|p| format!("{} {:?}", p.key, p.shape)).collect();
+    let keys: Vec<String> = net.parameters().iter().map(|p| format!("{} {:?}", p.key, p.shape)).collect();
     assert_eq!(keys, ["layers.2.weight [3]", "layers.3.weight [1]"]);
     assert_eq!(net.get("layers.2.weight")?.to_vec(), [0.5; 3]);
     assert_eq!(net.get("layers.3.weight")?.to_vec(), [0.25]);

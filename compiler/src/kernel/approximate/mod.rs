@@ -113,13 +113,9 @@ impl Expansion<'_> {
 
     /// The larger of x and a number; a NaN passes.
     fn at_least(&mut self, x: Var, end: f64) -> Var {
-        let (end, below) = self.compare_least(x, end);
-        self.apply(ScalarOp::Select, &[below, end, x])
-    }
-
-    fn compare_least(&mut self, x: Var, end: f64) -> (Var, Var) {
         let end = self.float(end);
-        (end, self.apply(ScalarOp::Lt, &[x, end]))
+        let below = self.apply(ScalarOp::Lt, &[x, end]);
+        self.apply(ScalarOp::Select, &[below, end, x])
     }
 
     fn float(&mut self, value: f64) -> Var {
@@ -286,6 +282,17 @@ mod tests {
                 let found = approximated(op, DType::F32, &[f64::from(x as f32)], approximate)[0];
                 assert!((found / exact - 1.0).abs() < 3e-7, "{op} of {x}: {found}, not {exact}");
             }
+        }
+    }
+
+    #[test]
+    fn odd_functions_end_at_one() {
+        for op in [ScalarOp::Tanh, ScalarOp::Erf] {
+            assert_eq!(
+                approximated(op, DType::F32, &[10.0, 1e30, -10.0, f64::NEG_INFINITY], approximate),
+                [1.0, 1.0, -1.0, -1.0],
+                "{op}"
+            );
         }
     }
 

@@ -56,16 +56,20 @@ impl Expansion<'_> {
 
     fn odd(&mut self, function: &Odd, x: Var) -> Last {
         use ScalarOp::*;
-        let x = self.at_most(x, function.end);
-        let x = self.at_least(x, -function.end);
+        let (end, minus_end) = (self.float(function.end), self.float(-function.end));
+        let (above, below) = (self.apply(Lt, &[end, x]), self.apply(Lt, &[x, minus_end]));
+        let x = self.apply(Select, &[above, end, x]);
+        let x = self.apply(Select, &[below, minus_end, x]);
         let square = self.apply(Mul, &[x, x]);
         let over = self.polynomial(function.over, square);
         let over = self.apply(Mul, &[over, x]);
         let under = self.polynomial(function.under, square);
         let quotient = self.apply(Div, &[over, under]);
-        // Rounding must not lead beyond 1.
+        // Rounding must not lead beyond 1, and what is far out is 1 exactly: differences from it are taken of large numbers.
         let quotient = self.at_most(quotient, 1.0);
-        let (end, below) = self.compare_least(quotient, -1.0);
-        (Select, vec![below, end, quotient])
+        let quotient = self.at_least(quotient, -1.0);
+        let (one, minus_one) = (self.float(1.0), self.float(-1.0));
+        let quotient = self.apply(Select, &[above, one, quotient]);
+        (Select, vec![below, minus_one, quotient])
     }
 }

@@ -127,6 +127,7 @@ impl Elaborator<'_> {
             |store: &usize| !self.stores[*store].assigned.is_empty() || taken.iter().any(|(at, _)| at == store);
         let Some(store) = (0..self.stores.len()).find(changed) else { return };
         for (number, (request, updates)) in all.into_iter().enumerate() {
+            self.graph.result(Role::Loss(number), request.loss);
             for ((store, key), update) in request.over.parameters.iter().zip(&updates) {
                 self.graph.result(Role::Gradient { store: *store, key: key.clone() }, update.gradient);
             }
