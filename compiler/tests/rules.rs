@@ -277,7 +277,7 @@ fn cross_entropy_says_what_it_takes() {
     let labels = "takes labels u32<4> for logits f32<4, 10>, not u32<4, 10>";
     let cases = [
         (0.0, "mean", u(&[4, 10]), labels),
-        (0.0, "mean", f(&[4]), "takes u32 labels, not f32"),
+        (0.0, "mean", f(&[4]), "takes u32 labels, or class probabilities f32<4, 10>, not f32<4>"),
         (0.0, "avg", u(&[4]), "reduction is mean, sum or none, not avg"),
         (1.5, "sum", u(&[4]), "label_smoothing is between 0 and 1, not 1.5"),
         (0.0, "sum", u(&[5]), "extents differ on axis 0"),
@@ -285,6 +285,7 @@ fn cross_entropy_says_what_it_takes() {
     for (smoothing, reduction, labels, expected) in cases {
         let attributes = with("label_smoothing", Attribute::Float(smoothing));
         let attributes = attributes.with("reduction", Attribute::Word(reduction.to_string()));
+        let attributes = attributes.with("ignore_index", Attribute::Int(-100));
         let found = refusal("cross_entropy", &attributes, &[f(&[4, 10]), labels]);
         assert_eq!(found, format!("cross_entropy: {expected}"));
     }

@@ -75,7 +75,13 @@ pub fn stage(tokens: TokenStream) -> Stage {
 
 /// What others may import from a `model!` that is read as this file; nothing if it has no blocks.
 pub fn export(source: &Source, file: &File) -> Option<Export> {
-    let names: Vec<_> = exported(file).map(|(visibility, name)| (visibility.clone(), name.clone())).collect();
+    let mut names: Vec<(TokenStream, super::ast::Ident)> = Vec::new();
+    for (visibility, name) in exported(file) {
+        // Two items of one name are reported already.
+        if !names.iter().any(|(_, known)| known.name == name.name) {
+            names.push((visibility.clone(), name.clone()));
+        }
+    }
     (!names.is_empty()).then(|| {
         let (scope, items) = handed_on(source);
         Export { scope, items, names }

@@ -35,24 +35,30 @@ mod value;
 
 use super::ast;
 use super::diagnostic::Diagnostics;
-use super::output::Program;
+use super::output::{self, Program};
 use crate::graph::{Graph, Origin};
 use items::{Items, Scope};
 use model::ModelType;
 use proc_macro2::Span;
 use scope::Frame;
+use std::collections::HashSet;
 use store::Store;
 
 /// Elaborates a file: models first, then steps. Mistakes go to `diagnostics`; what could be made is returned all the same.
 pub fn elaborate(file: &ast::File, diagnostics: &Diagnostics) -> Program {
     let items = Items::collect(file, diagnostics);
     let types = model::model_types(file, &items, diagnostics);
-    let models = types.iter().filter_map(|ty| ty.output(file)).collect();
+    let mut models: Vec<output::Model> = types.iter().filter_map(|ty| ty.output(file)).collect();
     let steps = file.items.iter().filter_map(|item| match item {
         ast::Item::Step(step) => Some(step::elaborate_step(step, &items, &types, diagnostics)),
         _ => None,
     });
-    Program { models, steps: steps.collect(), export: None }
+    let mut steps: Vec<output::Step> = steps.collect();
+    // Two items of one name are reported: two types of one name would only repeat it.
+    let mut taken = HashSet::new();
+    models.retain(|model| taken.insert(model.name.name.clone()));
+    steps.retain(|step| taken.insert(step.name.name.clone()));
+    Program { models, steps, export: None }
 }
 
 /// The state of elaborating one model or one step.

@@ -23,6 +23,15 @@ model! {
         let second = Seq(Linear(16));
         x.first().second()
     }
+
+    pub model Twin(x: f32<N, 4>) -> f32<N, 4> {
+        x
+    }
+
+    pub step Twin(x: f32<dyn B, 16>) -> f32<B, 16> {
+        let net = Below();
+        net(x)
+    }
 }
 
 fn main() {}
@@ -36,3 +45,6 @@ fn main() {}
 // error: two parameters have the key `0.weight`
 //          the first belongs to what is bound at wrong/duplicates.rs:21:13
 //   --> wrong/duplicates.rs:24:19
+// error: two items have the name `Twin`
+//          the first is at wrong/duplicates.rs:27:15
+//   --> wrong/duplicates.rs:31:14
