@@ -251,7 +251,7 @@ fn batch_norm_over_sequences_brings_its_gradient_back() -> Result<(), Error> {
 fn a_batch_of_one_value_per_channel_is_refused_in_training() -> Result<(), Error> {
     let device = Device::cpu();
     let refused = TrainChannels::compile(&device, TrainChannels::dims().b(1), &Options::default());
-    let message = refused.err().expect("one value has no variance").to_string();
+    let message = refused.expect_err("one value has no variance").to_string();
     assert!(message.contains("BatchNorm1d") && message.contains("more than one value"), "{message}");
     let refused = ApplyUntracked::compile(&device, ApplyUntracked::dims().b(1), &Options::default());
     assert!(refused.is_err());
