@@ -43,6 +43,7 @@ impl Op for Min {
             DType::U32 => f64::from(u32::MAX),
             DType::U8 => f64::from(u8::MAX),
             DType::I32 => f64::from(i32::MAX),
+            DType::I64 => i64::MAX as f64,
             _ => f64::INFINITY,
         };
         let smaller = |best: f64, x: f64| if x < best || x.is_nan() { x } else { best };
