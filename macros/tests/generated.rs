@@ -39,8 +39,13 @@ pub struct Device;
 pub struct Seed(u64);
 
 /// A number of half precision.
-#[derive(Debug)]
 pub struct Half(f32);
+
+impl std::fmt::Debug for Half {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Half({})", self.0)
+    }
+}
 
 pub use self::Half as bf16;
 

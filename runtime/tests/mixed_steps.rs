@@ -22,9 +22,7 @@ model! {
 
     pub step TrainMixed(x: f32<dyn B, 8>, y: f32<B, 4>, lr: f32) {
         let net = Small();
-        let error = net(x) - y;
-        let huber = select(error.abs() <= 0.5, 0.5 * error.pow(2), 0.5 * (error.abs() - 0.25)).mean();
-        let loss = huber + 1e-4 * net.0.weight.pow(2).sum();
+        let loss = huber(net(x), y, delta = 0.5) + 1e-4 * net.0.weight.pow(2).sum();
         minimize(
             loss,
             over = net,

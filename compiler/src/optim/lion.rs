@@ -38,17 +38,9 @@ impl Optimizer for Lion {
             let mixed = moments::toward(b, before, gradient, Scalar::Constant(self.betas.0));
             let after = moments::toward(b, before, gradient, Scalar::Constant(self.betas.1));
             slots.keep(b, before, after);
-            let direction = sign(b, mixed);
+            let direction = ops::sign(b, mixed);
             self.descent.step(b, update, self.descent.lr, direction)
         };
         updates.iter().map(next).collect()
     }
-}
-
-/// 1, -1, or what is neither above nor below 0 itself.
-fn sign(b: &mut Builder<'_>, x: ValueId) -> ValueId {
-    let [zero, up, down] = [0.0, 1.0, -1.0].map(|number| ops::constant_like(b, number, x));
-    let (above, below) = (ops::lt(b, zero, x), ops::lt(b, x, zero));
-    let rest = ops::select(b, below, down, x);
-    ops::select(b, above, up, rest)
 }

@@ -120,7 +120,9 @@ fn read(source: &Source, diagnostics: &Diagnostics, known: &mut HashMap<String, 
 /// The tokens that travel, and what tells them from those of all other `model!`.
 fn handed_on(source: &Source) -> (String, TokenStream) {
     let chunks = parse::items(source.tokens.clone());
-    let items: TokenStream = chunks.into_iter().filter(|chunk| !has_word(chunk, "step")).flatten().collect();
+    // What a `use` names travels as an import.
+    let stays = |chunk: &Vec<TokenTree>| has_word(chunk, "step") || has_word(chunk, "use");
+    let items: TokenStream = chunks.into_iter().filter(|chunk| !stays(chunk)).flatten().collect();
     let mut hasher = DefaultHasher::new();
     for token in items.clone() {
         (token.span().file(), token.span().start().line, token.span().start().column).hash(&mut hasher);

@@ -1,0 +1,5 @@
+//! Laws on the device: every op, and random graphs over all of them.
+
+mod hold;
+mod ops;
+mod random_graphs;
