@@ -98,7 +98,7 @@ fn results_see_the_values_before_the_update() {
         step.run(&mut [StoreArgument::Exclusive(&mut store)], &[]).expect("no inputs");
         assert_eq!((step.scalar::<u32>(0), step.scalar::<u32>(1)), (run, run + 1));
     }
-    assert_eq!(format!("{:?}", store.get("seen").expect("a state")), "[3.0]");
+    assert_eq!(format!("{:?}", store.get("seen").expect("a state")), "[3]");
 }
 
 /// A step with momentum over `d`, while `g` stays constant: `d -= rate * (momentum = 0.5 * momentum + d - g)`.
