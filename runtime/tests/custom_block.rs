@@ -125,7 +125,7 @@ fn states_chain_through_the_applications_of_a_step() -> Result<(), Error> {
     let mut train = TrainCustom::compile(&device, TrainCustom::dims().b(8), &Options::default())?;
     let first = train.run(&mut net, &x, &y, 0.01)?.loss;
     let half: Vec<f32> = means(&x).iter().map(|mean| 0.5 * mean).collect();
-    close(&net.get("center.mean")?.to_vec(), &half);
+    close(&net.get("center.mean")?, &half);
     for _ in 1..10 {
         train.run(&mut net, &x, &y, 0.01)?;
     }
@@ -137,7 +137,7 @@ fn states_chain_through_the_applications_of_a_step() -> Result<(), Error> {
     let mut twice = TrainTwice::compile(&device, TrainTwice::dims().b(8), &Options::default())?;
     twice.run(&mut net, &x, &y, 0.01)?;
     let expected: Vec<f32> = before.iter().zip(means(&x)).map(|(old, x)| 0.25 * old + 0.25 * x - 0.5 * x).collect();
-    close(&net.get("center.mean")?.to_vec(), &expected);
+    close(&net.get("center.mean")?, &expected);
     assert_eq!(net.get("count.seen")?.to_vec(), [13.0]);
 
     let mut apply = ApplyCustom::compile(&device, ApplyCustom::dims().b(8), &Options::default())?;

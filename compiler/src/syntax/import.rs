@@ -128,8 +128,13 @@ fn handed_on(source: &Source) -> (String, TokenStream) {
         (token.span().file(), token.span().start().line, token.span().start().column).hash(&mut hasher);
     }
     items.to_string().hash(&mut hasher);
-    let imports = source.imports.iter();
-    let items = match source.imports.is_empty() {
+    // The way to a name means nothing elsewhere, but the name does.
+    let named = |import: &Import| Import {
+        path: import.path.clone().into_iter().last().into_iter().collect(),
+        ..import.clone()
+    };
+    let imports: Vec<Import> = source.imports.iter().map(named).collect();
+    let items = match imports.is_empty() {
         true => items,
         false => quote! { #(#imports)* @rest { #items } },
     };
