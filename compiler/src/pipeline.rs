@@ -236,9 +236,12 @@ fn add_bounds(plan: &mut Plan, indices: Vec<(Leaf, Bound)>) {
 
 fn verify_groups(graph: &Graph, groups: &[Group]) -> Result<(), CompileError> {
     for group in groups {
-        let shapes: Vec<Vec<usize>> = group.operands.iter().map(|&value| graph.ty(value).known_shape()).collect();
+        let mut shapes: Vec<Vec<usize>> = group.operands.iter().map(|&value| graph.ty(value).known_shape()).collect();
         let wrong = |error| broken("fuse", Broken::Nest(group.label.clone(), error));
-        nest::verify(&group.nest, &shapes).map_err(wrong)?;
+        for part in &group.parts {
+            nest::verify(&part.nest, &shapes).map_err(wrong)?;
+            shapes.push(part.nest.extents[..part.nest.outputs].to_vec());
+        }
     }
     Ok(())
 }

@@ -52,6 +52,34 @@ pub(super) fn inline(consumer: &mut Nest, read: usize, producer: &Nest) {
     consumer.epilogue = consumer.epilogue.as_ref().map(|epilogue| splice(epilogue, read, &body));
 }
 
+/// The nest of a producer that reduces, with an elementwise consumer that reads it as its epilogue.
+pub(super) fn followed(producer: &Nest, consumer: &Nest, read: usize) -> Nest {
+    let first = producer.reads.len();
+    let later = |number: usize| number + first;
+    let reads = consumer.reads.iter().map(|r| {
+        let index = r.index.iter().map(|index| index.renumbered(&later)).collect();
+        Read { index, ..r.clone() }
+    });
+    let scalar = |scalar: &Scalar| match scalar {
+        Scalar::Read(r) if *r == read => Scalar::Reduced,
+        Scalar::Read(r) => Scalar::Read(later(*r)),
+        Scalar::Index(index) => Scalar::Index(index.renumbered(&later)),
+        other => other.clone(),
+    };
+    Nest {
+        reads: producer.reads.iter().cloned().chain(reads).collect(),
+        epilogue: Some(Body { scalars: consumer.body.scalars.iter().map(scalar).collect() }),
+        dtype: consumer.dtype,
+        ..producer.clone()
+    }
+}
+
+/// Whether the epilogue of a nest uses a read and nothing else does.
+pub(super) fn in_epilogue_only(nest: &Nest, read: usize) -> bool {
+    let uses = |body: &Body| body.scalars.contains(&Scalar::Read(read));
+    nest.epilogue.as_ref().is_some_and(uses) && !uses(&nest.body) && !index_reads(nest).contains(&read)
+}
+
 /// The body with the scalars of another in the place of a read.
 fn splice(body: &Body, read: usize, inlined: &Body) -> Body {
     let mut spliced = Body::default();

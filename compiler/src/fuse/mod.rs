@@ -3,12 +3,15 @@
 //! What enters is a graph with known extents whose nodes all lower to nests or views. What leaves is a list of [`Group`]s in
 //! launch order. Invariants: a group reads leaves and results of earlier groups only, never a view: a read of a view is a
 //! read of what it shows, through composed indices. Every result and every next value of the graph has a group that writes
-//! it (a leaf or a view is copied there). Literals, nests that read nothing, are part of whoever reads them. What is inlined
-//! beyond that is decided by [`legality`] (may) and [`profit`] (should), which do not know of each other.
+//! it (a leaf or a view is copied there). Literals, nests that read nothing, are part of whoever reads them.
 //!
-//! The nodes are visited from the last to the first, so that all readers of a value are groups already when it is decided
-//! whether the value needs memory.
+//! Two things are decided, one after the other. First, which nodes one nest computes: producers become part of the nest that
+//! reads them, and what follows a product of matrices its epilogue. What is inlined is decided by [`legality`] (may) and
+//! [`profit`] (should), which do not know of each other. The nodes are visited from the last to the first, so that all
+//! readers of a value are nests already when it is decided whether the value needs memory. Then, which nests run as parts of
+//! one kernel, and over which axes together.
 
+mod cluster;
 mod compose;
 pub mod legality;
 mod print;
@@ -19,6 +22,7 @@ pub use print::print;
 
 use crate::graph::{Graph, Lowering, NodeId, Origin, Role, ValueId};
 use crate::nest::{Index, Nest};
+use cluster::{Cluster, clusters, is_contraction};
 use std::collections::{BTreeMap, BTreeSet};
 use thiserror::Error;
 
@@ -27,37 +31,69 @@ use thiserror::Error;
 pub struct Fusion {
     /// An elementwise producer with one reader becomes part of that reader if it is elementwise too.
     pub elementwise: bool,
+    /// A producer with one reader becomes part of that reader if it is a reduction, unless it is a product of matrices.
+    pub reductions: bool,
+    /// What a product of matrices is used for, element by element and once, becomes its epilogue: a bias, an activation, an
+    /// update of the parameter that it is the gradient of.
+    pub epilogues: bool,
+    /// What turns one row after the other runs as one kernel over the rows: softmax, layer norm, their gradients, and sums
+    /// over the rows.
+    pub rows: bool,
+    /// Elementwise kernels over the same extents that share values run as one: a parameter's update with those of its slots.
+    pub siblings: bool,
 }
 
 impl Fusion {
     /// No fusion: one kernel per op. The baseline of every speed and the oracle of every result.
     pub fn none() -> Fusion {
-        Fusion { elementwise: false }
+        Fusion { elementwise: false, reductions: false, epilogues: false, rows: false, siblings: false }
     }
 }
 
 impl Default for Fusion {
     /// Everything on.
     fn default() -> Fusion {
-        Fusion { elementwise: true }
+        Fusion { elementwise: true, reductions: true, epilogues: true, rows: true, siblings: true }
     }
 }
 
-/// Nodes that are computed together, by one nest.
+/// Nodes that are computed together, by one kernel.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Group {
-    /// What is computed; operand numbers of its reads are positions in `operands`.
-    pub nest: Nest,
+    /// The extents of the axes that the parts run over together, outermost first. Nothing where there is one part, or where
+    /// all parts are elementwise over the same extents.
+    pub shared: Vec<usize>,
+    /// What is computed, in order.
+    pub parts: Vec<Part>,
     /// What is read: leaves, or results of earlier groups.
     pub operands: Vec<ValueId>,
-    /// What is written. A leaf here means a copy of the leaf as it was before the step.
-    pub result: ValueId,
     /// The nodes that are computed, in order of the graph; literals may be in several groups.
     pub nodes: Vec<NodeId>,
     /// The ops in order, for listings.
     pub label: String,
     /// Where the last op was written.
     pub origin: Origin,
+}
+
+/// One nest of a group.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Part {
+    /// What is computed. Operand numbers of its reads are positions in the operands of the group, and behind those, positions
+    /// of earlier parts.
+    pub nest: Nest,
+    /// Which axis of the nest each shared one is.
+    pub axes: Vec<usize>,
+    /// What it computes. A leaf here means a copy of the leaf as it was before the step.
+    pub result: ValueId,
+    /// Whether the result is in memory after the launch.
+    pub kept: bool,
+}
+
+impl Group {
+    /// What is in memory after the launch.
+    pub fn results(&self) -> impl Iterator<Item = ValueId> {
+        self.parts.iter().filter(|part| part.kept).map(|part| part.result)
+    }
 }
 
 /// A fusion that did not happen.
@@ -83,9 +119,9 @@ pub enum Reason {
     /// A reduction cannot be recomputed for every element of a consumer.
     #[error("the producer reduces")]
     ProducerReduces,
-    /// A consumer that reduces takes its operands from memory.
-    #[error("the consumer reduces")]
-    ConsumerReduces,
+    /// A product of matrices takes its operands from memory, where they lie side by side.
+    #[error("the consumer is a product of matrices")]
+    ConsumerMultiplies,
     /// An index is an element of an array.
     #[error("the consumer uses the value as an index")]
     UsedAsIndex,
@@ -176,7 +212,7 @@ impl<'g> Fusing<'g> {
         let nest = self.resolved(nest, &self.graph.node(node).operands);
         let inlined = match nest.reads.is_empty() && nest.reducer.is_none() {
             true => self.inline_literal(node, &nest, &readers),
-            false => self.inline_once(node, &nest, &readers, wanted),
+            false => self.follow(node, &nest, &readers, wanted) || self.inline_once(node, &nest, &readers, wanted),
         };
         if wanted || !inlined {
             self.add(nest, value, Some(node));
@@ -223,9 +259,34 @@ impl<'g> Fusing<'g> {
         all
     }
 
+    /// Makes the only reader of a product of matrices its epilogue, if it is elementwise. Whether it was.
+    fn follow(&mut self, node: NodeId, nest: &Nest, readers: &[(usize, usize)], wanted: bool) -> bool {
+        let [(draft, read)] = *readers else { return false };
+        let on = self.fusion.epilogues && !wanted && is_contraction(nest);
+        if !on || !legality::may_follow(nest, &self.drafts[draft].nest, read) {
+            return false;
+        }
+        let consumer = &mut self.drafts[draft];
+        consumer.nest = compose::followed(nest, &consumer.nest, read);
+        compose::tidy(&mut consumer.nest);
+        consumer.nodes.push(node);
+        self.note_reads(draft);
+        true
+    }
+
+    /// Whether a read of a draft is where the switches let a producer in.
+    fn takes(&self, draft: usize, read: usize) -> bool {
+        let nest = &self.drafts[draft].nest;
+        match nest.reducer {
+            Some(_) if compose::in_epilogue_only(nest, read) => self.fusion.epilogues,
+            Some(_) => self.fusion.reductions,
+            None => self.fusion.elementwise,
+        }
+    }
+
     /// Inlines a producer into its only reader if that may and should be. Whether it was.
     fn inline_once(&mut self, node: NodeId, nest: &Nest, readers: &[(usize, usize)], wanted: bool) -> bool {
-        if !self.fusion.elementwise {
+        if readers.iter().any(|&(draft, read)| !self.takes(draft, read)) {
             return false;
         }
         let decision = match readers {
@@ -233,7 +294,7 @@ impl<'g> Fusing<'g> {
             [(draft, read)] => {
                 let consumer = &self.drafts[*draft].nest;
                 legality::may_inline(nest, consumer, *read)
-                    .and_then(|()| profit::should_inline(nest, consumer))
+                    .and_then(|()| profit::should_inline(nest, consumer, *read))
                     .map(|()| (*draft, *read))
             }
             several => Err(Reason::SeveralReads(several.len())),
@@ -282,23 +343,56 @@ impl<'g> Fusing<'g> {
 
     fn finish(mut self) -> (Vec<Group>, Vec<Refusal>) {
         self.refusals.reverse();
-        let drafts = std::mem::take(&mut self.drafts);
-        (drafts.into_iter().rev().map(|draft| self.group(draft)).collect(), self.refusals)
+        let mut drafts = std::mem::take(&mut self.drafts);
+        drafts.reverse();
+        let updates: Vec<(ValueId, ValueId)> = self
+            .graph
+            .results
+            .iter()
+            .filter_map(|result| match result.role {
+                Role::Next(leaf) => Some((result.value, leaf)),
+                _ => None,
+            })
+            .collect();
+        let clusters = clusters(&drafts, &updates, self.fusion);
+        (clusters.iter().map(|cluster| self.group(&drafts, cluster)).collect(), self.refusals)
     }
 
-    fn group(&self, draft: Draft) -> Group {
-        let Draft { mut nest, result, mut nodes, origin } = draft;
+    fn group(&self, drafts: &[Draft], cluster: &Cluster) -> Group {
+        let kept = cluster::kept(drafts, cluster, &self.wanted);
+        let made: Vec<ValueId> = cluster.members.iter().map(|(at, _)| drafts[*at].result).collect();
         let mut operands: Vec<ValueId> = Vec::new();
-        for read in &mut nest.reads {
-            let value = ValueId(read.operand);
-            read.operand = operands.iter().position(|&operand| operand == value).unwrap_or_else(|| {
+        let read = cluster.members.iter().flat_map(|(at, _)| &drafts[*at].nest.reads);
+        for value in read.map(|read| ValueId(read.operand)) {
+            // A copy of a leaf reads the leaf, not itself.
+            let inside = made.contains(&value) && self.graph.as_leaf(value).is_none();
+            if !inside && !operands.contains(&value) {
                 operands.push(value);
-                operands.len() - 1
-            });
+            }
         }
+        let number = |value: ValueId| match made.iter().position(|&made| made == value) {
+            Some(part) if !operands.contains(&value) => operands.len() + part,
+            _ => operands.iter().position(|&operand| operand == value).expect("what is read is an operand or a part"),
+        };
+        let part = |((at, axes), kept): (&(usize, Vec<usize>), bool)| {
+            let Draft { nest, result, .. } = &drafts[*at];
+            let mut nest = nest.clone();
+            nest.reads.iter_mut().for_each(|read| read.operand = number(ValueId(read.operand)));
+            Part { nest, axes: axes.clone(), result: *result, kept }
+        };
+        let parts = cluster.members.iter().zip(kept).map(part).collect();
+        let mut nodes: Vec<NodeId> = cluster.members.iter().flat_map(|(at, _)| drafts[*at].nodes.clone()).collect();
         nodes.sort();
         nodes.dedup();
-        Group { label: self.label(&nodes), nest, operands, result, nodes, origin }
+        let (last, _) = cluster.members.last().expect("a cluster has a member");
+        Group {
+            shared: cluster.shared.clone(),
+            label: self.label(&nodes),
+            parts,
+            operands,
+            nodes,
+            origin: drafts[*last].origin,
+        }
     }
 
     /// The ops of a group; literals only where there is nothing else.

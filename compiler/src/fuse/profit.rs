@@ -1,6 +1,8 @@
 //! What should be fused: whether the composed nest is worth it. That it means the same is assumed.
 
 use super::Reason;
+use super::cluster::is_contraction;
+use super::compose::in_epilogue_only;
 use crate::nest::{Nest, Scalar};
 use crate::scalar::ScalarOp;
 
@@ -12,20 +14,36 @@ const MOST_OPERATIONS: usize = 256;
 const CHEAP: usize = 4;
 
 /// Whether an elementwise producer with one read should be part of its consumer.
-pub fn should_inline(producer: &Nest, consumer: &Nest) -> Result<(), Reason> {
-    if consumer.reducer.is_some() {
-        return Err(Reason::ConsumerReduces);
+pub fn should_inline(producer: &Nest, consumer: &Nest, read: usize) -> Result<(), Reason> {
+    if is_contraction(consumer) && !in_epilogue_only(consumer, read) {
+        return Err(Reason::ConsumerMultiplies);
     }
+
     let operations = producer.body.scalars.len() + consumer.body.scalars.len();
     if operations > MOST_OPERATIONS {
         return Err(Reason::TooLarge(operations));
     }
-    let points = |nest: &Nest| nest.extents.iter().product::<usize>();
-    let (elements, points) = (points(producer), points(consumer));
+    let elements = producer.extents.iter().product::<usize>();
+    let axes = if in_epilogue_only(consumer, read) { consumer.outputs } else { consumer.extents.len() };
+    let points = consumer.extents[..axes].iter().product::<usize>();
     if points > elements && cost(producer) > CHEAP {
         return Err(Reason::Recomputed { elements, points });
     }
     Ok(())
+}
+
+/// How many bytes the values that a kernel keeps for itself may take: half of the smallest cache, as machines have it.
+const MOST_SCRATCH: usize = 16 << 10;
+
+/// Whether nests should be one kernel.
+pub fn should_cluster(nests: &[&Nest], shared: usize) -> bool {
+    let operations: usize = nests.iter().map(|nest| nest.body.scalars.len()).sum();
+    let bytes = |nest: &&Nest| {
+        let elements = nest.extents[shared.min(nest.outputs)..nest.outputs].iter().product::<usize>();
+        elements * nest.dtype.size()
+    };
+    let scratch: usize = if shared > 0 { nests.iter().map(bytes).sum() } else { 0 };
+    operations <= 4 * MOST_OPERATIONS && scratch <= 4 * MOST_SCRATCH
 }
 
 /// What one evaluation of the body costs, in additions.

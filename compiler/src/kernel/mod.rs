@@ -16,7 +16,8 @@
 //! [`ScalarOp::Narrow`]. No variable or register has such a type.
 //!
 //! Invariants, held by [`verify()`]: variables are defined once and before use, loads and stores are in bounds, each element is
-//! stored once, what is stored to is never loaded from, operations get the types they take. Only after all elements of an
+//! stored once, what is stored to is never loaded from (but scratch, and of that nothing that was not stored before in the
+//! same turn of the loops around both), operations get the types they take. Only after all elements of an
 //! array have been stored may a kernel add to them, one after the other in the order of the loops, and then stores no more
 //! to it; the iterations of a lanes loop add to different elements. Two parameters may be one array in memory only if every
 //! element is stored by the iteration that loads it, and none is added to.
@@ -61,8 +62,19 @@ pub struct Parameter {
     pub dtype: DType,
     /// How many elements.
     pub elements: usize,
-    /// Whether the kernel stores to it.
-    pub written: bool,
+    /// What the kernel does with it.
+    pub usage: Usage,
+}
+
+/// What a kernel does with an array.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Usage {
+    /// It loads from it.
+    Read,
+    /// It stores each element once, and may then add to it.
+    Written,
+    /// It stores and loads, for itself: nobody knows what the array holds before or after.
+    Scratch,
 }
 
 /// A parameter, by position.

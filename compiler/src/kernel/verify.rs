@@ -1,7 +1,7 @@
 //! The verifier of kernels: what every pass that makes a kernel is held to, and what back ends rely on.
 
 use super::writers::{Site, disjoint, runs};
-use super::{Expression, Kernel, LoopId, LoopKind, ParameterId, Register, Statement, Var};
+use super::{Expression, Kernel, LoopId, LoopKind, ParameterId, Register, Statement, Usage, Var};
 use crate::dtype::DType;
 use crate::nest::{Atom, Index, Reducer};
 use crate::scalar::ScalarOp;
@@ -124,7 +124,9 @@ pub fn verify(kernel: &Kernel) -> Result<(), VerifyError> {
         sums: vec![None; kernel.parameters.len()],
     };
     walk.statements(&kernel.body)?;
-    match walk.stores.iter().position(|sites| !disjoint(sites)) {
+    let written = |parameter: usize| kernel.parameters[parameter].usage == Usage::Written;
+    let mut stores = walk.stores.iter().enumerate();
+    match stores.position(|(parameter, sites)| written(parameter) && !disjoint(sites)) {
         Some(parameter) => Err(VerifyError::Writers(ParameterId(parameter))),
         None => Ok(()),
     }
@@ -234,15 +236,31 @@ impl Walk<'_> {
 
     fn load(&self, parameter: ParameterId, index: &Index) -> Result<DType, VerifyError> {
         let declared = self.access(parameter, index)?;
-        match declared.written {
-            true => Err(VerifyError::Parameter { parameter, reason: "is written and so cannot be loaded from" }),
-            false => Ok(declared.dtype.computed()),
+        let error = |reason| Err(VerifyError::Parameter { parameter, reason });
+        match declared.usage {
+            Usage::Written => error("is written and so cannot be loaded from"),
+            Usage::Scratch if self.live && !self.is_filled(parameter, declared.elements) => {
+                error("is loaded from where not all its elements are shown to be stored")
+            }
+            Usage::Read | Usage::Scratch => Ok(declared.dtype.computed()),
         }
+    }
+
+    /// Whether all elements of a scratch array have been stored in this turn of the loops that are around here and around
+    /// its stores alike: as many as there are, and each by another iteration of the loops around the stores only.
+    fn is_filled(&self, parameter: ParameterId, elements: usize) -> bool {
+        let stores = &self.stores[parameter.0];
+        let around = |site: &Site| site.loops.iter().zip(&self.loops).take_while(|(a, b)| a == b).count();
+        let Some(shared) = stores.iter().map(around).min() else { return elements == 0 };
+        let inner = |site: &Site| Site { index: site.index.clone(), loops: site.loops[shared..].to_vec() };
+        let sites: Vec<Site> = stores.iter().map(inner).collect();
+        let fixed = |site: &Site| self.loops[..shared].iter().all(|(id, _)| !site.index.uses(id.0));
+        sites.iter().all(fixed) && sites.iter().map(runs).sum::<usize>() == elements && disjoint(&sites)
     }
 
     fn store(&mut self, parameter: ParameterId, index: &Index, value: Var) -> Result<(), VerifyError> {
         let declared = self.access(parameter, index)?;
-        if !declared.written {
+        if declared.usage == Usage::Read {
             return Err(VerifyError::Parameter { parameter, reason: "is not written and so cannot be stored to" });
         }
         same(|| format!("p{}", parameter.0), declared.dtype.computed(), self.dtype(value)?)?;
@@ -257,9 +275,9 @@ impl Walk<'_> {
 
     fn accumulate(&mut self, parameter: ParameterId, index: &Index, value: Var) -> Result<(), VerifyError> {
         let error = |reason| Err(VerifyError::Parameter { parameter, reason });
-        let &super::Parameter { dtype, elements, written } = self.access(parameter, index)?;
+        let &super::Parameter { dtype, elements, usage } = self.access(parameter, index)?;
         same(|| format!("p{}", parameter.0), dtype, self.dtype(value)?)?;
-        if !written {
+        if usage != Usage::Written {
             return error("is not written and so cannot be added to");
         }
         if ScalarOp::Add.result(&[dtype; 2]) != Some(dtype) {
@@ -409,7 +427,7 @@ mod tests {
 
     /// The maximum of each of 3 rows of 21 numbers.
     fn row_maxima() -> Kernel {
-        let f32s = |elements, written| Parameter { dtype: DType::F32, elements, written };
+        let f32s = |elements, usage| Parameter { dtype: DType::F32, elements, usage };
         let register = Register(0);
         let load =
             Expression::Load { parameter: ParameterId(0), index: Index::axis(0).times(21).plus(&Index::axis(1)) };
@@ -438,7 +456,7 @@ mod tests {
         };
         Kernel {
             name: "row_maxima".to_string(),
-            parameters: vec![f32s(63, false), f32s(3, true)],
+            parameters: vec![f32s(63, Usage::Read), f32s(3, Usage::Written)],
             vars: vec![DType::F32; 5],
             registers: vec![RegisterDecl { dtype: DType::F32, groups: 2 }],
             loops: 2,

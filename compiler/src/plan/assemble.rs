@@ -3,9 +3,9 @@
 use super::memory::{LiveRange, padded, place};
 use super::order::{Order, order, unchanged};
 use super::{Buffer, BufferId, Launch, Place, Plan, PlanLeaf, PlanResult, bounds};
-use crate::fuse::{self, Group};
+use crate::fuse::{self, Group, Part};
 use crate::graph::{Graph, Origin, Role, ValueId};
-use crate::kernel::Kernel;
+use crate::kernel::{Kernel, Usage};
 use crate::schedule;
 use crate::target::Target;
 use std::collections::BTreeMap;
@@ -15,7 +15,7 @@ pub fn plan(graph: &Graph, groups: Vec<Group>, target: &Target) -> Plan {
     let Order { launches, in_place } = order(graph, &groups);
     let mut assembly = Assembly::new(graph, target);
     for at in launches {
-        assembly.group(&groups[at], in_place[at]);
+        assembly.group(&groups[at], &in_place[at]);
     }
     for result in graph.results.iter().filter(|result| !unchanged(result)) {
         assembly.result(&result.role, result.value);
@@ -58,19 +58,41 @@ impl<'g> Assembly<'g> {
         BufferId(self.plan.buffers.len() - 1)
     }
 
-    fn group(&mut self, group: &Group, in_place: Option<ValueId>) {
-        let output = match in_place {
-            Some(leaf) => self.leaves[&leaf],
-            // The offset is found when it is known how long each buffer is needed.
-            None => self.buffer(group.result, Place::Workspace(0)),
-        };
-        self.made.insert(group.result, output);
-        let operand = |value| self.leaves.get(value).unwrap_or_else(|| &self.made[value]);
-        let arguments: Vec<BufferId> = group.operands.iter().map(operand).copied().chain([output]).collect();
-        let values = group.operands.iter().copied().chain([group.result]).collect();
+    fn group(&mut self, group: &Group, in_place: &[Option<ValueId>]) {
+        let operand = |value| *self.leaves.get(value).unwrap_or_else(|| &self.made[value]);
+        let mut arguments: Vec<BufferId> = group.operands.iter().map(operand).collect();
+        let mut values = group.operands.clone();
+        for (part, in_place) in group.parts.iter().zip(in_place).filter(|(part, _)| part.kept) {
+            let output = match in_place {
+                Some(leaf) => self.leaves[leaf],
+                // The offset is found when it is known how long each buffer is needed.
+                None => self.buffer(part.result, Place::Workspace(0)),
+            };
+            self.made.insert(part.result, output);
+            arguments.push(output);
+            values.push(part.result);
+        }
         let shapes: Vec<Vec<usize>> = group.operands.iter().map(|&value| self.graph.ty(value).known_shape()).collect();
-        let kernel = schedule::kernel(&group.nest, &shapes, &group.label, self.target);
+        let kernel = match group.parts.as_slice() {
+            [part] => schedule::kernel(&part.nest, &shapes, &group.label, self.target),
+            parts => {
+                let parts: Vec<schedule::Part<'_>> = parts.iter().map(part).collect();
+                schedule::parts_kernel(&group.shared, &parts, &shapes, &group.label, self.target)
+            }
+        };
+        self.scratch(&kernel, &mut arguments, &mut values);
         self.launch(kernel, arguments, values, &group.label, group.origin);
+    }
+
+    /// Adds the arrays that a kernel has for itself, which are the last of its parameters.
+    fn scratch(&mut self, kernel: &Kernel, arguments: &mut Vec<BufferId>, values: &mut Vec<ValueId>) {
+        for parameter in &kernel.parameters[arguments.len()..] {
+            let place = Place::Workspace(0);
+            self.plan.buffers.push(Buffer { dtype: parameter.dtype, elements: parameter.elements, place });
+            arguments.push(BufferId(self.plan.buffers.len() - 1));
+            // Nobody reads it by this name.
+            values.push(*values.last().expect("a kernel writes something"));
+        }
     }
 
     fn launch(
@@ -81,8 +103,8 @@ impl<'g> Assembly<'g> {
         label: &str,
         origin: Origin,
     ) {
-        let output = *arguments.last().expect("a kernel writes its last parameter");
-        if self.plan.buffers[output.0].elements == 0 {
+        let mut written = kernel.parameters.iter().filter(|parameter| parameter.usage == Usage::Written);
+        if written.all(|parameter| parameter.elements == 0) {
             return;
         }
         let known = self.plan.kernels.iter().position(|other| same(other, &kernel));
@@ -138,6 +160,11 @@ impl<'g> Assembly<'g> {
         }
         ranges
     }
+}
+
+/// A part as schedules take it.
+fn part(part: &Part) -> schedule::Part<'_> {
+    schedule::Part { nest: &part.nest, axes: &part.axes, kept: part.kept }
 }
 
 /// Whether two kernels are the same but for their names.

@@ -5,7 +5,7 @@
 
 use super::{Buffer, BufferId, Launch, Place, Plan, PlanResult};
 use crate::graph::Array;
-use crate::kernel;
+use crate::kernel::{self, Usage};
 
 /// What a run leaves behind.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,7 +43,7 @@ impl Memory {
         let mut arrays: Vec<Vec<f64>> = buffers.iter().map(|buffer| self.load(buffer)).collect();
         kernel::interpret(kernel, &mut arrays, lanes);
         for ((buffer, array), parameter) in buffers.into_iter().zip(arrays).zip(&kernel.parameters) {
-            if parameter.written {
+            if parameter.usage == Usage::Written {
                 self.store(buffer, array);
             }
         }

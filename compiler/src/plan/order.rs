@@ -5,9 +5,9 @@
 //! a circle (`a <- b, b <- a`) is not taken, and the value goes through the workspace. Groups then run in their given order
 //! except where that must wait: a writer moves behind the last reader of the old value and no further.
 
-use crate::fuse::Group;
+use crate::fuse::{Group, Part};
 use crate::graph::{Graph, GraphResult, Role, ValueId};
-use crate::nest::Index;
+use crate::nest::{Index, Read, Scalar};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
@@ -15,8 +15,8 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 pub(super) struct Order {
     /// Positions of the groups in launch order.
     pub launches: Vec<usize>,
-    /// For each group, in the given order: the leaf whose memory it writes.
-    pub in_place: Vec<Option<ValueId>>,
+    /// For each group, in the given order, and each of its parts: the leaf whose memory it writes.
+    pub in_place: Vec<Vec<Option<ValueId>>>,
 }
 
 /// Decides on the order of groups and on what is updated in place.
@@ -24,15 +24,20 @@ pub(super) fn order(graph: &Graph, groups: &[Group]) -> Order {
     let mut after = dependents(graph, groups);
     let mut in_place = Vec::new();
     for (writer, group) in groups.iter().enumerate() {
-        let leaf = written_leaf(graph, group).filter(|&leaf| reads_only_what_it_writes(group, leaf));
-        in_place.push(leaf.filter(|&leaf| waits(&mut after, groups, writer, leaf)));
+        let mut leaf = |part: &Part| {
+            let leaf = part.kept.then(|| written_leaf(graph, part.result)).flatten();
+            let leaf = leaf.filter(|&leaf| reads_only_what_it_writes(group, part, leaf));
+            leaf.filter(|&leaf| waits(&mut after, groups, writer, leaf))
+        };
+        in_place.push(group.parts.iter().map(&mut leaf).collect());
     }
     Order { launches: sorted(&after), in_place }
 }
 
 /// For each group, the groups that read its result.
 fn dependents(graph: &Graph, groups: &[Group]) -> Vec<BTreeSet<usize>> {
-    let made: BTreeMap<ValueId, usize> = groups.iter().enumerate().map(|(at, group)| (group.result, at)).collect();
+    let results = groups.iter().enumerate().flat_map(|(at, group)| group.results().map(move |result| (result, at)));
+    let made: BTreeMap<ValueId, usize> = results.collect();
     let mut after = vec![BTreeSet::new(); groups.len()];
     for (reader, group) in groups.iter().enumerate() {
         // A leaf is read from its own memory, even where a group copies it.
@@ -43,9 +48,9 @@ fn dependents(graph: &Graph, groups: &[Group]) -> Vec<BTreeSet<usize>> {
     after
 }
 
-/// The leaf that the group's result is the next value of, if the result is nothing else.
-fn written_leaf(graph: &Graph, group: &Group) -> Option<ValueId> {
-    let mut uses = graph.results.iter().filter(|result| result.value == group.result && !unchanged(result));
+/// The leaf that a value is the next value of, if it is nothing else.
+fn written_leaf(graph: &Graph, value: ValueId) -> Option<ValueId> {
+    let mut uses = graph.results.iter().filter(|result| result.value == value && !unchanged(result));
     match (uses.next().map(|result| &result.role), uses.next()) {
         (Some(Role::Next(leaf)), None) => match graph.as_leaf(*leaf) {
             Some(kept) if kept.is_kept() => Some(*leaf),
@@ -60,17 +65,24 @@ pub(super) fn unchanged(result: &GraphResult) -> bool {
     matches!(result.role, Role::Next(leaf) if leaf == result.value)
 }
 
-/// Whether each point of the group reads of the leaf at most the element that it writes, before it writes it. With a
-/// reducer the output may serve as accumulator, so that nothing is known about the order.
-fn reads_only_what_it_writes(group: &Group, leaf: ValueId) -> bool {
-    let nest = &group.nest;
-    let straight = |(axis, index): (usize, &Index)| match nest.extents[axis] {
-        1 => *index == Index::constant(0),
-        _ => *index == Index::axis(axis),
-    };
-    let mut reads = nest.reads.iter().filter(|read| group.operands[read.operand] == leaf);
-    reads.all(|read| {
-        nest.reducer.is_none() && read.index.len() == nest.outputs && read.index.iter().enumerate().all(straight)
+/// Whether each point of the group reads of the leaf at most the element that it writes, before it writes it. What is
+/// reduced is read at other points too, an epilogue is not. Parts that run over rows have their points at different times.
+fn reads_only_what_it_writes(group: &Group, writer: &Part, leaf: ValueId) -> bool {
+    let is_leaf = |read: &Read| group.operands.get(read.operand) == Some(&leaf);
+    group.parts.iter().all(|part| {
+        let nest = &part.nest;
+        let straight = |(axis, index): (usize, &Index)| match nest.extents[axis] {
+            1 => *index == Index::constant(0),
+            _ => *index == Index::axis(axis),
+        };
+        let reduced = |read: usize| nest.reducer.is_some() && nest.body.scalars.contains(&Scalar::Read(read));
+        let mut reads = nest.reads.iter().enumerate().filter(|(_, read)| is_leaf(read));
+        reads.all(|(number, read)| {
+            (group.shared.is_empty() || part.result == writer.result)
+                && !reduced(number)
+                && read.index.len() == nest.outputs
+                && read.index.iter().enumerate().all(straight)
+        })
     })
 }
 

@@ -2,6 +2,7 @@
 
 use super::{Place, Plan};
 use crate::graph::Leaf;
+use crate::kernel::{Kernel, Usage};
 use std::fmt::Write;
 
 /// One line per leaf, launch and result, and the size of the workspace.
@@ -17,10 +18,17 @@ fn write_all(plan: &Plan, text: &mut String) -> std::fmt::Result {
         writeln!(text, "leaf {at}: {} {}{:?}", name(&leaf.leaf), leaf.dtype, leaf.shape)?;
     }
     for (at, launch) in plan.launches.iter().enumerate() {
-        let (output, operands) = launch.arguments.split_last().expect("a kernel writes its last parameter");
-        let operands: Vec<String> = operands.iter().map(|buffer| place(plan, buffer.0)).collect();
-        let (output, kernel) = (place(plan, output.0), &plan.kernels[launch.kernel].name);
-        writeln!(text, "launch {at}: {output} <- {}({}) by {kernel}", launch.label, operands.join(", "))?;
+        let Kernel { name, parameters, .. } = &plan.kernels[launch.kernel];
+        let places = |usage: Usage| -> String {
+            let arguments = parameters.iter().zip(&launch.arguments).filter(|(parameter, _)| parameter.usage == usage);
+            arguments.map(|(_, buffer)| place(plan, buffer.0)).collect::<Vec<_>>().join(", ")
+        };
+        let (results, label, operands) = (places(Usage::Written), &launch.label, places(Usage::Read));
+        write!(text, "launch {at}: {results} <- {label}({operands}) by {name}")?;
+        match places(Usage::Scratch) {
+            scratch if scratch.is_empty() => writeln!(text)?,
+            scratch => writeln!(text, " with {scratch}")?,
+        }
     }
     for result in &plan.results {
         writeln!(text, "result {:?}: {} {:?}", result.role, place(plan, result.buffer.0), result.shape)?;

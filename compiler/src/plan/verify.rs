@@ -7,7 +7,7 @@
 
 use super::{ALIGNMENT, Buffer, BufferId, Launch, Place, Plan};
 use crate::graph::{Graph, Role, ValueId};
-use crate::kernel::{Expression, Kernel, ParameterId, Statement};
+use crate::kernel::{Expression, Kernel, ParameterId, Statement, Usage};
 use crate::nest::{Atom, Index};
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -81,6 +81,9 @@ pub fn verify(plan: &Plan, graph: &Graph) -> Result<(), VerifyError> {
         for (_, buffer, value) in written(plan, &plan.launches[at]) {
             memory.write(buffer, value);
         }
+        for (_, buffer, ..) in arguments(plan, &plan.launches[at]).filter(|(.., usage)| *usage == Usage::Scratch) {
+            memory.forget(buffer);
+        }
     }
     verify_end(plan, graph, &leaves, &memory)
 }
@@ -150,6 +153,12 @@ impl Memory {
         held.push((range, value));
     }
 
+    /// Nothing that lies there is whole any more.
+    fn forget(&mut self, buffer: &Buffer) {
+        let range = bytes(buffer);
+        self.0.entry(leaf_of(buffer)).or_default().retain(|(other, _)| !overlap(other, &range));
+    }
+
     /// The value that was written exactly there and is still whole.
     fn read(&self, buffer: &Buffer) -> Option<ValueId> {
         let range = bytes(buffer);
@@ -161,16 +170,17 @@ impl Memory {
     }
 }
 
-/// The arguments of a launch: position, buffer, value, and whether the kernel writes it.
-fn arguments<'p>(plan: &'p Plan, launch: &'p Launch) -> impl Iterator<Item = (usize, &'p Buffer, ValueId, bool)> {
+/// The arguments of a launch: position, buffer, value, and what the kernel does with it.
+fn arguments<'p>(plan: &'p Plan, launch: &'p Launch) -> impl Iterator<Item = (usize, &'p Buffer, ValueId, Usage)> {
     let parameters = plan.kernels[launch.kernel].parameters.iter();
     let buffers = launch.arguments.iter().map(|&BufferId(buffer)| &plan.buffers[buffer]);
     let arguments = buffers.zip(&launch.values).zip(parameters).enumerate();
-    arguments.map(|(at, ((buffer, &value), parameter))| (at, buffer, value, parameter.written))
+    arguments.map(|(at, ((buffer, &value), parameter))| (at, buffer, value, parameter.usage))
 }
 
 fn written<'p>(plan: &'p Plan, launch: &'p Launch) -> impl Iterator<Item = (usize, &'p Buffer, ValueId)> {
-    arguments(plan, launch).filter(|(.., written)| *written).map(|(at, buffer, value, _)| (at, buffer, value))
+    let written = arguments(plan, launch).filter(|(.., usage)| *usage == Usage::Written);
+    written.map(|(at, buffer, value, _)| (at, buffer, value))
 }
 
 fn verify_arguments(plan: &Plan, graph: &Graph, at: usize) -> Result<(), VerifyError> {
@@ -191,7 +201,8 @@ fn verify_arguments(plan: &Plan, graph: &Graph, at: usize) -> Result<(), VerifyE
         if (parameter.dtype, parameter.elements) != (buffer.dtype, buffer.elements) {
             return wrong("is another array than the kernel takes");
         }
-        if (ty.dtype, ty.known_shape().iter().product()) != (buffer.dtype, buffer.elements) {
+        let is_value = parameter.usage != Usage::Scratch;
+        if is_value && (ty.dtype, ty.known_shape().iter().product()) != (buffer.dtype, buffer.elements) {
             return wrong("is no array of the value's type");
         }
     }
@@ -199,8 +210,8 @@ fn verify_arguments(plan: &Plan, graph: &Graph, at: usize) -> Result<(), VerifyE
 }
 
 fn verify_reads(plan: &Plan, at: usize, memory: &Memory) -> Result<(), VerifyError> {
-    for (argument, buffer, wanted, written) in arguments(plan, &plan.launches[at]) {
-        if !written && !memory.holds(buffer, wanted) {
+    for (argument, buffer, wanted, usage) in arguments(plan, &plan.launches[at]) {
+        if usage == Usage::Read && !memory.holds(buffer, wanted) {
             let found = memory.read(buffer);
             return Err(VerifyError::Stale { launch: at, argument, wanted, found });
         }
@@ -211,6 +222,7 @@ fn verify_reads(plan: &Plan, at: usize, memory: &Memory) -> Result<(), VerifyErr
 fn verify_writes(plan: &Plan, graph: &Graph, leaves: &[ValueId], at: usize) -> Result<(), VerifyError> {
     let launch = &plan.launches[at];
     let kernel = &plan.kernels[launch.kernel];
+    verify_scratch(plan, at)?;
     for (output, buffer, value) in written(plan, launch) {
         if let Some(leaf) = leaf_of(buffer) {
             let pair = |role: &Role| *role == Role::Next(leaves[leaf]);
@@ -226,6 +238,22 @@ fn verify_writes(plan: &Plan, graph: &Graph, leaves: &[ValueId], at: usize) -> R
                 && reads_before_writes(kernel, ParameterId(other), ParameterId(output));
             if other != output && meets && !fits {
                 return Err(VerifyError::Overlap(at, other, output));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Scratch lies in the workspace, apart from all other arguments.
+fn verify_scratch(plan: &Plan, at: usize) -> Result<(), VerifyError> {
+    let launch = &plan.launches[at];
+    for (scratch, buffer, ..) in arguments(plan, launch).filter(|(.., usage)| *usage == Usage::Scratch) {
+        if leaf_of(buffer).is_some() {
+            return Err(VerifyError::Argument(at, scratch, "is scratch but lies in a leaf"));
+        }
+        for (other, shared, ..) in arguments(plan, launch) {
+            if other != scratch && leaf_of(shared).is_none() && overlap(&bytes(shared), &bytes(buffer)) {
+                return Err(VerifyError::Overlap(at, other, scratch));
             }
         }
     }

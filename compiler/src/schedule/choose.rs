@@ -287,7 +287,8 @@ fn operation_cost(op: ScalarOp) -> f64 {
     }
 }
 
-fn is_heavy(body: &Body) -> bool {
+/// Whether a body takes many registers by itself.
+pub(super) fn is_heavy(body: &Body) -> bool {
     let heavy = |scalar: &Scalar| matches!(scalar, Scalar::Apply(op, _) if op.is_transcendental());
     body.scalars.iter().any(heavy)
 }

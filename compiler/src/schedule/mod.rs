@@ -9,6 +9,7 @@ mod apply;
 mod choose;
 mod flat;
 mod form;
+mod parts;
 mod scope;
 mod sums;
 
@@ -16,10 +17,22 @@ pub use apply::apply;
 pub use choose::{Level, Schedule, choose};
 pub use flat::{Flat, FlatRead};
 pub use form::{Form, Running, Scattered, form};
+pub use parts::parts_kernel;
 
 use crate::kernel::Kernel;
 use crate::nest::Nest;
 use crate::target::Target;
+
+/// One of several nests that become one kernel.
+#[derive(Clone, Copy, Debug)]
+pub struct Part<'a> {
+    /// What is computed. Operand numbers of its reads are positions of operands, and behind those, of earlier parts.
+    pub nest: &'a Nest,
+    /// Which axis of the nest each shared one is. A part may sum up along shared axes, all of them; no other part reads it.
+    pub axes: &'a [usize],
+    /// Whether the result is in memory after the launch.
+    pub kept: bool,
+}
 
 /// The kernel of a nest for a machine: one parameter per operand in order, then the output.
 ///

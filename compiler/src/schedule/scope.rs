@@ -50,6 +50,11 @@ impl Scope {
         self.kernel
     }
 
+    /// How many loops are open.
+    pub(super) fn depth(&self) -> usize {
+        self.frames.len() - 1
+    }
+
     /// The extents of all loops so far.
     pub(super) fn extents(&self) -> &[usize] {
         &self.extents
@@ -109,6 +114,11 @@ impl Scope {
     ///
     /// What a kernel loads from is not written by it, so a load may stand anywhere.
     pub(super) fn define(&mut self, expression: Expression, dtype: DType) -> Var {
+        self.define_inside(expression, dtype, 0)
+    }
+
+    /// The same, but not outside of the loops that were open at a depth: what is loaded from scratch was stored there.
+    pub(super) fn define_inside(&mut self, expression: Expression, dtype: DType, depth: usize) -> Var {
         let at = match &expression {
             Expression::Constant(..) => 0,
             Expression::Index(index) | Expression::Load { index, .. } => self.frame_of(index),
@@ -117,6 +127,7 @@ impl Scope {
                 unreachable!("what registers hold changes, so reading them is no definition to share")
             }
         };
+        let at = at.max(depth);
         if let Some((_, var)) = self.frames[at].known.iter().find(|(other, _)| same(other, &expression)) {
             return *var;
         }

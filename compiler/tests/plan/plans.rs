@@ -1,6 +1,6 @@
 //! Plans: what they compute, where things lie, what is updated in place.
 
-use crate::runs::{assert_runs, leaf_copies, planned};
+use crate::runs::{CHAINS, assert_runs, leaf_copies, planned};
 use crate::steps::{descent, input, metric, parameter, state};
 use tapeless_compiler::dtype::DType;
 use tapeless_compiler::expand::expand;
@@ -259,7 +259,7 @@ fn broken_order_is_found() {
     let (next, total) = (exp(&mut b, s), sum(&mut b, s, &[0]));
     graph.result(Role::Next(s), next);
     metric(&mut graph, "total", total);
-    let mut plan = planned(&graph, Fusion::default());
+    let mut plan = planned(&graph, CHAINS);
     plan.launches.reverse();
     let (wanted, found) = (s, Some(next));
     assert_eq!(verify(&plan, &graph), Err(VerifyError::Stale { launch: 1, argument: 0, wanted, found }));

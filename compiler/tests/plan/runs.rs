@@ -7,6 +7,10 @@ use tapeless_compiler::plan::verify::verify;
 use tapeless_compiler::plan::{self, BufferId, Interpreted, Place, Plan, plan};
 use tapeless_compiler::target::Target;
 
+/// Elementwise chains and nothing else.
+pub const CHAINS: Fusion =
+    Fusion { elementwise: true, reductions: false, epilogues: false, rows: false, siblings: false };
+
 /// The plan of a graph, verified.
 pub fn planned(graph: &Graph, fusion: Fusion) -> Plan {
     let plan = plan(graph, fuse(graph, &fusion), &Target::default());

@@ -1,0 +1,300 @@
+//! Clusters: which drafts run as parts of one kernel, over axes that they share.
+//!
+//! Drafts enter in launch order, each a nest whose reads name values of the graph. What leaves is a partition of them. The
+//! members of a cluster are ordered as they were, and each says which of its axes the shared ones are. Invariants: no path
+//! leads out of a cluster and back into it; a member reads of an earlier member only what stands at the same place of the
+//! shared axes, and nothing of one that sums up along them.
+//!
+//! There are two kinds. Rows share leading axes: softmax, layer norm and their gradients turn one row after the other, and
+//! what a row needs of itself stays near the processor. Siblings share all their axes: an optimizer's update of a parameter
+//! and its slots, or several values made of the same operands, are one loop.
+
+use super::{Draft, Fusion, profit};
+use crate::graph::ValueId;
+use crate::nest::{Index, Nest, Reducer, Scalar};
+use crate::scalar::ScalarOp;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Drafts that become one kernel.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Cluster {
+    /// The extents of the axes that all members share; nothing for siblings and for a draft alone.
+    pub shared: Vec<usize>,
+    /// Positions of the drafts, in order, and which axis of each the shared ones are.
+    pub members: Vec<(usize, Vec<usize>)>,
+}
+
+/// The clusters of drafts, of which some make the next values of leaves: pairs of a value and its leaf.
+pub(super) fn clusters(drafts: &[Draft], updates: &[(ValueId, ValueId)], fusion: &Fusion) -> Vec<Cluster> {
+    let mut clustering = Clustering::new(drafts, updates);
+    if fusion.rows {
+        for shared in row_candidates(drafts) {
+            clustering.cluster(&shared, Kind::Rows);
+        }
+    }
+    if fusion.siblings {
+        for shared in sibling_candidates(drafts) {
+            clustering.cluster(&shared, Kind::Siblings);
+        }
+    }
+    clustering.finish()
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Rows,
+    Siblings,
+}
+
+/// Whether a nest is a product of matrices: two of its reads are each used again along output axes that the other one
+/// depends on. Such nests have schedules of their own.
+pub(super) fn is_contraction(nest: &Nest) -> bool {
+    let outputs = || (0..nest.outputs).filter(|&axis| nest.extents[axis] > 1);
+    let missing = |read: &crate::nest::Read| -> BTreeSet<usize> {
+        outputs().filter(|&axis| !read.index.iter().any(|index| index.uses(axis))).collect()
+    };
+    let free: Vec<BTreeSet<usize>> = nest.reads.iter().map(missing).filter(|axes| !axes.is_empty()).collect();
+    let multiplies = nest.body.scalars.iter().any(|scalar| matches!(scalar, Scalar::Apply(ScalarOp::Mul, _)));
+    nest.reducer == Some(Reducer::Sum)
+        && multiplies
+        && free.iter().enumerate().any(|(at, one)| free[..at].iter().any(|other| one.is_disjoint(other)))
+}
+
+/// The leading extents that reductions leave or sum up, those with the most work first.
+fn row_candidates(drafts: &[Draft]) -> Vec<Vec<usize>> {
+    let mut work: BTreeMap<Vec<usize>, usize> = BTreeMap::new();
+    for Draft { nest, .. } in drafts.iter().filter(|draft| draft.nest.reducer.is_some() && !is_contraction(&draft.nest))
+    {
+        let points = nest.extents.iter().product::<usize>();
+        let mut left = nest.extents[..nest.outputs].to_vec();
+        while left.last() == Some(&1) {
+            left.pop();
+        }
+        let summed = nest.extents.get(nest.outputs).map(|&extent| vec![extent]);
+        for shared in [Some(left), summed].into_iter().flatten() {
+            if shared.iter().product::<usize>() > 1 {
+                *work.entry(shared).or_default() += points;
+            }
+        }
+    }
+    let mut candidates: Vec<(usize, Vec<usize>)> = work.into_iter().map(|(shared, points)| (points, shared)).collect();
+    // Of equal work, the longer rows first: fewer of them stay near the processor longer.
+    candidates.sort_by_key(|(points, shared)| (std::cmp::Reverse(*points), shared.iter().product::<usize>()));
+    candidates.into_iter().map(|(_, shared)| shared).collect()
+}
+
+/// The extents of elementwise drafts.
+fn sibling_candidates(drafts: &[Draft]) -> BTreeSet<Vec<usize>> {
+    let elementwise = drafts.iter().filter(|draft| draft.nest.reducer.is_none());
+    elementwise
+        .map(|draft| draft.nest.extents.clone())
+        .filter(|extents| extents.iter().product::<usize>() > 1)
+        .collect()
+}
+
+struct Clustering<'d> {
+    drafts: &'d [Draft],
+    /// The draft that makes each value.
+    made: BTreeMap<usize, usize>,
+    /// The leaf that a draft makes the next value of.
+    updates: BTreeMap<usize, usize>,
+    /// The cluster of each draft; those without one are alone.
+    of: Vec<Option<usize>>,
+    clusters: Vec<Cluster>,
+}
+
+/// A cluster that still grows.
+#[derive(Default)]
+struct Growing {
+    members: Vec<(usize, Vec<usize>)>,
+    /// Which drafts are members, and whether they sum up along shared axes.
+    sums: BTreeMap<usize, bool>,
+    /// Drafts that need a member.
+    later: BTreeSet<usize>,
+}
+
+impl<'d> Clustering<'d> {
+    fn new(drafts: &'d [Draft], updates: &[(ValueId, ValueId)]) -> Clustering<'d> {
+        let made: BTreeMap<usize, usize> = drafts.iter().enumerate().map(|(at, draft)| (draft.result.0, at)).collect();
+        let updates = updates.iter().filter_map(|(value, leaf)| Some((*made.get(&value.0)?, leaf.0))).collect();
+        Clustering { drafts, made, updates, of: vec![None; drafts.len()], clusters: Vec::new() }
+    }
+
+    /// Clusters what is free and fits these extents.
+    fn cluster(&mut self, shared: &[usize], kind: Kind) {
+        let free: Vec<usize> = (0..self.drafts.len()).filter(|&at| self.of[at].is_none()).collect();
+        let components = self.components(&free, shared, kind);
+        for component in components {
+            let growing = self.grow(&component, shared, kind);
+            let nests: Vec<&Nest> = growing.members.iter().map(|(at, _)| &self.drafts[*at].nest).collect();
+            if nests.len() > 1 && profit::should_cluster(&nests, if kind == Kind::Rows { shared.len() } else { 0 }) {
+                let shared = if kind == Kind::Rows { shared.to_vec() } else { Vec::new() };
+                let axes = |axes: Vec<usize>| if kind == Kind::Rows { axes } else { Vec::new() };
+                let members: Vec<(usize, Vec<usize>)> =
+                    growing.members.into_iter().map(|(at, own)| (at, axes(own))).collect();
+                members.iter().for_each(|(at, _)| self.of[*at] = Some(self.clusters.len()));
+                self.clusters.push(Cluster { shared, members });
+            }
+        }
+    }
+
+    /// The drafts that fit, taken apart where neither a value nor an operand connects them.
+    fn components(&self, free: &[usize], shared: &[usize], kind: Kind) -> Vec<Vec<usize>> {
+        let fitting: Vec<usize> =
+            free.iter().copied().filter(|&at| !mappings(&self.drafts[at].nest, shared, kind).is_empty()).collect();
+        let mut component: Vec<usize> = (0..fitting.len()).collect();
+        let mut touched: BTreeMap<usize, usize> = BTreeMap::new();
+        for (position, &at) in fitting.iter().enumerate() {
+            let draft = &self.drafts[at];
+            let large = draft.nest.reads.iter().filter(|read| read.index.len() >= shared.len().max(1));
+            for value in large.map(|read| read.operand).chain([draft.result.0]) {
+                let known = *touched.entry(value).or_insert(component[position]);
+                let own = component[position];
+                component.iter_mut().filter(|other| **other == own).for_each(|other| *other = known);
+                touched.values_mut().filter(|other| **other == own).for_each(|other| *other = known);
+            }
+        }
+        let mut components: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        for (&at, component) in fitting.iter().zip(component) {
+            components.entry(component).or_default().push(at);
+        }
+        components.into_values().collect()
+    }
+
+    /// As much of a component as may run together, in order.
+    fn grow(&self, component: &[usize], shared: &[usize], kind: Kind) -> Growing {
+        let mut growing = Growing::default();
+        for at in self.launch_order() {
+            let producers = self.producers(at);
+            let needs = producers.iter().any(|p| growing.sums.contains_key(p) || growing.later.contains(p));
+            let around = producers.iter().any(|p| growing.later.contains(p));
+            let fits = component.contains(&at) && !around && (kind == Kind::Siblings || !self.overtakes(at, &growing));
+            let mapping = fits.then(|| self.mapping(at, shared, kind, &growing)).flatten();
+            match mapping {
+                Some((axes, sums)) => {
+                    growing.members.push((at, axes));
+                    growing.sums.insert(at, sums);
+                }
+                None if needs => self.mark_later(at, &mut growing),
+                None => {}
+            }
+        }
+        growing
+    }
+
+    /// Whether a draft or a member would update what the other one reads: over rows, the update could not be in place.
+    fn overtakes(&self, at: usize, growing: &Growing) -> bool {
+        let reads = |draft: usize, leaf: &usize| self.drafts[draft].nest.reads.iter().any(|read| read.operand == *leaf);
+        growing.members.iter().any(|&(member, _)| {
+            let updated =
+                |writer: usize, reader: usize| self.updates.get(&writer).is_some_and(|leaf| reads(reader, leaf));
+            updated(at, member) || updated(member, at)
+        })
+    }
+
+    /// Drafts of one cluster run together, so whoever needs one of them waits for all.
+    fn mark_later(&self, at: usize, growing: &mut Growing) {
+        match self.of[at] {
+            Some(cluster) => growing.later.extend(self.clusters[cluster].members.iter().map(|(member, _)| *member)),
+            None => growing.later.extend([at]),
+        }
+    }
+
+    /// The drafts such that producers come first, those of a cluster together.
+    fn launch_order(&self) -> Vec<usize> {
+        let mut order = Vec::new();
+        let mut seen = vec![false; self.drafts.len()];
+        for at in 0..self.drafts.len() {
+            self.visit(at, &mut seen, &mut order);
+        }
+        order
+    }
+
+    fn visit(&self, at: usize, seen: &mut [bool], order: &mut Vec<usize>) {
+        if seen[at] {
+            return;
+        }
+        let members: Vec<usize> = match self.of[at] {
+            Some(cluster) => self.clusters[cluster].members.iter().map(|(member, _)| *member).collect(),
+            None => vec![at],
+        };
+        members.iter().for_each(|&member| seen[member] = true);
+        for &member in &members {
+            self.producers(member).into_iter().for_each(|producer| self.visit(producer, seen, order));
+        }
+        order.extend(members);
+    }
+
+    fn producers(&self, at: usize) -> BTreeSet<usize> {
+        self.drafts[at].nest.reads.iter().filter_map(|read| self.made.get(&read.operand)).copied().collect()
+    }
+
+    /// Which axes of a draft the shared ones are, if it may be a member, and whether it sums up along them.
+    fn mapping(&self, at: usize, shared: &[usize], kind: Kind, growing: &Growing) -> Option<(Vec<usize>, bool)> {
+        let nest = &self.drafts[at].nest;
+        mappings(nest, shared, kind).into_iter().find(|(axes, _)| {
+            nest.reads.iter().all(|read| match self.made.get(&read.operand).and_then(|p| growing.sums.get(p)) {
+                None => true,
+                Some(sums) => !sums && straight(&read.index, axes),
+            })
+        })
+    }
+
+    fn finish(self) -> Vec<Cluster> {
+        let mut done = vec![false; self.clusters.len()];
+        let mut clusters = Vec::new();
+        for at in self.launch_order() {
+            match self.of[at] {
+                None => clusters.push(Cluster { shared: Vec::new(), members: vec![(at, Vec::new())] }),
+                Some(cluster) if !std::mem::replace(&mut done[cluster], true) => {
+                    clusters.push(self.clusters[cluster].clone());
+                }
+                Some(_) => {}
+            }
+        }
+        clusters
+    }
+}
+
+/// Whether the leading positions are those of the axes.
+fn straight(index: &[Index], axes: &[usize]) -> bool {
+    index.len() >= axes.len() && axes.iter().zip(index).all(|(&axis, index)| *index == Index::axis(axis))
+}
+
+/// Which axes of a nest the shared ones may be, and whether it then sums up along them.
+fn mappings(nest: &Nest, shared: &[usize], kind: Kind) -> Vec<(Vec<usize>, bool)> {
+    if nest.extents.contains(&0) || is_contraction(nest) || nest.reducer == Some(Reducer::ArgMax) {
+        return Vec::new();
+    }
+    let leading = shared.len() <= nest.outputs && nest.extents[..shared.len()] == *shared;
+    if kind == Kind::Siblings {
+        let whole = nest.reducer.is_none() && nest.extents == shared;
+        return whole.then(|| ((0..shared.len()).collect(), false)).into_iter().collect();
+    }
+    let own = leading.then(|| ((0..shared.len()).collect(), false));
+    own.into_iter().chain(summed(nest, shared).map(|axes| (axes, true))).collect()
+}
+
+/// The reduction axes that stand first wherever the nest reads something that begins with the shared extents.
+fn summed(nest: &Nest, shared: &[usize]) -> Option<Vec<usize>> {
+    let plain = nest.reducer == Some(Reducer::Sum) && nest.epilogue.is_none() && nest.dtype.computed() == nest.dtype;
+    let axes = nest.reads.iter().find_map(|read| {
+        let axis = |(index, &extent): (&Index, &usize)| {
+            (nest.outputs..nest.extents.len()).find(|&axis| nest.extents[axis] == extent && *index == Index::axis(axis))
+        };
+        let axes: Option<Vec<usize>> = read.index.iter().zip(shared).map(axis).collect();
+        axes.filter(|axes| axes.len() == shared.len())
+    });
+    axes.filter(|_| plain)
+}
+
+/// The values of a cluster that others read, or that are wanted after the step.
+pub(super) fn kept(drafts: &[Draft], cluster: &Cluster, wanted: &BTreeSet<ValueId>) -> Vec<bool> {
+    let inside: BTreeSet<usize> = cluster.members.iter().map(|(at, _)| *at).collect();
+    let read = |value: ValueId| {
+        let mut outside = drafts.iter().enumerate().filter(|(at, _)| !inside.contains(at));
+        outside.any(|(_, draft)| draft.nest.reads.iter().any(|read| read.operand == value.0))
+    };
+    let of = |at: usize| drafts[at].result;
+    cluster.members.iter().map(|(at, _)| wanted.contains(&of(*at)) || read(of(*at))).collect()
+}
