@@ -6,7 +6,7 @@ use nests::sums::{running, scatter};
 use nests::{Case, cases};
 use tapeless_compiler::dtype::DType;
 use tapeless_compiler::kernel::{
-    Expression, Kernel, LoopId, LoopKind, Parameter, ParameterId, Statement, Var, VerifyError, interpret, verify,
+    Expression, Kernel, LoopId, LoopKind, Parameter, ParameterId, Statement, Usage, Var, VerifyError, interpret, verify,
 };
 use tapeless_compiler::nest::{Atom, Body, Index, Scalar};
 use tapeless_compiler::schedule::{self, Flat, Form, form};
@@ -174,7 +174,7 @@ fn values_that_depend_on_the_position_have_no_form() {
 
 /// Zeros, and then rows of `p0` added where `p1` says: 3 rows of 8 into 5.
 fn rows() -> Kernel {
-    let parameter = |dtype, elements, written| Parameter { dtype, elements, written };
+    let parameter = |dtype, elements, usage| Parameter { dtype, elements, usage };
     let load = |parameter, index| Expression::Load { parameter: ParameterId(parameter), index };
     let zeros = vec![Statement::Store { parameter: ParameterId(2), index: Index::axis(0), value: Var(0) }];
     let gathered = Index::atom(Atom::Gathered { read: 1, bound: 5 });
@@ -191,9 +191,9 @@ fn rows() -> Kernel {
     Kernel {
         name: "rows".to_string(),
         parameters: vec![
-            parameter(DType::F32, 24, false),
-            parameter(DType::U32, 3, false),
-            parameter(DType::F32, 40, true),
+            parameter(DType::F32, 24, Usage::Read),
+            parameter(DType::U32, 3, Usage::Read),
+            parameter(DType::F32, 40, Usage::Written),
         ],
         vars: vec![DType::F32, DType::U32, DType::F32],
         registers: Vec::new(),
@@ -250,7 +250,7 @@ fn what_is_added_to_was_stored_before_and_once() {
         kernel.body.push(Statement::Store { parameter: ParameterId(2), index: Index::default(), value: Var(0) });
     };
     assert_eq!(refused(again), "is stored to after it was added to");
-    assert_eq!(refused(|kernel| kernel.parameters[2].written = false), "is not written and so cannot be stored to");
+    assert_eq!(refused(|kernel| kernel.parameters[2].usage = Usage::Read), "is not written and so cannot be stored to");
 }
 
 #[test]

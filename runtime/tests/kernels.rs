@@ -99,8 +99,10 @@ fn decode(dtype: DType, bytes: &[u8]) -> Vec<f64> {
 fn arguments(case: &Case, kernel: &Kernel) -> Vec<Vec<u8>> {
     let mut arguments: Vec<Vec<u8>> =
         kernel.parameters.iter().zip(&case.operands).map(|(p, elements)| encode(p.dtype, elements)).collect();
-    let output = kernel.parameters.last().expect("a kernel has an output");
-    arguments.push(vec![0xa5; output.elements * output.dtype.size()]);
+    // The output and scratch.
+    for parameter in &kernel.parameters[case.operands.len()..] {
+        arguments.push(vec![0xa5; parameter.elements * parameter.dtype.size()]);
+    }
     arguments.iter_mut().for_each(|argument| argument.extend([0xa5; 4]));
     arguments
 }
@@ -108,7 +110,7 @@ fn arguments(case: &Case, kernel: &Kernel) -> Vec<Vec<u8>> {
 /// What the interpreter says the machine computes.
 fn predicted(case: &Case, kernel: &Kernel) -> Vec<f64> {
     let mut arrays = case.operands.clone();
-    arrays.push(vec![f64::NAN; kernel.parameters.last().expect("a kernel has an output").elements]);
+    arrays.push(vec![f64::NAN; kernel.parameters[case.operands.len()].elements]);
     interpret(&lower(kernel, &*isa()), &mut arrays, LANES);
     arrays.pop().expect("the output was pushed")
 }
@@ -120,10 +122,11 @@ fn machines_agree_with_the_interpreter() {
         let expected = predicted(&case, &kernel);
         let mut arguments = arguments(&case, &kernel);
         Function::new(&kernel).run(&mut arguments);
-        let output = arguments.pop().expect("the output was pushed");
-        let (output, guard) = output.split_at(output.len() - 4);
-        assert_eq!(guard, [0xa5; 4], "{} wrote beyond its output", case.name);
-        let found = decode(kernel.parameters[arguments.len()].dtype, output);
+        for (argument, written) in arguments.iter().enumerate() {
+            assert!(written.ends_with(&[0xa5; 4]), "{} wrote beyond p{argument}", case.name);
+        }
+        let output = case.operands.len();
+        let found = decode(kernel.parameters[output].dtype, &arguments[output][..arguments[output].len() - 4]);
         for (position, (found, expected)) in found.iter().zip(&expected).enumerate() {
             let same = found == expected || (found.is_nan() && expected.is_nan());
             assert!(same, "{}: {found} and not {expected} at {position}\n{kernel}", case.name);

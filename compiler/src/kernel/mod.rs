@@ -20,11 +20,16 @@
 //! array have been stored may a kernel add to them, one after the other in the order of the loops, and then stores no more
 //! to it; the iterations of a lanes loop add to different elements. Two parameters may be one array in memory only if every
 //! element is stored by the iteration that loads it, and none is added to.
+//!
+//! Scratch is memory that a launch has for itself, as undefined in the beginning as it is unseen in the end. A kernel may
+//! store to it and load from it as often as it likes, but loads only what it has stored before, and what one iteration of a
+//! lanes loop stores no other iteration of that loop stores or loads.
 
 mod approximate;
 mod fma;
 mod interpret;
 mod print;
+mod scratch;
 mod verify;
 mod writers;
 
@@ -42,7 +47,7 @@ use crate::scalar::ScalarOp;
 pub struct Kernel {
     /// A name for listings; unique in a plan.
     pub name: String,
-    /// The arrays that it works on.
+    /// The arrays that it works on; scratch comes last.
     pub parameters: Vec<Parameter>,
     /// The element type of every variable.
     pub vars: Vec<DType>,
@@ -61,8 +66,19 @@ pub struct Parameter {
     pub dtype: DType,
     /// How many elements.
     pub elements: usize,
-    /// Whether the kernel stores to it.
-    pub written: bool,
+    /// What the kernel does with it.
+    pub usage: Usage,
+}
+
+/// What a kernel does with an array.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Usage {
+    /// Loads from it.
+    Read,
+    /// Stores each element once.
+    Written,
+    /// Stores to it and loads from it: memory for the time of one launch.
+    Scratch,
 }
 
 /// A parameter, by position.

@@ -1,6 +1,6 @@
 //! Kernels as text, for listings and snapshots.
 
-use super::{Expression, Kernel, LoopId, LoopKind, ParameterId, Statement};
+use super::{Expression, Kernel, LoopId, LoopKind, ParameterId, Statement, Usage};
 use crate::nest::{Index, number, operation};
 use std::fmt;
 
@@ -17,8 +17,12 @@ impl fmt::Display for Kernel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "kernel {}", self.name)?;
         for (position, parameter) in self.parameters.iter().enumerate() {
-            let written = if parameter.written { " written" } else { "" };
-            writeln!(f, "    p{position}: {}[{}]{written}", parameter.dtype, parameter.elements)?;
+            let usage = match parameter.usage {
+                Usage::Read => "",
+                Usage::Written => " written",
+                Usage::Scratch => " scratch",
+            };
+            writeln!(f, "    p{position}: {}[{}]{usage}", parameter.dtype, parameter.elements)?;
         }
         for (position, register) in self.registers.iter().enumerate() {
             match register.groups {

@@ -1,7 +1,8 @@
 //! The verifier of kernels: what every pass that makes a kernel is held to, and what back ends rely on.
 
+use super::scratch::Filled;
 use super::writers::{Site, disjoint, runs};
-use super::{Expression, Kernel, LoopId, LoopKind, ParameterId, Register, Statement, Var};
+use super::{Expression, Kernel, LoopId, LoopKind, ParameterId, Register, Statement, Usage, Var};
 use crate::dtype::DType;
 use crate::nest::{Atom, Index, Reducer};
 use crate::scalar::ScalarOp;
@@ -92,6 +93,9 @@ pub enum VerifyError {
         /// What it got.
         operands: Vec<DType>,
     },
+    /// Scratch that is not behind all other parameters.
+    #[error("scratch comes before another parameter")]
+    Order,
     /// Elements that may be stored more than once.
     #[error("the elements of p{} are not shown to be stored once each", .0.0)]
     Writers(ParameterId),
@@ -122,9 +126,14 @@ pub fn verify(kernel: &Kernel) -> Result<(), VerifyError> {
         depths: vec![0; kernel.vars.len()],
         stores: vec![Vec::new(); kernel.parameters.len()],
         sums: vec![None; kernel.parameters.len()],
+        filled: vec![Filled::default(); kernel.parameters.len()],
     };
     walk.statements(&kernel.body)?;
-    match walk.stores.iter().position(|sites| !disjoint(sites)) {
+    let scratch = |parameter: usize| kernel.parameters[parameter].usage == Usage::Scratch;
+    if kernel.parameters.windows(2).any(|pair| pair[0].usage == Usage::Scratch && pair[1].usage != Usage::Scratch) {
+        return Err(VerifyError::Order);
+    }
+    match walk.stores.iter().enumerate().position(|(parameter, sites)| !scratch(parameter) && !disjoint(sites)) {
         Some(parameter) => Err(VerifyError::Writers(ParameterId(parameter))),
         None => Ok(()),
     }
@@ -150,6 +159,8 @@ struct Walk<'a> {
     stores: Vec<Vec<Site>>,
     /// The place of the last accumulation into each parameter, by the loops around it.
     sums: Vec<Option<Vec<(LoopId, usize)>>>,
+    /// What is known to have been stored of each scratch array.
+    filled: Vec<Filled>,
 }
 
 impl Walk<'_> {
@@ -181,6 +192,7 @@ impl Walk<'_> {
             Some(false) => self.entered[id.0] = true,
         }
         let (outer_groups, outer_live, outer_set) = (self.groups, self.live, self.set.clone());
+        let stored: Vec<usize> = self.stores.iter().map(Vec::len).collect();
         if let LoopKind::Lanes { groups } = kind {
             if outer_groups.is_some() {
                 return error("is a lanes loop inside of a lanes loop");
@@ -195,6 +207,9 @@ impl Walk<'_> {
         self.loops.push((id, extent));
         self.statements(body)?;
         self.loops.pop();
+        if self.live {
+            self.leave_scratch(id, kind, &stored)?;
+        }
         // What iterations of a lanes loop set for themselves is nothing that the outside knows.
         if extent == 0 || self.groups != outer_groups {
             self.set = outer_set;
@@ -232,17 +247,44 @@ impl Walk<'_> {
         same(|| format!("v{}", var.0), declared, found)
     }
 
-    fn load(&self, parameter: ParameterId, index: &Index) -> Result<DType, VerifyError> {
-        let declared = self.access(parameter, index)?;
-        match declared.written {
-            true => Err(VerifyError::Parameter { parameter, reason: "is written and so cannot be loaded from" }),
-            false => Ok(declared.dtype.computed()),
+    fn load(&mut self, parameter: ParameterId, index: &Index) -> Result<DType, VerifyError> {
+        let error = |reason| Err(VerifyError::Parameter { parameter, reason });
+        let &super::Parameter { dtype, usage, .. } = self.access(parameter, index)?;
+        if usage == Usage::Written {
+            return error("is written and so cannot be loaded from");
         }
+        if usage == Usage::Scratch && self.live {
+            let (low, high) = index.range(&self.extents);
+            if !self.filled[parameter.0].holds(low, high) {
+                return error("is scratch and loaded from where it is not shown to be stored to before");
+            }
+            if self.lanes.is_some() {
+                let site = Site { index: index.clone(), loops: self.loops.clone() };
+                self.filled[parameter.0].loads.push(site);
+            }
+        }
+        Ok(dtype.computed())
+    }
+
+    /// At the end of a loop, what it has stored to scratch is there. The iterations of a lanes loop must have kept apart.
+    fn leave_scratch(&mut self, id: LoopId, kind: LoopKind, stored: &[usize]) -> Result<(), VerifyError> {
+        for (parameter, declared) in self.kernel.parameters.iter().enumerate() {
+            if declared.usage != Usage::Scratch {
+                continue;
+            }
+            let (filled, stores) = (&mut self.filled[parameter], &self.stores[parameter][stored[parameter]..]);
+            if kind != LoopKind::Serial && !filled.keeps_apart(id, stores) {
+                let reason = "is scratch and accessed at places that may be the same in two lanes";
+                return Err(VerifyError::Parameter { parameter: ParameterId(parameter), reason });
+            }
+            filled.fill(&self.loops, stores, &self.extents);
+        }
+        Ok(())
     }
 
     fn store(&mut self, parameter: ParameterId, index: &Index, value: Var) -> Result<(), VerifyError> {
         let declared = self.access(parameter, index)?;
-        if !declared.written {
+        if declared.usage == Usage::Read {
             return Err(VerifyError::Parameter { parameter, reason: "is not written and so cannot be stored to" });
         }
         same(|| format!("p{}", parameter.0), declared.dtype.computed(), self.dtype(value)?)?;
@@ -257,9 +299,9 @@ impl Walk<'_> {
 
     fn accumulate(&mut self, parameter: ParameterId, index: &Index, value: Var) -> Result<(), VerifyError> {
         let error = |reason| Err(VerifyError::Parameter { parameter, reason });
-        let &super::Parameter { dtype, elements, written } = self.access(parameter, index)?;
+        let &super::Parameter { dtype, elements, usage } = self.access(parameter, index)?;
         same(|| format!("p{}", parameter.0), dtype, self.dtype(value)?)?;
-        if !written {
+        if usage != Usage::Written {
             return error("is not written and so cannot be added to");
         }
         if ScalarOp::Add.result(&[dtype; 2]) != Some(dtype) {
@@ -409,7 +451,7 @@ mod tests {
 
     /// The maximum of each of 3 rows of 21 numbers.
     fn row_maxima() -> Kernel {
-        let f32s = |elements, written| Parameter { dtype: DType::F32, elements, written };
+        let f32s = |elements, usage| Parameter { dtype: DType::F32, elements, usage };
         let register = Register(0);
         let load =
             Expression::Load { parameter: ParameterId(0), index: Index::axis(0).times(21).plus(&Index::axis(1)) };
@@ -438,7 +480,7 @@ mod tests {
         };
         Kernel {
             name: "row_maxima".to_string(),
-            parameters: vec![f32s(63, false), f32s(3, true)],
+            parameters: vec![f32s(63, Usage::Read), f32s(3, Usage::Written)],
             vars: vec![DType::F32; 5],
             registers: vec![RegisterDecl { dtype: DType::F32, groups: 2 }],
             loops: 2,

@@ -5,7 +5,7 @@ use super::order::{Order, order, unchanged};
 use super::{Buffer, BufferId, Launch, Place, Plan, PlanLeaf, PlanResult, bounds};
 use crate::fuse::{self, Group};
 use crate::graph::{Graph, Origin, Role, ValueId};
-use crate::kernel::Kernel;
+use crate::kernel::{Kernel, Parameter};
 use crate::schedule;
 use crate::target::Target;
 use std::collections::BTreeMap;
@@ -76,14 +76,18 @@ impl<'g> Assembly<'g> {
     fn launch(
         &mut self,
         mut kernel: Kernel,
-        arguments: Vec<BufferId>,
+        mut arguments: Vec<BufferId>,
         values: Vec<ValueId>,
         label: &str,
         origin: Origin,
     ) {
-        let output = *arguments.last().expect("a kernel writes its last parameter");
+        let output = *arguments.last().expect("a kernel writes the last parameter that is not scratch");
         if self.plan.buffers[output.0].elements == 0 {
             return;
+        }
+        for &Parameter { dtype, elements, .. } in &kernel.parameters[arguments.len()..] {
+            self.plan.buffers.push(Buffer { dtype, elements, place: Place::Workspace(0) });
+            arguments.push(BufferId(self.plan.buffers.len() - 1));
         }
         let known = self.plan.kernels.iter().position(|other| same(other, &kernel));
         let kernel = known.unwrap_or_else(|| {

@@ -17,10 +17,14 @@ fn write_all(plan: &Plan, text: &mut String) -> std::fmt::Result {
         writeln!(text, "leaf {at}: {} {}{:?}", name(&leaf.leaf), leaf.dtype, leaf.shape)?;
     }
     for (at, launch) in plan.launches.iter().enumerate() {
-        let (output, operands) = launch.arguments.split_last().expect("a kernel writes its last parameter");
+        let (arguments, scratch) = launch.arguments.split_at(launch.values.len());
+        let (output, operands) =
+            arguments.split_last().expect("a kernel writes the last parameter that is not scratch");
+        let scratch: Vec<String> = scratch.iter().map(|buffer| format!(" with {}", place(plan, buffer.0))).collect();
         let operands: Vec<String> = operands.iter().map(|buffer| place(plan, buffer.0)).collect();
         let (output, kernel) = (place(plan, output.0), &plan.kernels[launch.kernel].name);
-        writeln!(text, "launch {at}: {output} <- {}({}) by {kernel}", launch.label, operands.join(", "))?;
+        let (operands, scratch) = (operands.join(", "), scratch.concat());
+        writeln!(text, "launch {at}: {output} <- {}({operands}) by {kernel}{scratch}", launch.label)?;
     }
     for result in &plan.results {
         writeln!(text, "result {:?}: {} {:?}", result.role, place(plan, result.buffer.0), result.shape)?;

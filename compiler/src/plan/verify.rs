@@ -7,7 +7,7 @@
 
 use super::{ALIGNMENT, Buffer, BufferId, Launch, Place, Plan};
 use crate::graph::{Graph, Role, ValueId};
-use crate::kernel::{Expression, Kernel, ParameterId, Statement};
+use crate::kernel::{Expression, Kernel, ParameterId, Statement, Usage};
 use crate::nest::{Atom, Index};
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -81,6 +81,7 @@ pub fn verify(plan: &Plan, graph: &Graph) -> Result<(), VerifyError> {
         for (_, buffer, value) in written(plan, &plan.launches[at]) {
             memory.write(buffer, value);
         }
+        scratch(plan, &plan.launches[at]).for_each(|(_, buffer)| memory.clear(buffer));
     }
     verify_end(plan, graph, &leaves, &memory)
 }
@@ -144,10 +145,14 @@ struct Memory(BTreeMap<Option<usize>, Vec<(Range<usize>, ValueId)>>);
 
 impl Memory {
     fn write(&mut self, buffer: &Buffer, value: ValueId) {
+        self.clear(buffer);
+        self.0.entry(leaf_of(buffer)).or_default().push((bytes(buffer), value));
+    }
+
+    /// Forgets what was written there, even in part.
+    fn clear(&mut self, buffer: &Buffer) {
         let range = bytes(buffer);
-        let held = self.0.entry(leaf_of(buffer)).or_default();
-        held.retain(|(other, _)| !overlap(other, &range));
-        held.push((range, value));
+        self.0.entry(leaf_of(buffer)).or_default().retain(|(other, _)| !overlap(other, &range));
     }
 
     /// The value that was written exactly there and is still whole.
@@ -161,12 +166,18 @@ impl Memory {
     }
 }
 
-/// The arguments of a launch: position, buffer, value, and whether the kernel writes it.
+/// The arguments of a launch that hold values: position, buffer, value, and whether the kernel writes it.
 fn arguments<'p>(plan: &'p Plan, launch: &'p Launch) -> impl Iterator<Item = (usize, &'p Buffer, ValueId, bool)> {
     let parameters = plan.kernels[launch.kernel].parameters.iter();
     let buffers = launch.arguments.iter().map(|&BufferId(buffer)| &plan.buffers[buffer]);
     let arguments = buffers.zip(&launch.values).zip(parameters).enumerate();
-    arguments.map(|(at, ((buffer, &value), parameter))| (at, buffer, value, parameter.written))
+    arguments.map(|(at, ((buffer, &value), parameter))| (at, buffer, value, parameter.usage == Usage::Written))
+}
+
+/// The arguments of a launch that are scratch: position and buffer.
+fn scratch<'p>(plan: &'p Plan, launch: &'p Launch) -> impl Iterator<Item = (usize, &'p Buffer)> {
+    let buffers = launch.arguments.iter().map(|&BufferId(buffer)| &plan.buffers[buffer]);
+    buffers.enumerate().skip(launch.values.len())
 }
 
 fn written<'p>(plan: &'p Plan, launch: &'p Launch) -> impl Iterator<Item = (usize, &'p Buffer, ValueId)> {
@@ -178,7 +189,7 @@ fn verify_arguments(plan: &Plan, graph: &Graph, at: usize) -> Result<(), VerifyE
     let count = plan.kernels.get(launch.kernel).map(|kernel| kernel.parameters.len());
     let values = graph.values().len();
     if count != Some(launch.arguments.len())
-        || count != Some(launch.values.len())
+        || count.is_some_and(|_| holding(&plan.kernels[launch.kernel]) != launch.values.len())
         || launch.arguments.iter().any(|&BufferId(buffer)| buffer >= plan.buffers.len())
         || launch.values.iter().any(|&ValueId(value)| value >= values)
     {
@@ -195,7 +206,24 @@ fn verify_arguments(plan: &Plan, graph: &Graph, at: usize) -> Result<(), VerifyE
             return wrong("is no array of the value's type");
         }
     }
+    for (argument, buffer) in scratch(plan, launch) {
+        let wrong = |what| Err(VerifyError::Argument(at, argument, what));
+        let parameter = &parameters[argument];
+        if (parameter.dtype, parameter.elements) != (buffer.dtype, buffer.elements) || leaf_of(buffer).is_some() {
+            return wrong("is no memory that the kernel may have for itself");
+        }
+        let others = launch.arguments.iter().enumerate().filter(|&(other, _)| other != argument);
+        let mut others = others.map(|(_, &BufferId(other))| &plan.buffers[other]);
+        if others.any(|other| leaf_of(other).is_none() && overlap(&bytes(other), &bytes(buffer))) {
+            return wrong("is scratch and shares memory with another argument");
+        }
+    }
     Ok(())
+}
+
+/// How many parameters of a kernel hold values: all before the first that is scratch.
+fn holding(kernel: &Kernel) -> usize {
+    kernel.parameters.iter().take_while(|parameter| parameter.usage != Usage::Scratch).count()
 }
 
 fn verify_reads(plan: &Plan, at: usize, memory: &Memory) -> Result<(), VerifyError> {

@@ -5,7 +5,7 @@
 //! could be one. The points and their order along the reduction axes stay as they were.
 
 use crate::dtype::DType;
-use crate::kernel::Parameter;
+use crate::kernel::{Parameter, Usage};
 use crate::nest::{Atom, Body, Index, Nest, Reducer, Scalar, flatten};
 use std::ops::Range;
 
@@ -233,11 +233,11 @@ fn parameters(nest: &Nest, operand_shapes: &[Vec<usize>]) -> Vec<Parameter> {
         .map(|(operand, shape)| Parameter {
             dtype: nest.reads.iter().find(|read| read.operand == operand).map_or(DType::F32, |read| read.dtype),
             elements: shape.iter().product(),
-            written: false,
+            usage: Usage::Read,
         })
         .collect();
     let elements = nest.extents[..nest.outputs].iter().product();
-    parameters.push(Parameter { dtype: nest.dtype, elements, written: true });
+    parameters.push(Parameter { dtype: nest.dtype, elements, usage: Usage::Written });
     parameters
 }
 

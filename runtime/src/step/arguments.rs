@@ -5,6 +5,7 @@
 //! lies inside of its memory, and no kernel writes an input.
 
 use crate::memory::Memory;
+use tapeless_compiler::kernel::Usage;
 use tapeless_compiler::plan::{Buffer, Place, Plan};
 
 /// The tables of all launches.
@@ -41,7 +42,7 @@ impl Arguments {
                 if (parameter.dtype, parameter.elements) != (buffer.dtype, buffer.elements) {
                     return Err(format!("kernel {} takes another array than buffer {}", kernel.name, argument.0));
                 }
-                check_place(plan, buffer, parameter.written, workspace)?;
+                check_place(plan, buffer, parameter.usage != Usage::Read, workspace)?;
                 match buffer.place {
                     Place::Workspace(offset) => table.push(workspace.pointer(offset)),
                     Place::Leaf(leaf) => {
@@ -95,7 +96,7 @@ pub(super) fn written_leaves(plan: &Plan) -> Vec<bool> {
         let parameters = &plan.kernels[launch.kernel].parameters;
         for (parameter, argument) in parameters.iter().zip(&launch.arguments) {
             if let Place::Leaf(leaf) = plan.buffers[argument.0].place {
-                written[leaf] |= parameter.written;
+                written[leaf] |= parameter.usage == Usage::Written;
             }
         }
     }

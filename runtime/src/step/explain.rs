@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use tapeless_compiler::graph::Graph;
+use tapeless_compiler::kernel::Usage;
 use tapeless_compiler::plan::{Launch, Place, Plan};
 
 /// What a plan runs, as text: one line per launch, then what was not fused.
@@ -43,12 +44,12 @@ fn counted(lines: &[String]) -> Vec<(&str, usize)> {
 fn line(graph: &Graph, plan: &Plan, launch: &Launch) -> [String; 3] {
     let parameters = &plan.kernels[launch.kernel].parameters;
     let arguments = || parameters.iter().zip(&launch.arguments);
-    let bytes = |written: bool| -> usize {
+    let bytes = |usage: Usage| -> usize {
         let buffers: BTreeSet<_> =
-            arguments().filter(|(p, _)| p.written == written).map(|(_, buffer)| buffer).collect();
+            arguments().filter(|(p, _)| p.usage == usage).map(|(_, buffer)| buffer).collect();
         buffers.iter().map(|buffer| plan.buffers[buffer.0].elements * plan.buffers[buffer.0].dtype.size()).sum()
     };
-    let written = arguments().filter(|(parameter, _)| parameter.written).map(|(parameter, buffer)| {
+    let written = arguments().filter(|(parameter, _)| parameter.usage == Usage::Written).map(|(parameter, buffer)| {
         let place = match plan.buffers[buffer.0].place {
             Place::Leaf(_) => " in place",
             Place::Workspace(_) => "",
@@ -56,6 +57,6 @@ fn line(graph: &Graph, plan: &Plan, launch: &Launch) -> [String; 3] {
         format!("{}[{}]{place}", parameter.dtype, parameter.elements)
     });
     let written: Vec<String> = written.collect();
-    let traffic = format!("{}: reads {} bytes, writes {}", written.join(", "), bytes(false), bytes(true));
+    let traffic = format!("{}: reads {} bytes, writes {}", written.join(", "), bytes(Usage::Read), bytes(Usage::Written));
     [launch.label.clone(), traffic, graph.position(launch.origin).unwrap_or_default()]
 }

@@ -151,12 +151,12 @@ impl Expansion<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{LoopId, LoopKind, Parameter, ParameterId, interpret, split_fma, verify};
+    use super::super::{LoopId, LoopKind, Parameter, ParameterId, Usage, interpret, split_fma, verify};
     use super::*;
     use crate::nest::Index;
 
     fn elementwise(op: ScalarOp, dtype: DType, elements: usize) -> Kernel {
-        let parameter = |written| Parameter { dtype, elements, written };
+        let parameter = |usage| Parameter { dtype, elements, usage };
         let load = Expression::Load { parameter: ParameterId(0), index: Index::axis(0) };
         let body = vec![
             Statement::Let(Var(0), load),
@@ -166,7 +166,7 @@ mod tests {
         let kind = LoopKind::Lanes { groups: 1 };
         Kernel {
             name: op.name(),
-            parameters: vec![parameter(false), parameter(true)],
+            parameters: vec![parameter(Usage::Read), parameter(Usage::Written)],
             vars: vec![dtype; 2],
             registers: Vec::new(),
             loops: 1,
