@@ -148,12 +148,12 @@ pub fn plan(graph: &Graph, dims: &[(&str, usize)], options: &Options, target: &T
     planned(graph, dims, options, target, &mut |_, _| {})
 }
 
-/// The code of a plan's kernels for a machine.
+/// The code of a plan's kernels for the machine that it was planned for.
 #[cfg(feature = "cranelift")]
-pub fn emit(plan: Plan, isa: &dyn TargetIsa) -> Result<Program, CompileError> {
+pub fn emit(plan: Plan, isa: &dyn TargetIsa, target: &Target) -> Result<Program, CompileError> {
     let code = |kernel: &kernel::Kernel| {
         let failed = |error| CompileError::Emit { kernel: kernel.name.clone(), error };
-        cranelift::emit(kernel, isa).map_err(failed)
+        cranelift::emit(kernel, isa, target.lanes).map_err(failed)
     };
     let code = plan.kernels.iter().map(code).collect::<Result<_, _>>()?;
     Ok(Program { plan, code })

@@ -33,13 +33,41 @@ fn baseline() -> OwnedTargetIsa {
         .expect("the settings fit together")
 }
 
+#[cfg(target_arch = "x86_64")]
+const EXTENSIONS: [&str; 14] = [
+    "has_sse3",
+    "has_ssse3",
+    "has_sse41",
+    "has_sse42",
+    "has_popcnt",
+    "has_bmi1",
+    "has_bmi2",
+    "has_avx",
+    "has_avx2",
+    "has_fma",
+    "has_avx512f",
+    "has_avx512dq",
+    "has_avx512vl",
+    "has_avx512vbmi",
+];
+
+/// A machine with everything that Cranelift uses on x86-64.
+#[cfg(target_arch = "x86_64")]
+fn server() -> OwnedTargetIsa {
+    let mut builder = isa::lookup(target_lexicon::triple!("x86_64-unknown-linux-gnu")).expect("it is known");
+    for extension in EXTENSIONS {
+        builder.enable(extension).expect("the extension is known");
+    }
+    builder.finish(flags()).expect("the settings fit together")
+}
+
 #[test]
 fn code_is_the_same_each_time() {
     for case in cases().into_iter().chain([contract("ik,jk->ij", [64, 512, 784])]) {
         let kernel = schedule::kernel(&case.nest, &case.shapes, "kernel", &Target::default());
-        let code = emit(&kernel, &*host()).unwrap_or_else(|error| panic!("{}: {error}\n{kernel}", case.name));
+        let code = emit(&kernel, &*host(), 4).unwrap_or_else(|error| panic!("{}: {error}\n{kernel}", case.name));
         assert!(!code.bytes.is_empty() && code.alignment.is_power_of_two(), "{}", case.name);
-        assert_eq!(emit(&kernel, &*host()), Ok(code), "{}", case.name);
+        assert_eq!(emit(&kernel, &*host(), 4), Ok(code), "{}", case.name);
     }
 }
 
@@ -49,7 +77,7 @@ fn machines_without_extensions_get_code_or_a_reason() {
     for case in cases() {
         let kernel = schedule::kernel(&case.nest, &case.shapes, "kernel", &Target::default());
         assert_eq!(kernel::verify(&lower(&kernel, &*isa)), Ok(()), "{}", case.name);
-        match emit(&kernel, &*isa) {
+        match emit(&kernel, &*isa, 4) {
             Ok(code) => assert!(!code.bytes.is_empty()),
             // Rounding takes an instruction that x86-64 began without.
             Err(error) => {
@@ -72,14 +100,31 @@ fn retyped(op: ScalarOp, dtype: DType) -> Kernel {
 
 #[test]
 fn types_without_code_are_errors() {
-    let stored = emit(&retyped(ScalarOp::Neg, DType::F16), &*host());
+    let stored = emit(&retyped(ScalarOp::Neg, DType::F16), &*host(), 4);
     assert!(matches!(stored, Err(EmitError::Verify { .. })), "{stored:?}");
-    assert_eq!(emit(&retyped(ScalarOp::Neg, DType::F64), &*host()), Err(EmitError::Lane(DType::F64)));
+    assert_eq!(emit(&retyped(ScalarOp::Neg, DType::F64), &*host(), 4), Err(EmitError::Lane(DType::F64)));
 }
 
 #[test]
 fn kernels_that_are_none_are_refused() {
     let mut kernel = retyped(ScalarOp::Neg, DType::F32);
     kernel.parameters[0].elements -= 1;
-    assert!(matches!(emit(&kernel, &*host()), Err(EmitError::Verify { .. })));
+    assert!(matches!(emit(&kernel, &*host(), 4), Err(EmitError::Verify { .. })));
+}
+
+/// Every kernel with lanes loops runs at all lanes of its target, whatever its types.
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn no_kernel_with_lanes_stays_narrow() {
+    for (isa, lanes) in [(server(), 8), (server(), 16)] {
+        let mut widened = 0;
+        for case in cases().into_iter().chain([contract("ik,jk->ij", [64, 512, 784])]) {
+            let kernel = schedule::kernel(&case.nest, &case.shapes, "kernel", &Target { lanes });
+            let code = emit(&kernel, &*isa, lanes).unwrap_or_else(|error| panic!("{}: {error}\n{kernel}", case.name));
+            assert_eq!(code.refusal, None, "{} at {lanes} lanes\n{kernel}", case.name);
+            assert!(code.lanes == lanes || code.lanes == 1, "{}", case.name);
+            widened += usize::from(code.lanes == lanes);
+        }
+        assert!(widened > 300, "only {widened} kernels have {lanes} lanes");
+    }
 }

@@ -1,4 +1,5 @@
-//! Machine code computes what the interpreter computes, bit by bit.
+//! Machine code computes what the interpreter computes, bit by bit, at every number of lanes that the machine has, and
+//! touches nothing beside its arrays: they lie against memory that may not be accessed.
 
 #[path = "../../compiler/tests/nests/mod.rs"]
 mod nests;
@@ -8,8 +9,9 @@ use cranelift_codegen::settings::{self, Configurable};
 use cranelift_jit::{JITBuilder, JITModule};
 use cranelift_module::{Linkage, Module, default_libcall_names};
 use nests::{Case, cases, unary};
+use region::{Allocation, Protection};
 use tapeless::{bf16, f16};
-use tapeless_compiler::backend::cranelift::{LANES, emit, lower};
+use tapeless_compiler::backend::cranelift::{Code, LANE_NUMBERS, SCRATCH_BYTES, emit, lower};
 use tapeless_compiler::dtype::DType;
 use tapeless_compiler::kernel::{Kernel, interpret};
 use tapeless_compiler::scalar::ScalarOp;
@@ -25,15 +27,32 @@ fn isa() -> OwnedTargetIsa {
     builder.finish(settings::Flags::new(flags)).expect("the settings fit together")
 }
 
+/// The numbers of lanes that vectors of this machine have.
+fn lanes() -> Vec<usize> {
+    let mut lanes = vec![4];
+    #[cfg(target_arch = "x86_64")]
+    {
+        let eight = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+        let sixteen = is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512dq")
+            && is_x86_feature_detected!("avx512bw")
+            && is_x86_feature_detected!("avx512vl");
+        lanes.extend(eight.then_some(8));
+        lanes.extend((eight && sixteen).then_some(16));
+    }
+    lanes
+}
+
 /// A kernel in executable memory.
 struct Function {
     entry: extern "sysv64" fn(*const *mut u8),
     module: Option<JITModule>,
+    code: Code,
 }
 
 impl Function {
-    fn new(kernel: &Kernel) -> Function {
-        let code = emit(kernel, &*isa()).unwrap_or_else(|error| panic!("{error}\n{kernel}"));
+    fn new(kernel: &Kernel, lanes: usize) -> Function {
+        let code = emit(kernel, &*isa(), lanes).unwrap_or_else(|error| panic!("{error}\n{kernel}"));
         let mut module = JITModule::new(JITBuilder::with_isa(isa(), default_libcall_names()));
         let mut signature = module.make_signature();
         signature.params.push(cranelift_codegen::ir::AbiParam::new(cranelift_codegen::ir::types::I64));
@@ -44,13 +63,59 @@ impl Function {
         // SAFETY: the bytes at the address are a whole function with this signature, and they stay until the module is freed,
         // which only drop does.
         let entry = unsafe { std::mem::transmute::<*const u8, extern "sysv64" fn(*const *mut u8)>(address) };
-        Function { entry, module: Some(module) }
+        Function { entry, module: Some(module), code }
     }
 
-    /// Runs the kernel on these arrays: one per parameter, at least as long as the kernel says.
-    fn run(&self, arguments: &mut [Vec<u8>]) {
-        let pointers: Vec<*mut u8> = arguments.iter_mut().map(|argument| argument.as_mut_ptr()).collect();
+    /// Runs the kernel on these arrays, one per parameter, as long as the kernel says, and leaves in them what it wrote.
+    fn run(&self, arguments: &mut [Vec<u8>], side: Side) {
+        let scratch: Vec<u8> = LANE_NUMBERS.iter().flat_map(|number| number.to_ne_bytes()).collect();
+        let scratch = Guarded::new(&[scratch, vec![0xa5; SCRATCH_BYTES - size_of_val(&LANE_NUMBERS)]].concat(), side);
+        let guarded: Vec<Guarded> = arguments.iter().map(|argument| Guarded::new(argument, side)).collect();
+        let pointers: Vec<*mut u8> = guarded.iter().chain([&scratch]).map(|memory| memory.start).collect();
         (self.entry)(pointers.as_ptr());
+        for (argument, memory) in arguments.iter_mut().zip(&guarded) {
+            argument.copy_from_slice(memory.bytes());
+        }
+    }
+}
+
+/// Which end of an array lies against memory that may not be accessed.
+#[derive(Clone, Copy, Debug)]
+enum Side {
+    Start,
+    End,
+}
+
+/// An array with memory on one side that may not be accessed.
+struct Guarded {
+    start: *mut u8,
+    bytes: usize,
+    _memory: Allocation,
+}
+
+impl Guarded {
+    fn new(bytes: &[u8], side: Side) -> Guarded {
+        let page = region::page::size();
+        let whole = bytes.len().max(1).next_multiple_of(page);
+        let mut memory = region::alloc(whole + page, Protection::READ_WRITE).expect("there is memory");
+        let first = memory.as_mut_ptr::<u8>();
+        let (guard, start) = match side {
+            Side::Start => (0, page),
+            Side::End => (whole, whole - bytes.len()),
+        };
+        // SAFETY: the pages are those of the allocation, the bytes are copied into those that stay accessible, and nothing
+        // has been told of the others.
+        let start = unsafe {
+            region::protect(first.add(guard), page, Protection::NONE).expect("a page can be protected");
+            std::ptr::copy_nonoverlapping(bytes.as_ptr(), first.add(start), bytes.len());
+            first.add(start)
+        };
+        Guarded { start, bytes: bytes.len(), _memory: memory }
+    }
+
+    fn bytes(&self) -> &[u8] {
+        // SAFETY: so many bytes were copied there, and the kernel has returned.
+        unsafe { std::slice::from_raw_parts(self.start, self.bytes) }
     }
 }
 
@@ -95,39 +160,49 @@ fn decode(dtype: DType, bytes: &[u8]) -> Vec<f64> {
     bytes.chunks(dtype.size()).map(element).collect()
 }
 
-/// The arrays of a case as bytes, the output last and full of a pattern, each with a guard after its end.
+/// The arrays of a case as bytes, the output last and full of a pattern.
 fn arguments(case: &Case, kernel: &Kernel) -> Vec<Vec<u8>> {
     let mut arguments: Vec<Vec<u8>> =
         kernel.parameters.iter().zip(&case.operands).map(|(p, elements)| encode(p.dtype, elements)).collect();
-    let output = kernel.parameters.last().expect("a kernel has an output");
-    arguments.push(vec![0xa5; output.elements * output.dtype.size()]);
-    arguments.iter_mut().for_each(|argument| argument.extend([0xa5; 4]));
+    // The output and scratch.
+    for parameter in &kernel.parameters[case.operands.len()..] {
+        arguments.push(vec![0xa5; parameter.elements * parameter.dtype.size()]);
+    }
     arguments
 }
 
-/// What the interpreter says the machine computes.
-fn predicted(case: &Case, kernel: &Kernel) -> Vec<f64> {
+/// What the interpreter says a machine with so many lanes computes.
+fn predicted(case: &Case, kernel: &Kernel, lanes: usize) -> Vec<f64> {
     let mut arrays = case.operands.clone();
-    arrays.push(vec![f64::NAN; kernel.parameters.last().expect("a kernel has an output").elements]);
-    interpret(&lower(kernel, &*isa()), &mut arrays, LANES);
+    arrays.push(vec![f64::NAN; kernel.parameters[case.operands.len()].elements]);
+    interpret(&lower(kernel, &*isa()), &mut arrays, lanes);
     arrays.pop().expect("the output was pushed")
 }
 
 #[test]
 fn machines_agree_with_the_interpreter() {
-    for case in cases() {
-        let kernel = schedule::kernel(&case.nest, &case.shapes, "kernel", &Target::default());
-        let expected = predicted(&case, &kernel);
-        let mut arguments = arguments(&case, &kernel);
-        Function::new(&kernel).run(&mut arguments);
-        let output = arguments.pop().expect("the output was pushed");
-        let (output, guard) = output.split_at(output.len() - 4);
-        assert_eq!(guard, [0xa5; 4], "{} wrote beyond its output", case.name);
-        let found = decode(kernel.parameters[arguments.len()].dtype, output);
-        for (position, (found, expected)) in found.iter().zip(&expected).enumerate() {
-            let same = found == expected || (found.is_nan() && expected.is_nan());
-            assert!(same, "{}: {found} and not {expected} at {position}\n{kernel}", case.name);
+    for lanes in lanes() {
+        for case in cases() {
+            let kernel = schedule::kernel(&case.nest, &case.shapes, "kernel", &Target { lanes });
+            let function = Function::new(&kernel, lanes);
+            for side in [Side::Start, Side::End] {
+                agrees(&case, &kernel, &function, side);
+            }
         }
+    }
+}
+
+/// Holds the output of a kernel against that of the interpreter.
+fn agrees(case: &Case, kernel: &Kernel, function: &Function, side: Side) {
+    let lanes = function.code.lanes;
+    let expected = predicted(case, kernel, lanes);
+    let mut arguments = arguments(case, kernel);
+    function.run(&mut arguments, side);
+    let output = case.operands.len();
+    let found = decode(kernel.parameters[output].dtype, &arguments[output]);
+    for (position, (found, expected)) in found.iter().zip(&expected).enumerate() {
+        let same = found == expected || (found.is_nan() && expected.is_nan());
+        assert!(same, "{} at {lanes} lanes: {found} and not {expected} at {position}\n{kernel}", case.name);
     }
 }
 
@@ -139,10 +214,11 @@ fn transcendental_operations_are_within_their_ulps() {
         let promised = |x: &f64| x.abs() <= op.end() || !x.is_finite();
         let numbers: Vec<f64> = every.iter().copied().filter(promised).collect();
         let case = unary(op, numbers.clone());
-        let kernel = schedule::kernel(&case.nest, &case.shapes, "kernel", &Target::default());
+        let lanes = lanes().pop().expect("there are lanes");
+        let kernel = schedule::kernel(&case.nest, &case.shapes, "kernel", &Target { lanes });
         let mut arguments = arguments(&case, &kernel);
-        Function::new(&kernel).run(&mut arguments);
-        let found = decode(DType::F32, &arguments[1][..4 * numbers.len()]);
+        Function::new(&kernel, lanes).run(&mut arguments, Side::End);
+        let found = decode(DType::F32, &arguments[1]);
         let distance = |(&x, &y): (&f64, &f64)| (ulps(y, op.evaluate(DType::F32, &[x])), x);
         let worst =
             numbers.iter().zip(&found).map(distance).max_by(|a, b| a.0.total_cmp(&b.0)).expect("there are numbers");

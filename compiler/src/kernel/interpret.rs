@@ -4,20 +4,25 @@
 //! where it is stored. So it predicts what a machine with the same number of lanes computes: bit by bit for everything but
 //! [`ScalarOp::TRANSCENDENTAL`], which it takes from f64, and for those too once [`super::approximate()`] has replaced them.
 
-use super::{Expression, Kernel, LoopKind, Register, Statement, Var};
+use super::{Expression, Kernel, LoopKind, ParameterId, Register, Statement, Var};
 use crate::dtype::DType;
 use crate::nest::{Index, Reducer};
 use crate::scalar::ScalarOp;
 
-/// Runs a kernel on a machine with this many lanes, a power of two. Elements are held as f64, one array per parameter.
+/// Runs a kernel on a machine with this many lanes, a power of two. Elements are held as f64, one array per parameter but
+/// for scratch, which no one has to bring.
 pub fn interpret(kernel: &Kernel, arguments: &mut [Vec<f64>], lanes: usize) {
     for (parameter, argument) in kernel.parameters.iter().zip(arguments.iter()) {
         assert_eq!(parameter.elements, argument.len(), "an argument has the elements of its parameter");
     }
+    // What is loaded before it is stored is not a number, so that it shows.
+    let scratch = kernel.parameters[arguments.len()..].iter();
+    let scratch = scratch.map(|parameter| vec![f64::NAN; parameter.elements]).collect();
     let registers = kernel.registers.iter().map(|register| vec![0.0; register.groups * lanes + 1]).collect();
     let mut machine = Machine {
         kernel,
         arguments,
+        scratch,
         lanes,
         vars: vec![0.0; kernel.vars.len()],
         registers,
@@ -30,6 +35,8 @@ pub fn interpret(kernel: &Kernel, arguments: &mut [Vec<f64>], lanes: usize) {
 struct Machine<'a> {
     kernel: &'a Kernel,
     arguments: &'a mut [Vec<f64>],
+    /// The arrays of the parameters behind those that have arguments.
+    scratch: Vec<Vec<f64>>,
     lanes: usize,
     vars: Vec<f64>,
     /// One value for a single register, else `groups * lanes + 1`.
@@ -70,12 +77,13 @@ impl Machine<'_> {
                 Statement::Store { parameter, index, value } => {
                     let position = self.position(index);
                     let dtype = self.kernel.parameters[parameter.0].dtype;
-                    self.arguments[parameter.0][position] = dtype.rounded(self.vars[value.0]);
+                    let value = dtype.rounded(self.vars[value.0]);
+                    self.array(*parameter)[position] = value;
                 }
                 Statement::Accumulate { parameter, index, value } => {
                     let (position, dtype) = (self.position(index), self.kernel.vars[value.0]);
-                    let sum = [self.arguments[parameter.0][position], self.vars[value.0]];
-                    self.arguments[parameter.0][position] = dtype.rounded(apply(ScalarOp::Add, dtype, &sum));
+                    let sum = [self.array(*parameter)[position], self.vars[value.0]];
+                    self.array(*parameter)[position] = dtype.rounded(apply(ScalarOp::Add, dtype, &sum));
                 }
             }
         }
@@ -86,11 +94,22 @@ impl Machine<'_> {
         if self.kernel.registers[register.0].groups == 0 { Some(0) } else { self.lane }
     }
 
-    fn value(&self, expression: &Expression) -> f64 {
+    /// The elements of an array.
+    fn array(&mut self, ParameterId(parameter): ParameterId) -> &mut [f64] {
+        match parameter.checked_sub(self.arguments.len()) {
+            None => &mut self.arguments[parameter],
+            Some(scratch) => &mut self.scratch[scratch],
+        }
+    }
+
+    fn value(&mut self, expression: &Expression) -> f64 {
         match expression {
             Expression::Constant(_, value) => *value,
             Expression::Index(index) => self.position(index) as f64,
-            Expression::Load { parameter, index } => self.arguments[parameter.0][self.position(index)],
+            Expression::Load { parameter, index } => {
+                let position = self.position(index);
+                self.array(*parameter)[position]
+            }
             Expression::Register(register) => {
                 let lane = self.lane_of(*register).expect("a register with groups is read inside of lanes loops");
                 self.registers[register.0][lane]

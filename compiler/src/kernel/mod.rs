@@ -16,16 +16,20 @@
 //! [`ScalarOp::Narrow`]. No variable or register has such a type.
 //!
 //! Invariants, held by [`verify()`]: variables are defined once and before use, loads and stores are in bounds, each element is
-//! stored once, what is stored to is never loaded from (but scratch, and of that nothing that was not stored before in the
-//! same turn of the loops around both), operations get the types they take. Only after all elements of an
+//! stored once, what is stored to is never loaded from, operations get the types they take. Only after all elements of an
 //! array have been stored may a kernel add to them, one after the other in the order of the loops, and then stores no more
 //! to it; the iterations of a lanes loop add to different elements. Two parameters may be one array in memory only if every
 //! element is stored by the iteration that loads it, and none is added to.
+//!
+//! Scratch is memory that a launch has for itself, as undefined in the beginning as it is unseen in the end. A kernel may
+//! store to it and load from it as often as it likes, but loads only what it has stored before, and what one iteration of a
+//! lanes loop stores no other iteration of that loop stores or loads.
 
 mod approximate;
 mod fma;
 mod interpret;
 mod print;
+mod scratch;
 mod verify;
 mod writers;
 
@@ -43,7 +47,7 @@ use crate::scalar::ScalarOp;
 pub struct Kernel {
     /// A name for listings; unique in a plan.
     pub name: String,
-    /// The arrays that it works on.
+    /// The arrays that it works on; scratch comes last.
     pub parameters: Vec<Parameter>,
     /// The element type of every variable.
     pub vars: Vec<DType>,
@@ -69,11 +73,11 @@ pub struct Parameter {
 /// What a kernel does with an array.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Usage {
-    /// It loads from it.
+    /// Loads from it.
     Read,
-    /// It stores each element once, and may then add to it.
+    /// Stores each element once.
     Written,
-    /// It stores and loads, for itself: nobody knows what the array holds before or after.
+    /// Stores to it and loads from it: memory for the time of one launch.
     Scratch,
 }
 

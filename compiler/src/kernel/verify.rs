@@ -1,5 +1,6 @@
 //! The verifier of kernels: what every pass that makes a kernel is held to, and what back ends rely on.
 
+use super::scratch::Filled;
 use super::writers::{Site, disjoint, runs};
 use super::{Expression, Kernel, LoopId, LoopKind, ParameterId, Register, Statement, Usage, Var};
 use crate::dtype::DType;
@@ -92,6 +93,9 @@ pub enum VerifyError {
         /// What it got.
         operands: Vec<DType>,
     },
+    /// Scratch that is not behind all other parameters.
+    #[error("scratch comes before another parameter")]
+    Order,
     /// Elements that may be stored more than once.
     #[error("the elements of p{} are not shown to be stored once each", .0.0)]
     Writers(ParameterId),
@@ -122,11 +126,14 @@ pub fn verify(kernel: &Kernel) -> Result<(), VerifyError> {
         depths: vec![0; kernel.vars.len()],
         stores: vec![Vec::new(); kernel.parameters.len()],
         sums: vec![None; kernel.parameters.len()],
+        filled: vec![Filled::default(); kernel.parameters.len()],
     };
     walk.statements(&kernel.body)?;
-    let written = |parameter: usize| kernel.parameters[parameter].usage == Usage::Written;
-    let mut stores = walk.stores.iter().enumerate();
-    match stores.position(|(parameter, sites)| written(parameter) && !disjoint(sites)) {
+    let scratch = |parameter: usize| kernel.parameters[parameter].usage == Usage::Scratch;
+    if kernel.parameters.windows(2).any(|pair| pair[0].usage == Usage::Scratch && pair[1].usage != Usage::Scratch) {
+        return Err(VerifyError::Order);
+    }
+    match walk.stores.iter().enumerate().position(|(parameter, sites)| !scratch(parameter) && !disjoint(sites)) {
         Some(parameter) => Err(VerifyError::Writers(ParameterId(parameter))),
         None => Ok(()),
     }
@@ -152,6 +159,8 @@ struct Walk<'a> {
     stores: Vec<Vec<Site>>,
     /// The place of the last accumulation into each parameter, by the loops around it.
     sums: Vec<Option<Vec<(LoopId, usize)>>>,
+    /// What is known to have been stored of each scratch array.
+    filled: Vec<Filled>,
 }
 
 impl Walk<'_> {
@@ -183,6 +192,7 @@ impl Walk<'_> {
             Some(false) => self.entered[id.0] = true,
         }
         let (outer_groups, outer_live, outer_set) = (self.groups, self.live, self.set.clone());
+        let stored: Vec<usize> = self.stores.iter().map(Vec::len).collect();
         if let LoopKind::Lanes { groups } = kind {
             if outer_groups.is_some() {
                 return error("is a lanes loop inside of a lanes loop");
@@ -197,6 +207,9 @@ impl Walk<'_> {
         self.loops.push((id, extent));
         self.statements(body)?;
         self.loops.pop();
+        if self.live {
+            self.leave_scratch(id, kind, &stored)?;
+        }
         // What iterations of a lanes loop set for themselves is nothing that the outside knows.
         if extent == 0 || self.groups != outer_groups {
             self.set = outer_set;
@@ -234,28 +247,39 @@ impl Walk<'_> {
         same(|| format!("v{}", var.0), declared, found)
     }
 
-    fn load(&self, parameter: ParameterId, index: &Index) -> Result<DType, VerifyError> {
-        let declared = self.access(parameter, index)?;
+    fn load(&mut self, parameter: ParameterId, index: &Index) -> Result<DType, VerifyError> {
         let error = |reason| Err(VerifyError::Parameter { parameter, reason });
-        match declared.usage {
-            Usage::Written => error("is written and so cannot be loaded from"),
-            Usage::Scratch if self.live && !self.is_filled(parameter, declared.elements) => {
-                error("is loaded from where not all its elements are shown to be stored")
-            }
-            Usage::Read | Usage::Scratch => Ok(declared.dtype.computed()),
+        let &super::Parameter { dtype, usage, .. } = self.access(parameter, index)?;
+        if usage == Usage::Written {
+            return error("is written and so cannot be loaded from");
         }
+        if usage == Usage::Scratch && self.live {
+            let (low, high) = index.range(&self.extents);
+            if !self.filled[parameter.0].holds(low, high) {
+                return error("is scratch and loaded from where it is not shown to be stored to before");
+            }
+            if self.lanes.is_some() {
+                let site = Site { index: index.clone(), loops: self.loops.clone() };
+                self.filled[parameter.0].loads.push(site);
+            }
+        }
+        Ok(dtype.computed())
     }
 
-    /// Whether all elements of a scratch array have been stored in this turn of the loops that are around here and around
-    /// its stores alike: as many as there are, and each by another iteration of the loops around the stores only.
-    fn is_filled(&self, parameter: ParameterId, elements: usize) -> bool {
-        let stores = &self.stores[parameter.0];
-        let around = |site: &Site| site.loops.iter().zip(&self.loops).take_while(|(a, b)| a == b).count();
-        let Some(shared) = stores.iter().map(around).min() else { return elements == 0 };
-        let inner = |site: &Site| Site { index: site.index.clone(), loops: site.loops[shared..].to_vec() };
-        let sites: Vec<Site> = stores.iter().map(inner).collect();
-        let fixed = |site: &Site| self.loops[..shared].iter().all(|(id, _)| !site.index.uses(id.0));
-        sites.iter().all(fixed) && sites.iter().map(runs).sum::<usize>() == elements && disjoint(&sites)
+    /// At the end of a loop, what it has stored to scratch is there. The iterations of a lanes loop must have kept apart.
+    fn leave_scratch(&mut self, id: LoopId, kind: LoopKind, stored: &[usize]) -> Result<(), VerifyError> {
+        for (parameter, declared) in self.kernel.parameters.iter().enumerate() {
+            if declared.usage != Usage::Scratch {
+                continue;
+            }
+            let (filled, stores) = (&mut self.filled[parameter], &self.stores[parameter][stored[parameter]..]);
+            if kind != LoopKind::Serial && !filled.keeps_apart(id, stores) {
+                let reason = "is scratch and accessed at places that may be the same in two lanes";
+                return Err(VerifyError::Parameter { parameter: ParameterId(parameter), reason });
+            }
+            filled.fill(&self.loops, stores, &self.extents);
+        }
+        Ok(())
     }
 
     fn store(&mut self, parameter: ParameterId, index: &Index, value: Var) -> Result<(), VerifyError> {

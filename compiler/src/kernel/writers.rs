@@ -56,6 +56,29 @@ impl Site {
         })
     }
 
+    /// Whether no two different iterations of a loop around both have the same position, whatever the loops inside do.
+    pub(super) fn apart_along(&self, other: &Site, along: LoopId) -> bool {
+        let (Some(mine), Some(theirs)) = (self.coefficients(), other.coefficients()) else { return false };
+        let target = other.index.offset - self.index.offset;
+        let at = self.loops.iter().position(|&(id, _)| id == along).expect("the loop is around both");
+        if mine[..=at] != theirs[..=at] {
+            return false;
+        }
+        // The loops outside of it are at the same place, and the difference along it is at least 1, either way.
+        let distance = Summand { coefficient: mine[at], low: 1, high: self.loops[at].1 as i64 - 1 };
+        let inner = |site: &Site, coefficients: &[i64], sign: i64| -> Vec<Summand> {
+            let inner = site.loops.iter().zip(coefficients).skip(at + 1);
+            inner.map(|(&(_, extent), c)| Summand { coefficient: sign * c, low: 0, high: extent as i64 - 1 }).collect()
+        };
+        distance.high < 1
+            || [1, -1].into_iter().all(|sign| {
+                let mut summands = inner(self, &mine, 1);
+                summands.extend(inner(other, &theirs, -1));
+                summands.push(Summand { coefficient: sign * distance.coefficient, ..distance });
+                unsolvable(summands, target)
+            })
+    }
+
     /// Whether no run of one store meets a run of the other.
     fn apart(&self, other: &Site) -> bool {
         let (Some(mine), Some(theirs)) = (self.coefficients(), other.coefficients()) else { return false };

@@ -5,7 +5,7 @@ use super::order::{Order, order, unchanged};
 use super::{Buffer, BufferId, Launch, Place, Plan, PlanLeaf, PlanResult, bounds};
 use crate::fuse::{self, Group, Part};
 use crate::graph::{Graph, Origin, Role, ValueId};
-use crate::kernel::{Kernel, Usage};
+use crate::kernel::{Kernel, Parameter, Usage};
 use crate::schedule;
 use crate::target::Target;
 use std::collections::BTreeMap;
@@ -80,25 +80,13 @@ impl<'g> Assembly<'g> {
                 schedule::parts_kernel(&group.shared, &parts, &shapes, &group.label, self.target)
             }
         };
-        self.scratch(&kernel, &mut arguments, &mut values);
         self.launch(kernel, arguments, values, &group.label, group.origin);
-    }
-
-    /// Adds the arrays that a kernel has for itself, which are the last of its parameters.
-    fn scratch(&mut self, kernel: &Kernel, arguments: &mut Vec<BufferId>, values: &mut Vec<ValueId>) {
-        for parameter in &kernel.parameters[arguments.len()..] {
-            let place = Place::Workspace(0);
-            self.plan.buffers.push(Buffer { dtype: parameter.dtype, elements: parameter.elements, place });
-            arguments.push(BufferId(self.plan.buffers.len() - 1));
-            // Nobody reads it by this name.
-            values.push(*values.last().expect("a kernel writes something"));
-        }
     }
 
     fn launch(
         &mut self,
         mut kernel: Kernel,
-        arguments: Vec<BufferId>,
+        mut arguments: Vec<BufferId>,
         values: Vec<ValueId>,
         label: &str,
         origin: Origin,
@@ -106,6 +94,10 @@ impl<'g> Assembly<'g> {
         let mut written = kernel.parameters.iter().filter(|parameter| parameter.usage == Usage::Written);
         if written.all(|parameter| parameter.elements == 0) {
             return;
+        }
+        for &Parameter { dtype, elements, .. } in &kernel.parameters[arguments.len()..] {
+            self.plan.buffers.push(Buffer { dtype, elements, place: Place::Workspace(0) });
+            arguments.push(BufferId(self.plan.buffers.len() - 1));
         }
         let known = self.plan.kernels.iter().position(|other| same(other, &kernel));
         let kernel = known.unwrap_or_else(|| {

@@ -39,7 +39,9 @@ struct Memory {
 impl Memory {
     fn launch(&mut self, plan: &Plan, launch: &Launch, lanes: usize) {
         let kernel = &plan.kernels[launch.kernel];
-        let buffers: Vec<&Buffer> = launch.arguments.iter().map(|&BufferId(buffer)| &plan.buffers[buffer]).collect();
+        // Behind the values, arguments are scratch, which the interpreter brings itself.
+        let arguments = &launch.arguments[..launch.values.len()];
+        let buffers: Vec<&Buffer> = arguments.iter().map(|&BufferId(buffer)| &plan.buffers[buffer]).collect();
         let mut arrays: Vec<Vec<f64>> = buffers.iter().map(|buffer| self.load(buffer)).collect();
         kernel::interpret(kernel, &mut arrays, lanes);
         for ((buffer, array), parameter) in buffers.into_iter().zip(arrays).zip(&kernel.parameters) {

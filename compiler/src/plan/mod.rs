@@ -109,9 +109,9 @@ pub enum Place {
 pub struct Launch {
     /// Position in [`Plan::kernels`].
     pub kernel: usize,
-    /// One buffer per parameter of the kernel.
+    /// One buffer per parameter of the kernel. Those for scratch, which come last, are in the workspace and in no other launch.
     pub arguments: Vec<BufferId>,
-    /// What each argument holds: the value of the graph that is read from it, or that it holds after the launch.
+    /// What each argument but scratch holds: the value of the graph that is read from it, or that it holds after the launch.
     pub values: Vec<ValueId>,
     /// What it computes, for listings: the ops in order.
     pub label: String,

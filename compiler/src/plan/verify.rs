@@ -81,9 +81,7 @@ pub fn verify(plan: &Plan, graph: &Graph) -> Result<(), VerifyError> {
         for (_, buffer, value) in written(plan, &plan.launches[at]) {
             memory.write(buffer, value);
         }
-        for (_, buffer, ..) in arguments(plan, &plan.launches[at]).filter(|(.., usage)| *usage == Usage::Scratch) {
-            memory.forget(buffer);
-        }
+        scratch(plan, &plan.launches[at]).for_each(|(_, buffer)| memory.clear(buffer));
     }
     verify_end(plan, graph, &leaves, &memory)
 }
@@ -147,14 +145,12 @@ struct Memory(BTreeMap<Option<usize>, Vec<(Range<usize>, ValueId)>>);
 
 impl Memory {
     fn write(&mut self, buffer: &Buffer, value: ValueId) {
-        let range = bytes(buffer);
-        let held = self.0.entry(leaf_of(buffer)).or_default();
-        held.retain(|(other, _)| !overlap(other, &range));
-        held.push((range, value));
+        self.clear(buffer);
+        self.0.entry(leaf_of(buffer)).or_default().push((bytes(buffer), value));
     }
 
-    /// Nothing that lies there is whole any more.
-    fn forget(&mut self, buffer: &Buffer) {
+    /// Forgets what was written there, even in part.
+    fn clear(&mut self, buffer: &Buffer) {
         let range = bytes(buffer);
         self.0.entry(leaf_of(buffer)).or_default().retain(|(other, _)| !overlap(other, &range));
     }
@@ -170,17 +166,22 @@ impl Memory {
     }
 }
 
-/// The arguments of a launch: position, buffer, value, and what the kernel does with it.
-fn arguments<'p>(plan: &'p Plan, launch: &'p Launch) -> impl Iterator<Item = (usize, &'p Buffer, ValueId, Usage)> {
+/// The arguments of a launch that hold values: position, buffer, value, and whether the kernel writes it.
+fn arguments<'p>(plan: &'p Plan, launch: &'p Launch) -> impl Iterator<Item = (usize, &'p Buffer, ValueId, bool)> {
     let parameters = plan.kernels[launch.kernel].parameters.iter();
     let buffers = launch.arguments.iter().map(|&BufferId(buffer)| &plan.buffers[buffer]);
     let arguments = buffers.zip(&launch.values).zip(parameters).enumerate();
-    arguments.map(|(at, ((buffer, &value), parameter))| (at, buffer, value, parameter.usage))
+    arguments.map(|(at, ((buffer, &value), parameter))| (at, buffer, value, parameter.usage == Usage::Written))
+}
+
+/// The arguments of a launch that are scratch: position and buffer.
+fn scratch<'p>(plan: &'p Plan, launch: &'p Launch) -> impl Iterator<Item = (usize, &'p Buffer)> {
+    let buffers = launch.arguments.iter().map(|&BufferId(buffer)| &plan.buffers[buffer]);
+    buffers.enumerate().skip(launch.values.len())
 }
 
 fn written<'p>(plan: &'p Plan, launch: &'p Launch) -> impl Iterator<Item = (usize, &'p Buffer, ValueId)> {
-    let written = arguments(plan, launch).filter(|(.., usage)| *usage == Usage::Written);
-    written.map(|(at, buffer, value, _)| (at, buffer, value))
+    arguments(plan, launch).filter(|(.., written)| *written).map(|(at, buffer, value, _)| (at, buffer, value))
 }
 
 fn verify_arguments(plan: &Plan, graph: &Graph, at: usize) -> Result<(), VerifyError> {
@@ -188,7 +189,7 @@ fn verify_arguments(plan: &Plan, graph: &Graph, at: usize) -> Result<(), VerifyE
     let count = plan.kernels.get(launch.kernel).map(|kernel| kernel.parameters.len());
     let values = graph.values().len();
     if count != Some(launch.arguments.len())
-        || count != Some(launch.values.len())
+        || count.is_some_and(|_| holding(&plan.kernels[launch.kernel]) != launch.values.len())
         || launch.arguments.iter().any(|&BufferId(buffer)| buffer >= plan.buffers.len())
         || launch.values.iter().any(|&ValueId(value)| value >= values)
     {
@@ -201,17 +202,33 @@ fn verify_arguments(plan: &Plan, graph: &Graph, at: usize) -> Result<(), VerifyE
         if (parameter.dtype, parameter.elements) != (buffer.dtype, buffer.elements) {
             return wrong("is another array than the kernel takes");
         }
-        let is_value = parameter.usage != Usage::Scratch;
-        if is_value && (ty.dtype, ty.known_shape().iter().product()) != (buffer.dtype, buffer.elements) {
+        if (ty.dtype, ty.known_shape().iter().product()) != (buffer.dtype, buffer.elements) {
             return wrong("is no array of the value's type");
+        }
+    }
+    for (argument, buffer) in scratch(plan, launch) {
+        let wrong = |what| Err(VerifyError::Argument(at, argument, what));
+        let parameter = &parameters[argument];
+        if (parameter.dtype, parameter.elements) != (buffer.dtype, buffer.elements) || leaf_of(buffer).is_some() {
+            return wrong("is no memory that the kernel may have for itself");
+        }
+        let others = launch.arguments.iter().enumerate().filter(|&(other, _)| other != argument);
+        let mut others = others.map(|(_, &BufferId(other))| &plan.buffers[other]);
+        if others.any(|other| leaf_of(other).is_none() && overlap(&bytes(other), &bytes(buffer))) {
+            return wrong("is scratch and shares memory with another argument");
         }
     }
     Ok(())
 }
 
+/// How many parameters of a kernel hold values: all before the first that is scratch.
+fn holding(kernel: &Kernel) -> usize {
+    kernel.parameters.iter().take_while(|parameter| parameter.usage != Usage::Scratch).count()
+}
+
 fn verify_reads(plan: &Plan, at: usize, memory: &Memory) -> Result<(), VerifyError> {
-    for (argument, buffer, wanted, usage) in arguments(plan, &plan.launches[at]) {
-        if usage == Usage::Read && !memory.holds(buffer, wanted) {
+    for (argument, buffer, wanted, written) in arguments(plan, &plan.launches[at]) {
+        if !written && !memory.holds(buffer, wanted) {
             let found = memory.read(buffer);
             return Err(VerifyError::Stale { launch: at, argument, wanted, found });
         }
@@ -222,7 +239,6 @@ fn verify_reads(plan: &Plan, at: usize, memory: &Memory) -> Result<(), VerifyErr
 fn verify_writes(plan: &Plan, graph: &Graph, leaves: &[ValueId], at: usize) -> Result<(), VerifyError> {
     let launch = &plan.launches[at];
     let kernel = &plan.kernels[launch.kernel];
-    verify_scratch(plan, at)?;
     for (output, buffer, value) in written(plan, launch) {
         if let Some(leaf) = leaf_of(buffer) {
             let pair = |role: &Role| *role == Role::Next(leaves[leaf]);
@@ -238,22 +254,6 @@ fn verify_writes(plan: &Plan, graph: &Graph, leaves: &[ValueId], at: usize) -> R
                 && reads_before_writes(kernel, ParameterId(other), ParameterId(output));
             if other != output && meets && !fits {
                 return Err(VerifyError::Overlap(at, other, output));
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Scratch lies in the workspace, apart from all other arguments.
-fn verify_scratch(plan: &Plan, at: usize) -> Result<(), VerifyError> {
-    let launch = &plan.launches[at];
-    for (scratch, buffer, ..) in arguments(plan, launch).filter(|(.., usage)| *usage == Usage::Scratch) {
-        if leaf_of(buffer).is_some() {
-            return Err(VerifyError::Argument(at, scratch, "is scratch but lies in a leaf"));
-        }
-        for (other, shared, ..) in arguments(plan, launch) {
-            if other != scratch && leaf_of(shared).is_none() && overlap(&bytes(shared), &bytes(buffer)) {
-                return Err(VerifyError::Overlap(at, other, scratch));
             }
         }
     }

@@ -19,6 +19,9 @@ pub fn apply(flat: &Flat, schedule: &Schedule, name: &str) -> Kernel {
         let origin = vec![Index::default(); flat.extents.len()];
         match &schedule.form {
             Form::Points => writer.loops(&schedule.outputs, vec![origin], &mut Writer::elements),
+            Form::Tiled(tiles) => {
+                writer.loops(&schedule.outputs, vec![origin], &mut |writer, points| writer.tiled(tiles, &points[0]));
+            }
             Form::Running(running) => {
                 writer.loops(&schedule.outputs, vec![origin], &mut |writer, points| writer.running(running, &points));
             }
@@ -41,7 +44,7 @@ pub(super) struct Writer<'a> {
 impl Writer<'_> {
     /// Runs the levels as loops, the first outermost, and `inner` at each of their points. Copies of an unrolled level stay
     /// together: what is inside handles all of their points at once.
-    fn loops(&mut self, levels: &[Level], points: Vec<Point>, inner: &mut dyn FnMut(&mut Self, Vec<Point>)) {
+    pub(super) fn loops(&mut self, levels: &[Level], points: Vec<Point>, inner: &mut dyn FnMut(&mut Self, Vec<Point>)) {
         let Some((level, rest)) = levels.split_first() else { return inner(self, points) };
         let (whole, left) =
             (self.flat.extents[level.axis] / level.unroll, self.flat.extents[level.axis] % level.unroll);

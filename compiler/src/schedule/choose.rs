@@ -6,6 +6,7 @@
 
 use super::flat::Flat;
 use super::form::{Form, Running, Scattered, form};
+use super::tiles::tiles;
 use crate::dtype::DType;
 use crate::kernel::LoopKind;
 use crate::nest::{Atom, Body, Index, Reducer, Scalar};
@@ -23,7 +24,8 @@ pub struct Schedule {
     /// The loops over reduction axes, inside of those.
     pub reductions: Vec<Level>,
     /// What is done at their points. For a running sum, the output axis that it runs along has no loop of its own; what is
-    /// scattered has all its loops among `outputs`, but none over the axis that it is scattered along.
+    /// scattered has all its loops among `outputs`, but none over the axis that it is scattered along; what is tiled has only
+    /// loops around all tiles.
     pub form: Form,
 }
 
@@ -78,6 +80,7 @@ pub fn choose(flat: &Flat, target: &Target) -> Schedule {
         Form::Points => choose_points(flat, target),
         Form::Scattered(scattered) => choose_scattered(flat, scattered, target),
         Form::Running(running) => choose_running(flat, running, target),
+        Form::Tiled(_) => unreachable!("tiles are chosen here"),
     }
 }
 
@@ -126,6 +129,10 @@ fn has_lane_types(flat: &Flat) -> bool {
 }
 
 fn choose_points(flat: &Flat, target: &Target) -> Schedule {
+    if let Some((around, tiles)) = tiles(flat, target) {
+        let outputs = around.into_iter().map(Level::serial).collect();
+        return Schedule { outputs, reductions: Vec::new(), form: Form::Tiled(tiles) };
+    }
     let lanes = choose_lanes(flat, target);
     let mut schedule = Schedule {
         outputs: flat.output_axes().map(Level::serial).collect(),

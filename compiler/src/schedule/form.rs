@@ -6,6 +6,7 @@
 //! nest: what they leave out are zeros.
 
 use super::flat::Flat;
+use super::tiles::Tiles;
 use crate::nest::{Atom, Body, Index, Reducer, Scalar, ScalarId, Term};
 use crate::scalar::ScalarOp;
 
@@ -18,6 +19,8 @@ pub enum Form {
     Scattered(Scattered),
     /// Along an axis, each from the one before.
     Running(Running),
+    /// Tile by tile, from products of two factors.
+    Tiled(Tiles),
 }
 
 /// The sum of `value` over the points whose `position` is the one on the axis.

@@ -7,17 +7,22 @@
 
 mod apply;
 mod choose;
+mod contraction;
 mod flat;
 mod form;
 mod parts;
 mod scope;
 mod sums;
+mod tiled;
+mod tiles;
 
 pub use apply::apply;
 pub use choose::{Level, Schedule, choose};
+pub use contraction::{Contraction, contraction};
 pub use flat::{Flat, FlatRead};
 pub use form::{Form, Running, Scattered, form};
 pub use parts::parts_kernel;
+pub use tiles::{Blocks, Side, Tiles};
 
 use crate::kernel::Kernel;
 use crate::nest::Nest;

@@ -2,7 +2,7 @@
 
 use crate::dtype::DType;
 use crate::kernel::{
-    Expression, Kernel, LoopId, LoopKind, Parameter, ParameterId, Register, RegisterDecl, Statement, Var,
+    Expression, Kernel, LoopId, LoopKind, Parameter, ParameterId, Register, RegisterDecl, Statement, Usage, Var,
 };
 use crate::nest::{Atom, Index};
 use crate::scalar::ScalarOp;
@@ -145,6 +145,18 @@ impl Scope {
             _ => unreachable!("only registers are read"),
         };
         self.push(self.frames.len() - 1, expression, dtype)
+    }
+
+    /// An array that the kernel has for itself.
+    pub(super) fn scratch(&mut self, dtype: DType, elements: usize) -> ParameterId {
+        self.kernel.parameters.push(Parameter { dtype, elements, usage: Usage::Scratch });
+        ParameterId(self.kernel.parameters.len() - 1)
+    }
+
+    /// An element of scratch, as it is here and now.
+    pub(super) fn load_scratch(&mut self, parameter: ParameterId, index: Index) -> Var {
+        let dtype = self.kernel.parameters[parameter.0].dtype;
+        self.push(self.frames.len() - 1, Expression::Load { parameter, index }, dtype)
     }
 
     /// Sets a register here.

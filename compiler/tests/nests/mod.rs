@@ -1,5 +1,6 @@
 //! Nests of every kind that lowering makes, for tests that run kernels.
 
+pub mod contractions;
 pub mod sums;
 
 use tapeless_compiler::dtype::DType;
@@ -40,6 +41,7 @@ pub fn cases() -> Vec<Case> {
         }
         cases.push(reduce_all(extent));
         cases.extend(sums::cases(extent));
+        cases.extend(contractions::cases(extent));
         for equation in ["ik,jk->ij", "ik,kj->ij", "ij,ik->jk", "ij,jk->ik", "bik,bjk->bij", "ij,ij->"] {
             cases.push(contract(equation, [6, extent, 10]));
             cases.push(contract(equation, [extent, 11, 21]));

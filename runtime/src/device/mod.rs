@@ -14,7 +14,13 @@ pub struct Device(Arc<Cpu>);
 impl Device {
     /// The processor that the program runs on.
     pub fn cpu() -> Device {
-        Device(Arc::new(Cpu::new()))
+        Device::cpu_with_lanes(usize::MAX)
+    }
+
+    /// The processor with vectors of at most this many values of 32 bits, though no fewer than four. Sums are taken in an
+    /// order that depends on it and on nothing else of a machine, so machines with wider vectors than this agree.
+    pub fn cpu_with_lanes(most: usize) -> Device {
+        Device(Arc::new(Cpu::new(most)))
     }
 
     /// The fastest device there is.

@@ -3,10 +3,20 @@
 use std::collections::BTreeSet;
 use tapeless_compiler::graph::Graph;
 use tapeless_compiler::kernel::Usage;
+use tapeless_compiler::pipeline::Program;
 use tapeless_compiler::plan::{Launch, Place, Plan};
 
-/// What a plan runs, as text: one line per launch, then what was not fused.
-pub(super) fn explain(graph: &Graph, plan: &Plan) -> String {
+/// A line per kernel with fewer lanes than its target.
+pub(super) fn narrow(program: &Program) -> Vec<String> {
+    let lines = program.plan.kernels.iter().zip(&program.code).filter_map(|(kernel, code)| {
+        let reason = code.refusal.as_ref()?;
+        Some(format!("kernel {} has {} lanes: {reason}", kernel.name, code.lanes))
+    });
+    lines.collect()
+}
+
+/// What a plan runs, as text: one line per launch, then what was not fused and what has fewer lanes than the machine.
+pub(super) fn explain(graph: &Graph, plan: &Plan, narrow: &[String]) -> String {
     let (launches, kernels) = (plan.launches.len(), plan.kernels.len());
     let (bytes, unshared) = (plan.workspace_bytes, plan.unshared_bytes);
     let mut text = format!(
@@ -25,6 +35,7 @@ pub(super) fn explain(graph: &Graph, plan: &Plan) -> String {
         let times = if times == 1 { String::new() } else { format!(" ({times} such values)") };
         text.push_str(&format!("not fused: {reason}{times}\n"));
     }
+    narrow.iter().for_each(|line| text.push_str(&format!("narrow: {line}\n")));
     text
 }
 

@@ -18,7 +18,7 @@ use crate::elements::{Element, Elements};
 use crate::error::Error;
 use crate::memory::Memory;
 use crate::tensor::View;
-use arguments::{Arguments, written_leaves};
+use arguments::{Arguments, workspace, written_leaves};
 use inputs::Inputs;
 use results::StepResult;
 use std::fmt;
@@ -27,7 +27,6 @@ use tapeless_compiler::graph::{Graph, Role};
 use tapeless_compiler::nearest::nearest;
 use tapeless_compiler::pipeline::{self, Options};
 use tapeless_compiler::plan::Plan;
-use tapeless_compiler::target::Target;
 
 /// A step compiled for a device, for known extents. The type that `model!` generates derefs to this.
 pub struct Step {
@@ -37,6 +36,8 @@ pub struct Step {
     dims: Vec<(String, usize)>,
     plan: Plan,
     code: Code,
+    /// What is to say about kernels with fewer lanes than the machine has.
+    narrow: Vec<String>,
     workspace: Memory,
     inputs: Inputs,
     stores: Vec<StoreUse>,
@@ -62,12 +63,13 @@ impl Step {
 
     fn build(graph: Graph, device: &Device, dims: Vec<(String, usize)>, options: &Options) -> Result<Step, Error> {
         let bindings: Vec<(&str, usize)> = dims.iter().map(|(name, extent)| (name.as_str(), *extent)).collect();
-        let isa = device.processor().isa()?;
+        let (isa, target) = (device.processor().isa()?, device.processor().target());
         let failed = |source| Error::Compile { step: graph.name.clone(), source };
-        let plan = pipeline::plan(&graph, &bindings, options, &Target::default()).map_err(failed)?;
-        let program = pipeline::emit(plan, &**isa).map_err(failed)?;
+        let plan = pipeline::plan(&graph, &bindings, options, target).map_err(failed)?;
+        let program = pipeline::emit(plan, &**isa, target).map_err(failed)?;
         let code = Code::load(&program.code, &**isa)?;
-        Step::assemble(graph, device, dims, program.plan, code, options)
+        let narrow = explain::narrow(&program);
+        Step::assemble(graph, device, dims, program.plan, (code, narrow), options)
     }
 
     /// Prepares everything that a run needs.
@@ -76,11 +78,11 @@ impl Step {
         device: &Device,
         dims: Vec<(String, usize)>,
         plan: Plan,
-        code: Code,
+        (code, narrow): (Code, Vec<String>),
         options: &Options,
     ) -> Result<Step, Error> {
         let wrong = |reason| Error::Internal { step: graph.name.clone(), reason };
-        let workspace = Memory::zeroed(plan.workspace_bytes)?;
+        let workspace = workspace(&plan)?;
         let arguments = Arguments::new(&plan, &workspace).map_err(wrong)?;
         let results = plan.results.iter().map(|result| StepResult::new(&plan, result));
         let results = results.collect::<Result<Vec<_>, _>>().map_err(wrong)?;
@@ -96,6 +98,7 @@ impl Step {
             dims,
             plan,
             code,
+            narrow,
             workspace,
             inputs,
             stores,
@@ -176,7 +179,7 @@ impl Step {
 
     /// What runs, as text: kernels in order, what they read and write, where they come from, and the memory they take.
     pub fn explain(&self) -> String {
-        explain::explain(&self.graph, &self.plan)
+        explain::explain(&self.graph, &self.plan, &self.narrow)
     }
 
     /// The key under which the user finds a gradient.

@@ -3,16 +3,17 @@
 //! A lanes loop is emitted up to three times: for whole groups of lanes, for single groups, and for what is left over, one by
 //! one. A loop with one iteration is no loop: its position becomes part of displacements.
 
+use super::EmitError;
 use super::address::{Counter, Frame};
 use super::memory::flags;
 use super::operation::{Operations, Width, value_type};
-use super::{EmitError, LANES};
+use super::scratch::Scratch;
 use crate::dtype::DType;
 use crate::kernel::{Expression, Kernel, LoopId, LoopKind, Register, Statement, Var};
 use crate::nest::Reducer;
 use crate::scalar::ScalarOp;
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::{BlockArg, Endianness, InstBuilder, MemFlagsData, Value, types};
+use cranelift_codegen::ir::{BlockArg, InstBuilder, Value, types};
 use cranelift_codegen::isa::TargetFrontendConfig;
 use cranelift_frontend::{FunctionBuilder, Variable};
 use std::ops::Range;
@@ -57,8 +58,12 @@ struct Slots {
 pub(super) struct Emitter<'a, 'f> {
     pub(super) kernel: &'a Kernel,
     pub(super) builder: FunctionBuilder<'f>,
+    /// How many lanes a vector stands for.
+    pub(super) lanes: usize,
     /// The pointer to the first element of each parameter.
     pub(super) parameters: Vec<Value>,
+    /// What lanes are taken apart and put together in.
+    pub(super) scratch: Scratch,
     /// The variables that are defined so far.
     pub(super) held: Vec<Option<Held>>,
     registers: Vec<Slots>,
@@ -72,31 +77,33 @@ pub(super) struct Emitter<'a, 'f> {
 
 impl<'a, 'f> Emitter<'a, 'f> {
     /// Starts the function.
-    pub(super) fn new(kernel: &'a Kernel, mut builder: FunctionBuilder<'f>) -> Result<Self, EmitError> {
+    pub(super) fn new(kernel: &'a Kernel, lanes: usize, mut builder: FunctionBuilder<'f>) -> Result<Self, EmitError> {
         let entry = builder.create_block();
         builder.append_block_params_for_function_params(entry);
         builder.switch_to_block(entry);
         builder.seal_block(entry);
         let arguments = builder.block_params(entry)[0];
         let pointer = |position: usize| i32::try_from(position * 8).expect("a kernel has few parameters");
-        let parameters = (0..kernel.parameters.len())
-            .map(|position| builder.ins().load(types::I64, flags(), arguments, pointer(position)))
-            .collect();
+        let mut load = |position| builder.ins().load(types::I64, flags(), arguments, pointer(position));
+        let parameters: Vec<Value> = (0..kernel.parameters.len()).map(&mut load).collect();
+        let scratch = Scratch::new(load(parameters.len()));
         let mut registers = Vec::with_capacity(kernel.registers.len());
         for register in &kernel.registers {
             let single = builder.declare_var(value_type(register.dtype, Width::Single)?);
-            let mut lanes = Vec::with_capacity(register.groups);
+            let mut groups = Vec::with_capacity(register.groups);
             for _ in 0..register.groups {
-                lanes.push(builder.declare_var(value_type(register.dtype, Width::Lanes)?));
+                groups.push(builder.declare_var(value_type(register.dtype, Width::Lanes)?));
             }
-            registers.push(Slots { lanes, single });
+            registers.push(Slots { lanes: groups, single });
         }
         let mut extents = vec![0; kernel.loops];
         collect_extents(&kernel.body, &mut extents);
         Ok(Emitter {
             kernel,
             builder,
+            lanes,
             parameters,
+            scratch,
             held: vec![None; kernel.vars.len()],
             registers,
             frames: vec![Frame::default()],
@@ -143,12 +150,13 @@ impl<'a, 'f> Emitter<'a, 'f> {
     }
 
     fn lanes(&mut self, id: LoopId, extent: usize, groups: usize, body: &[Statement]) -> Result<(), EmitError> {
-        let (whole, filled) = (extent - extent % (groups * LANES), extent - extent % LANES);
+        let lanes = self.lanes;
+        let (whole, filled) = (extent - extent % (groups * lanes), extent - extent % lanes);
         self.phase = Phase::Lanes { id: id.0, groups };
         self.mark_varying(body);
-        self.run(id, 0..whole, groups * LANES, body)?;
+        self.run(id, 0..whole, groups * lanes, body)?;
         self.phase = Phase::Lanes { id: id.0, groups: 1 };
-        self.run(id, whole..filled, LANES, body)?;
+        self.run(id, whole..filled, lanes, body)?;
         self.phase = Phase::Single;
         self.run(id, filled..extent, 1, body)?;
         self.phase = Phase::Outside;
@@ -202,7 +210,7 @@ impl<'a, 'f> Emitter<'a, 'f> {
         unroll: usize,
         body: &[Statement],
     ) -> Result<(), EmitError> {
-        self.prepare(body);
+        self.prepare(body)?;
         self.prepare_splats(body)?;
         let mut strides = self.strides(id.0, body);
         if strides.is_empty() {
@@ -241,7 +249,7 @@ impl<'a, 'f> Emitter<'a, 'f> {
         match (expression, lanes) {
             (Expression::Constant(dtype, value), _) => Ok(Held::Constant(*dtype, *value)),
             (Expression::Index(index), None) => {
-                let number = self.number(index, 0);
+                let number = self.number(index, 0)?;
                 Ok(Held::Single(self.builder.ins().ireduce(types::I32, number)))
             }
             (Expression::Index(index), Some(groups)) => self.index_lanes(index, groups).map(Held::Lanes),
@@ -390,24 +398,9 @@ impl<'a, 'f> Emitter<'a, 'f> {
                 *group = self.operations(Width::Lanes).apply(op, dtype, &[*group, other])?;
             }
         }
-        let mut vector = groups[0];
-        for lanes in [LANES / 2, LANES / 4] {
-            let upper = self.moved_down(dtype, vector, lanes)?;
-            vector = self.operations(Width::Lanes).apply(op, dtype, &[vector, upper])?;
-        }
-        let first = self.builder.ins().extractlane(vector, 0);
+        let value = self.folded(op, dtype, groups[0])?;
         let further = self.builder.use_var(self.registers[register.0].single);
-        self.operations(Width::Single).apply(op, dtype, &[first, further])
-    }
-
-    /// The vector with each lane where the one this many below it was; the upper lanes are of no use.
-    fn moved_down(&mut self, dtype: DType, vector: Value, lanes: usize) -> Result<Value, EmitError> {
-        let order = MemFlagsData::new().with_endianness(Endianness::Little);
-        let bytes = self.builder.ins().bitcast(types::I8X16, order, vector);
-        let from: Vec<u8> = (0..16).map(|byte| (byte + 4 * lanes as u8) % 16).collect();
-        let mask = self.builder.func.dfg.immediates.push(from.into());
-        let moved = self.builder.ins().shuffle(bytes, bytes, mask);
-        Ok(self.builder.ins().bitcast(value_type(dtype, Width::Lanes)?, order, moved))
+        self.operations(Width::Single).apply(op, dtype, &[value, further])
     }
 
     /// Finds out which variables in a lanes loop differ between its iterations.

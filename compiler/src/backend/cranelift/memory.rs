@@ -1,9 +1,9 @@
 //! Loads and stores: single elements, neighbours in one vector, and lanes gathered one by one.
 
+use super::EmitError;
 use super::address::Access;
 use super::emitter::{Emitter, Phase};
 use super::operation::{Width, value_type};
-use super::{EmitError, LANES};
 use crate::dtype::DType;
 use crate::kernel::{ParameterId, Var};
 use crate::nest::{Atom, Index};
@@ -15,48 +15,36 @@ impl Emitter<'_, '_> {
     pub(super) fn index_lanes(&mut self, index: &Index, groups: usize) -> Result<Vec<Value>, EmitError> {
         let Phase::Lanes { id, .. } = self.phase else { unreachable!("only lanes loops have vectors") };
         if let Some(stride) = index.stride(id).filter(|_| !self.gathers(index)) {
-            let first = self.number(index, 0);
+            let first = self.number(index, 0)?;
             let first = self.builder.ins().ireduce(types::I32, first);
             let first = self.builder.ins().splat(types::I32X4, first);
-            return Ok((0..groups)
-                .map(|group| {
-                    let offset = |lane: usize| ((group * LANES + lane) as i64 * stride) as u32;
-                    let bytes: Vec<u8> = (0..LANES).flat_map(|lane| offset(lane).to_ne_bytes()).collect();
-                    let constant = self.builder.func.dfg.constants.insert(bytes.into());
-                    let offsets = self.builder.ins().vconst(types::I32X4, constant);
-                    self.builder.ins().iadd(first, offsets)
+            let mut steps = self.lane_numbers();
+            if stride != 1 {
+                let stride = self.operations(Width::Lanes).words(types::I32X4, stride as u32);
+                steps = self.builder.ins().imul(steps, stride);
+            }
+            let first = self.builder.ins().iadd(first, steps);
+            let mut vectors = vec![first];
+            for group in 1..groups {
+                let offset = ((group * self.lanes) as i64 * stride) as u32;
+                let offset = self.operations(Width::Lanes).words(types::I32X4, offset);
+                vectors.push(self.builder.ins().iadd(first, offset));
+            }
+            return Ok(vectors);
+        }
+        (0..groups)
+            .map(|group| {
+                self.together(types::I32X4, |emitter, lane| {
+                    let number = emitter.number(index, group * emitter.lanes + lane)?;
+                    Ok(emitter.builder.ins().ireduce(types::I32, number))
                 })
-                .collect());
-        }
-        let mut vectors = Vec::with_capacity(groups);
-        for group in 0..groups {
-            let number = |emitter: &mut Self, lane: usize| {
-                let number = emitter.number(index, group * LANES + lane);
-                Ok(emitter.builder.ins().ireduce(types::I32, number))
-            };
-            vectors.push(self.gather(DType::U32, number)?);
-        }
-        Ok(vectors)
+            })
+            .collect()
     }
 
     /// Whether the index holds elements that differ between lanes.
     fn gathers(&self, index: &Index) -> bool {
         index.any(&mut |atom| matches!(atom, Atom::Gathered { read, .. } if self.varying[*read]))
-    }
-
-    /// The vector of four single values; elements are words here, as in memory.
-    fn gather(
-        &mut self,
-        dtype: DType,
-        mut single: impl FnMut(&mut Self, usize) -> Result<Value, EmitError>,
-    ) -> Result<Value, EmitError> {
-        let first = single(self, 0)?;
-        let mut vector = self.builder.ins().scalar_to_vector(value_type(dtype, Width::Lanes)?, first);
-        for lane in 1..LANES {
-            let next = single(self, lane)?;
-            vector = self.builder.ins().insertlane(vector, next, lane as u8);
-        }
-        Ok(vector)
     }
 
     /// One element.
@@ -86,19 +74,22 @@ impl Emitter<'_, '_> {
         group: usize,
     ) -> Result<Value, EmitError> {
         let dtype = self.kernel.parameters[parameter.0].dtype;
-        let words = if self.contiguous(index) {
-            let ty = value_type(word_type(dtype), Width::Lanes)?;
-            let (pointer, displacement) = self.address((parameter, index), group * LANES)?;
-            match dtype.size() {
-                1 => {
-                    let packed = self.builder.ins().load(types::I32, flags(), pointer, displacement);
+        let ty = value_type(word_type(dtype), Width::Lanes)?;
+        // What is read together is as many bytes as there are lanes; a whole vector of bytes would be too many.
+        let together = dtype.size() > 1 || self.lanes <= 8;
+        let words = if self.contiguous(index) && together {
+            let (pointer, displacement) = self.address((parameter, index), group * self.lanes)?;
+            match (dtype.size(), self.lanes) {
+                (1, lanes) => {
+                    let packed = if lanes == 4 { types::I32 } else { types::I64 };
+                    let packed = self.builder.ins().load(packed, flags(), pointer, displacement);
                     self.operations(Width::Lanes).unpacked_bytes(packed)
                 }
-                2 => self.builder.ins().uload16x4(flags(), pointer, displacement),
+                (2, _) => self.builder.ins().uload16x4(flags(), pointer, displacement),
                 _ => self.builder.ins().load(ty, flags(), pointer, displacement),
             }
         } else {
-            self.gather(word_type(dtype), |emitter, lane| emitter.load_word(parameter, index, group * LANES + lane))?
+            self.together(ty, |emitter, lane| emitter.load_word(parameter, index, group * emitter.lanes + lane))?
         };
         self.operations(Width::Lanes).value_of_word(dtype, words)
     }
@@ -112,13 +103,8 @@ impl Emitter<'_, '_> {
             let place = (parameter, index);
             match width {
                 Width::Single => self.store_word(place, 0, word)?,
-                Width::Lanes if self.contiguous(index) => self.store_words(place, group * LANES, word)?,
-                Width::Lanes => {
-                    for lane in 0..LANES {
-                        let element = self.builder.ins().extractlane(word, lane as u8);
-                        self.store_word(place, group * LANES + lane, element)?;
-                    }
-                }
+                Width::Lanes if self.contiguous(index) => self.store_words(place, group * self.lanes, word)?,
+                Width::Lanes => self.store_each(place, group * self.lanes, word)?,
             }
         }
         Ok(())
@@ -135,12 +121,13 @@ impl Emitter<'_, '_> {
                     let before = self.load_lanes(parameter, index, group)?;
                     let sum = self.operations(width).apply(ScalarOp::Add, dtype, &[before, value])?;
                     let words = self.operations(width).word_of_value(dtype, sum)?;
-                    self.store_words(place, group * LANES, words)?;
+                    self.store_words(place, group * self.lanes, words)?;
                 }
                 Width::Lanes => {
-                    for lane in 0..LANES {
-                        let element = self.builder.ins().extractlane(value, lane as u8);
-                        self.add_to(place, group * LANES + lane, element)?;
+                    let apart = self.apart(value);
+                    for lane in 0..self.lanes {
+                        let element = self.element(&apart, lane);
+                        self.add_to(place, group * self.lanes + lane, element)?;
                     }
                 }
             }
@@ -180,12 +167,23 @@ impl Emitter<'_, '_> {
 
     /// Stores what neighbouring elements are in memory, the first of them at a lane.
     fn store_words(&mut self, place: Access<'_>, lane: usize, words: Value) -> Result<(), EmitError> {
-        let (pointer, displacement) = self.address(place, lane)?;
         let value = match self.kernel.parameters[place.0.0].dtype.size() {
+            1 | 2 if self.lanes > 4 => return self.store_each(place, lane, words),
             bytes @ (1 | 2) => self.operations(Width::Lanes).packed(bytes, words),
             _ => words,
         };
+        let (pointer, displacement) = self.address(place, lane)?;
         self.builder.ins().store(flags(), value, pointer, displacement);
+        Ok(())
+    }
+
+    /// Stores what elements are in memory one by one, the first of them at a lane.
+    fn store_each(&mut self, place: Access<'_>, first: usize, words: Value) -> Result<(), EmitError> {
+        let apart = self.apart(words);
+        for lane in 0..self.lanes {
+            let element = self.element(&apart, lane);
+            self.store_word(place, first + lane, element)?;
+        }
         Ok(())
     }
 }

@@ -1,21 +1,32 @@
 //! The CPU back end: kernels through Cranelift to machine code.
 //!
-//! A kernel enters, one position-independent function leaves: System V calling convention, its one parameter a pointer to one
-//! pointer per parameter of the kernel, no relocations, no calls, no traps. Lanes are four 32-bit words: kernels on types of
-//! 64 bits have no lanes. A bool is the word 0 or 1 in memory, one byte as a scalar and a mask of ones in lanes.
+//! A kernel enters, one position-independent function leaves: System V calling convention, its one parameter a table of
+//! pointers: one per parameter of the kernel, then one to [`SCRATCH_BYTES`] of scratch, aligned to 64 bytes, which begin with
+//! the [`LANE_NUMBERS`] and which no other kernel uses at the same time. No relocations, no calls, no traps. Lanes are 32-bit
+//! words: kernels on types of 64 bits have no lanes. A bool is the word 0 or 1 in memory, one byte as a scalar and a mask of
+//! ones in lanes.
 //!
 //! Cranelift neither unrolls nor schedules, and hoists only with an optimisation level that ruins schedules; so the kernel
 //! says what is unrolled and interleaved, and addresses are taken apart here: what does not change in a loop is computed
 //! before it.
+//!
+//! Cranelift knows vectors of four lanes. For more, a kernel is emitted so that nothing depends on which lane it is in, one
+//! vector standing for all of them, and on x86-64 the code is [widened](widen). Where that is refused, the kernel gets code
+//! for fewer lanes, and the code says why.
 
 mod address;
 mod emitter;
 mod memory;
 mod narrow;
 mod operation;
+mod scratch;
+mod widen;
+
+pub use scratch::{LANE_NUMBERS, SCRATCH_BYTES};
+pub use widen::Refusal;
 
 use crate::dtype::DType;
-use crate::kernel::{self, Kernel, approximate, split_fma};
+use crate::kernel::{self, Kernel, LoopKind, Statement, approximate, split_fma};
 use crate::scalar::ScalarOp;
 use cranelift_codegen::Context;
 use cranelift_codegen::control::ControlPlane;
@@ -23,18 +34,26 @@ use cranelift_codegen::ir::{AbiParam, Function, Signature, UserFuncName, types};
 use cranelift_codegen::isa::{CallConv, TargetIsa};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use emitter::Emitter;
+use target_lexicon::Architecture;
 use thiserror::Error;
+use widen::{Factor, Widened};
 
-/// Lanes of a vector.
-pub const LANES: usize = 4;
+/// Lanes of a vector that Cranelift knows of.
+pub const NARROW: usize = 4;
 
 /// The machine code of one kernel.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Code {
     /// The bytes: the function starts at the first one.
     pub bytes: Vec<u8>,
     /// What the address of the first byte must be a multiple of.
     pub alignment: u64,
+    /// How many lanes its vectors have, on which the order of reductions depends; 1 if there are no lanes loops.
+    pub lanes: usize,
+    /// How many instructions store vectors for which there were no registers.
+    pub spills: usize,
+    /// Why it has fewer lanes than were asked for.
+    pub refusal: Option<Refusal>,
 }
 
 /// Why a kernel has no code.
@@ -65,6 +84,9 @@ pub enum EmitError {
     /// An array whose elements lie too far apart for a displacement.
     #[error("kernel {0} works on arrays of more than two gigabytes")]
     TooLarge(String),
+    /// More variables whose lanes are indices than the scratch has room for.
+    #[error("kernel {0} gathers by more indices than the scratch holds")]
+    Scratch(String),
     /// The code generator refused.
     #[error("kernel {kernel}: {message}")]
     Codegen {
@@ -78,43 +100,100 @@ pub enum EmitError {
     NotSelfContained(String),
 }
 
-/// The machine code of a kernel for a target.
-pub fn emit(kernel: &Kernel, isa: &dyn TargetIsa) -> Result<Code, EmitError> {
+/// The machine code of a kernel for a target, at this many lanes or, where that is refused, at fewer.
+pub fn emit(kernel: &Kernel, isa: &dyn TargetIsa, lanes: usize) -> Result<Code, EmitError> {
     if isa.pointer_bits() != 64 {
         return Err(EmitError::Pointers(isa.pointer_bits()));
     }
     let kernel = lower(kernel, isa);
     kernel::verify(&kernel).map_err(|error| EmitError::Verify { kernel: kernel.name.clone(), error })?;
-    let mut context = Context::for_function(function(&kernel, isa)?);
+    let mut refusal = None;
+    if has_lanes(&kernel.body) {
+        for (factor, wide) in [(Factor::Four, 4 * NARROW), (Factor::Two, 2 * NARROW)] {
+            if wide > lanes {
+                continue;
+            }
+            match emit_wide(&kernel, isa, wide, factor)? {
+                Ok(code) => return Ok(Code { refusal, ..code }),
+                Err(reason) => refusal = refusal.or(Some(reason)),
+            }
+        }
+    }
+    let (bytes, alignment) = compile(&kernel, isa, NARROW)?;
+    let spills = if is_x86_64(isa) { widen::spills(&bytes) } else { 0 };
+    let lanes = if has_lanes(&kernel.body) { NARROW } else { 1 };
+    Ok(Code { bytes, alignment, lanes, spills, refusal })
+}
+
+/// The code of a kernel at more lanes than Cranelift knows, or why there is none.
+fn emit_wide(
+    kernel: &Kernel,
+    isa: &dyn TargetIsa,
+    lanes: usize,
+    factor: Factor,
+) -> Result<Result<Code, Refusal>, EmitError> {
+    if !is_x86_64(isa) || !has(isa, "has_avx2") {
+        return Ok(Err(Refusal::Target));
+    }
+    let bytes = match compile(kernel, isa, lanes) {
+        Ok((bytes, _)) => bytes,
+        Err(error @ EmitError::Scratch(_)) => return Ok(Err(Refusal::Emit(Box::new(error)))),
+        Err(error) => return Err(error),
+    };
+    let spills = widen::spills(&bytes);
+    Ok(widen::widen(&bytes, factor).map(|Widened { bytes, alignment }| Code {
+        bytes,
+        alignment: alignment as u64,
+        lanes,
+        spills,
+        refusal: None,
+    }))
+}
+
+/// What Cranelift makes of a kernel whose vectors stand for this many lanes, and what it is aligned to.
+fn compile(kernel: &Kernel, isa: &dyn TargetIsa, lanes: usize) -> Result<(Vec<u8>, u64), EmitError> {
+    let mut context = Context::for_function(function(kernel, isa, lanes)?);
     let codegen = |message| EmitError::Codegen { kernel: kernel.name.clone(), message };
     context.compile(isa, &mut ControlPlane::default()).map_err(|error| codegen(error.inner.to_string()))?;
     let compiled = context.compiled_code().expect("compilation succeeded");
     if !compiled.buffer.relocs().is_empty() || !compiled.buffer.traps().is_empty() {
         return Err(EmitError::NotSelfContained(kernel.name.clone()));
     }
-    Ok(Code { bytes: compiled.code_buffer().to_vec(), alignment: u64::from(compiled.buffer.alignment) })
+    Ok((compiled.code_buffer().to_vec(), u64::from(compiled.buffer.alignment)))
+}
+
+fn has_lanes(statements: &[Statement]) -> bool {
+    statements.iter().any(|statement| match statement {
+        Statement::Loop { kind: LoopKind::Lanes { .. }, .. } => true,
+        Statement::Loop { body, .. } => has_lanes(body),
+        _ => false,
+    })
 }
 
 /// The kernel as it is translated for this target: transcendental operations written out, and fused multiply-adds only where
 /// the target has them. The interpreter predicts its results bit by bit.
 pub fn lower(kernel: &Kernel, isa: &dyn TargetIsa) -> Kernel {
     let kernel = approximate(kernel);
-    if has_fma(isa) { kernel } else { split_fma(&kernel) }
+    // Only x86-64 has a flag for it; all others always have it.
+    if !is_x86_64(isa) || has(isa, "has_fma") { kernel } else { split_fma(&kernel) }
 }
 
-/// Whether the target multiplies and adds in one instruction. Only x86-64 has a flag for it; all others always do.
-fn has_fma(isa: &dyn TargetIsa) -> bool {
-    let flag = isa.isa_flags().into_iter().find(|flag| flag.name == "has_fma");
-    flag.is_none_or(|flag| flag.as_bool() == Some(true))
+fn is_x86_64(isa: &dyn TargetIsa) -> bool {
+    isa.triple().architecture == Architecture::X86_64
+}
+
+/// Whether a target has an extension that there is a flag for.
+fn has(isa: &dyn TargetIsa, extension: &str) -> bool {
+    isa.isa_flags().into_iter().any(|flag| flag.name == extension && flag.as_bool() == Some(true))
 }
 
 /// The kernel as a function of Cranelift's IR.
-fn function(kernel: &Kernel, isa: &dyn TargetIsa) -> Result<Function, EmitError> {
+fn function(kernel: &Kernel, isa: &dyn TargetIsa, lanes: usize) -> Result<Function, EmitError> {
     let mut signature = Signature::new(CallConv::SystemV);
     signature.params.push(AbiParam::new(types::I64));
     let mut function = Function::with_name_signature(UserFuncName::default(), signature);
     let mut context = FunctionBuilderContext::new();
     let builder = FunctionBuilder::new(&mut function, &mut context);
-    Emitter::new(kernel, builder)?.emit(isa.frontend_config())?;
+    Emitter::new(kernel, lanes, builder)?.emit(isa.frontend_config())?;
     Ok(function)
 }

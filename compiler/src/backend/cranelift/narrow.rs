@@ -142,11 +142,12 @@ impl Operations<'_, '_> {
         self.builder.ins().extractlane(vector, 0)
     }
 
-    /// The four bytes of an integer, a word each.
+    /// The bytes of an integer of 32 or 64 bits, a word each.
     pub(super) fn unpacked_bytes(&mut self, packed: Value) -> Value {
         debug_assert_eq!(self.width, Width::Lanes, "only lanes are loaded together");
         let order = MemFlagsData::new().with_endianness(Endianness::Little);
-        let vector = self.builder.ins().scalar_to_vector(types::I32X4, packed);
+        let ty = if self.builder.func.dfg.value_type(packed) == types::I32 { types::I32X4 } else { types::I64X2 };
+        let vector = self.builder.ins().scalar_to_vector(ty, packed);
         let bytes = self.builder.ins().bitcast(types::I8X16, order, vector);
         let pairs = self.builder.ins().uwiden_low(bytes);
         self.builder.ins().uwiden_low(pairs)

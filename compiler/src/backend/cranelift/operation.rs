@@ -9,12 +9,15 @@ use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
 use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Type, Value, types};
 use cranelift_frontend::FunctionBuilder;
 
+/// Values of 32 bits in a vector as Cranelift knows it, whatever number of lanes it stands for.
+const VECTOR: usize = 4;
+
 /// Whether an operation is on one value or on a vector of lanes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Width {
     /// One value.
     Single,
-    /// Four of them.
+    /// A vector of them.
     Lanes,
 }
 
@@ -65,8 +68,8 @@ impl Operations<'_, '_> {
     }
 
     /// The same word in all lanes.
-    fn words(&mut self, ty: Type, word: u32) -> Value {
-        let bytes: Vec<u8> = word.to_le_bytes().repeat(super::LANES);
+    pub(super) fn words(&mut self, ty: Type, word: u32) -> Value {
+        let bytes: Vec<u8> = word.to_le_bytes().repeat(VECTOR);
         let constant = self.builder.func.dfg.constants.insert(bytes.into());
         self.builder.ins().vconst(ty, constant)
     }

@@ -7,6 +7,7 @@ pub(crate) use code::Code;
 use crate::error::Error;
 use cranelift_codegen::isa::OwnedTargetIsa;
 use cranelift_codegen::settings::{self, Configurable};
+use tapeless_compiler::target::Target;
 
 /// How Cranelift compiles kernels.
 ///
@@ -25,17 +26,52 @@ const SETTINGS: [(&str, &str); 7] = [
 /// The processor that the program runs on.
 pub(crate) struct Cpu {
     isa: Result<OwnedTargetIsa, String>,
+    target: Target,
 }
 
 impl Cpu {
-    pub(crate) fn new() -> Cpu {
-        Cpu { isa: native() }
+    /// The processor with vectors of at most this many lanes.
+    pub(crate) fn new(most_lanes: usize) -> Cpu {
+        Cpu { isa: native(), target: Target { lanes: lanes(most_lanes) } }
+    }
+
+    /// What schedules are made for.
+    pub(crate) fn target(&self) -> &Target {
+        &self.target
     }
 
     /// What code is made for.
     pub(crate) fn isa(&self) -> Result<&OwnedTargetIsa, Error> {
         self.isa.as_ref().map_err(|reason| Error::Machine { reason: reason.clone() })
     }
+}
+
+/// How many values of 32 bits the vectors of this machine hold that code is made for, at most this many but at least four.
+fn lanes(most: usize) -> usize {
+    match vector_lanes() {
+        16 if most >= 16 => 16,
+        8.. if most >= 8 => 8,
+        _ => 4,
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+fn vector_lanes() -> usize {
+    let narrow = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+    let wide = is_x86_feature_detected!("avx512f")
+        && is_x86_feature_detected!("avx512dq")
+        && is_x86_feature_detected!("avx512bw")
+        && is_x86_feature_detected!("avx512vl");
+    match (narrow, wide) {
+        (true, true) => 16,
+        (true, false) => 8,
+        (false, _) => 4,
+    }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn vector_lanes() -> usize {
+    4
 }
 
 fn native() -> Result<OwnedTargetIsa, String> {
@@ -53,8 +89,15 @@ mod tests {
 
     #[test]
     fn this_machine_is_one_that_code_is_made_for() {
-        let cpu = Cpu::new();
+        let cpu = Cpu::new(usize::MAX);
         let isa = cpu.isa().expect("tests run on a machine that Cranelift knows");
         assert!(!isa.flags().is_pic() && !isa.flags().unwind_info());
+    }
+
+    #[test]
+    fn vectors_are_no_wider_than_they_may_be() {
+        assert_eq!([0, 4, 5, 7].map(lanes), [4; 4]);
+        assert_eq!([8, 9, 16, usize::MAX].map(|most| lanes(most).min(8)), [vector_lanes().min(8); 4]);
+        assert_eq!(lanes(usize::MAX), vector_lanes());
     }
 }

@@ -1,0 +1,155 @@
+//! Instructions become bytes at their new width, constants behind them.
+
+use super::decode::START;
+use super::table::{Form, Source, Wide, stays, wide, wider};
+use super::{Factor, Refusal, Widened};
+use iced_x86::{BlockEncoder, BlockEncoderOptions, Code, Instruction, InstructionBlock, Mnemonic, OpKind, Register};
+use std::collections::HashMap;
+
+/// Where constants are until the size of the code is known.
+const POOL: u64 = START << 8;
+
+/// The code of instructions, none of them on whole vectors of another width than 128 bits; `bytes` is what they were.
+pub(super) fn assemble(instructions: &[Instruction], bytes: &[u8], factor: Factor) -> Result<Widened, Refusal> {
+    let mut pool = Pool { old: bytes, new: Vec::new(), places: HashMap::new(), factor };
+    let mut code = Vec::with_capacity(instructions.len() + 8);
+    for instruction in instructions {
+        let first = code.len();
+        push(*instruction, &mut code, &mut pool)?;
+        // Who jumps to an instruction jumps to the first of those that it became.
+        code[first..].iter_mut().for_each(|added| added.set_ip(0));
+        code[first].set_ip(instruction.ip());
+    }
+    let alignment = 16 * factor.times();
+    let length = encoded(&code)?.len();
+    let start = START + length.next_multiple_of(alignment) as u64;
+    code.iter_mut().filter(|instruction| instruction.is_ip_rel_memory_operand()).for_each(|instruction| {
+        instruction.set_memory_displacement64(instruction.memory_displacement64() - POOL + start);
+    });
+    let mut bytes = encoded(&code)?;
+    if bytes.len() != length {
+        return Err(Refusal::Assemble("the code has another size where its constants are elsewhere".to_string()));
+    }
+    if !pool.new.is_empty() {
+        bytes.resize(length.next_multiple_of(alignment), 0);
+        bytes.extend(pool.new);
+    }
+    Ok(Widened { bytes, alignment })
+}
+
+fn encoded(code: &[Instruction]) -> Result<Vec<u8>, Refusal> {
+    let encoded = BlockEncoder::encode(64, InstructionBlock::new(code, START), BlockEncoderOptions::NONE);
+    encoded.map(|encoded| encoded.code_buffer).map_err(|error| Refusal::Assemble(error.to_string()))
+}
+
+/// Adds what an instruction becomes.
+fn push(mut instruction: Instruction, code: &mut Vec<Instruction>, pool: &mut Pool<'_>) -> Result<(), Refusal> {
+    let factor = pool.factor;
+    if let Some(wide) = wide(instruction.code(), factor) {
+        pool.move_constant(&mut instruction, wide.source)?;
+        return push_wide(instruction, wide, factor, code);
+    }
+    if !stays(&instruction) {
+        return Err(Refusal::Instruction(instruction.code()));
+    }
+    pool.move_constant(&mut instruction, Source::One)?;
+    if instruction.mnemonic() == Mnemonic::Ret {
+        code.push(Instruction::with(Code::VEX_Vzeroupper));
+    }
+    code.push(instruction);
+    Ok(())
+}
+
+/// Adds the wider form of an instruction on whole vectors.
+fn push_wide(
+    mut instruction: Instruction,
+    wide: Wide,
+    factor: Factor,
+    code: &mut Vec<Instruction>,
+) -> Result<(), Refusal> {
+    let narrow = instruction.code();
+    let last = instruction.op_count() - 1;
+    for operand in 0..=last {
+        if instruction.op_kind(operand) == OpKind::Register {
+            let register = instruction.op_register(operand);
+            let register = match wide.source {
+                Source::One if operand == last => register,
+                Source::Half if operand == last && factor == Factor::Two => register,
+                Source::Half if operand == last => Register::YMM0 + register.number() as u32,
+                _ => wider(register, factor),
+            };
+            instruction.set_op_register(operand, register);
+        }
+    }
+    // The bytes that the emitter widens are in a register: in memory there are fewer than the wider form would read.
+    let bytes = narrow == Code::VEX_Vpmovzxbw_xmm_xmmm64;
+    if bytes && (factor == Factor::Four || instruction.op1_kind() != OpKind::Register) {
+        return Err(Refusal::Instruction(narrow));
+    }
+    if instruction.memory_displ_size() > 1 && !instruction.is_ip_rel_memory_operand() {
+        instruction.set_memory_displ_size(1);
+    }
+    let result = instruction.op0_register();
+    instruction.set_code(wide.code);
+    let added = |instruction: Result<Instruction, iced_x86::IcedError>| {
+        instruction.map_err(|error| Refusal::Assemble(error.to_string()))
+    };
+    match wide.form {
+        Form::Same => code.push(instruction),
+        Form::Compares => {
+            instruction.set_op0_register(Register::K1);
+            code.push(instruction);
+            code.push(added(Instruction::with2(Code::EVEX_Vpmovm2d_zmm_kr, result, Register::K1))?);
+        }
+        Form::Blends => {
+            let condition = instruction.op3_register();
+            code.push(added(Instruction::with2(Code::EVEX_Vpmovb2m_kr_zmm, Register::K1, condition))?);
+            instruction.set_op3_register(Register::None);
+            instruction.set_op_mask(Register::K1);
+            code.push(instruction);
+        }
+    }
+    Ok(())
+}
+
+/// The constants behind the code.
+struct Pool<'a> {
+    /// The code and the constants as they were.
+    old: &'a [u8],
+    new: Vec<u8>,
+    /// Where each constant is.
+    places: HashMap<Vec<u8>, usize>,
+    factor: Factor,
+}
+
+impl Pool<'_> {
+    /// Moves the constant that an instruction reads, if it reads one.
+    fn move_constant(&mut self, instruction: &mut Instruction, source: Source) -> Result<(), Refusal> {
+        if !instruction.is_ip_rel_memory_operand() {
+            return Ok(());
+        }
+        let size = instruction.memory_size().size();
+        let start = (instruction.memory_displacement64() - START) as usize;
+        let constant = self.old.get(start..start + size).filter(|_| size > 0).ok_or(Refusal::Outside)?;
+        let constant = match source {
+            Source::One => constant.to_vec(),
+            Source::Half => return Err(Refusal::Constant),
+            Source::Whole if constant.chunks(4).any(|word| word != &constant[..4]) => return Err(Refusal::Constant),
+            Source::Whole => constant[..4].repeat(4 * self.factor.times()),
+        };
+        let place = self.place(constant);
+        instruction.set_memory_displacement64(POOL + place as u64);
+        Ok(())
+    }
+
+    fn place(&mut self, constant: Vec<u8>) -> usize {
+        if let Some(&place) = self.places.get(&constant) {
+            return place;
+        }
+        self.new.resize(self.new.len().next_multiple_of(constant.len().next_power_of_two()), 0);
+        let place = self.new.len();
+        self.new.extend(&constant);
+        self.places.insert(constant, place);
+        place
+    }
+}

@@ -1,0 +1,99 @@
+//! Code of 128-bit vectors becomes code of 256 or 512 bits.
+//!
+//! Cranelift's x86-64 back end knows vectors of four lanes only. A kernel whose instructions all do the same in every lane is
+//! right at any width: so its bytes are decoded, every instruction on whole vectors is encoded again at the wider width, and
+//! everything else stays. What enters is position-independent code without calls, traps and relocations, constants behind
+//! it; what leaves is the same kind of code. Invariants, each checked, else the code is refused:
+//!
+//! - Vectors are touched only by instructions of the [table]; what is not in there may mix lanes.
+//! - The frame is what Cranelift makes: saved registers and spills, reached by displacements from the stack pointer, which
+//!   grow with the vectors. No address of it is taken, and it stays within a page.
+//! - A constant of a whole vector is one word in every lane.
+//!
+//! The emitter vouches for the rest: memory that a vector is loaded from or stored to is as large as the wider one, and no
+//! vector is the operand of something that means other lanes by position.
+
+mod assemble;
+mod decode;
+mod fold;
+mod frame;
+mod table;
+#[cfg(test)]
+mod tests;
+
+use super::EmitError;
+use iced_x86::{Code, Instruction};
+use thiserror::Error;
+
+/// How many times as wide vectors become.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Factor {
+    /// 256 bits: AVX2 and FMA.
+    Two,
+    /// 512 bits: AVX-512 with doublewords and quadwords, bytes and words, and vector lengths.
+    Four,
+}
+
+impl Factor {
+    /// As a number.
+    fn times(self) -> usize {
+        match self {
+            Factor::Two => 2,
+            Factor::Four => 4,
+        }
+    }
+}
+
+/// Code at its new width.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Widened {
+    /// The function and its constants.
+    pub(super) bytes: Vec<u8>,
+    /// What the address of the first byte must be a multiple of.
+    pub(super) alignment: usize,
+}
+
+/// Why code stays at four lanes.
+#[derive(Clone, Debug, PartialEq, Error)]
+pub enum Refusal {
+    /// The target has no wider vectors that code is made for.
+    #[error("the target has no wider vectors that code is made for")]
+    Target,
+    /// The kernel has no code in which all lanes are alike.
+    #[error(transparent)]
+    Emit(Box<EmitError>),
+    /// An instruction that may mix lanes or that the pass does not know.
+    #[error("{0:?} is not known to be lane by lane")]
+    Instruction(Code),
+    /// An instruction that uses the frame in a way that does not grow with the vectors.
+    #[error("{0:?} uses the frame in another way than spills do")]
+    Frame(Code),
+    /// A frame that would be larger than a page.
+    #[error("a frame of {0} bytes would be larger than a page")]
+    LargeFrame(usize),
+    /// A constant whose lanes are not alike.
+    #[error("a constant has lanes that are not alike")]
+    Constant,
+    /// Bytes that are no function.
+    #[error("control leaves the code")]
+    Outside,
+    /// An instruction that the assembler does not take.
+    #[error("the assembler says: {0}")]
+    Assemble(String),
+}
+
+/// The code at vectors that are wider by a factor.
+pub(super) fn widen(bytes: &[u8], factor: Factor) -> Result<Widened, Refusal> {
+    let mut instructions = decode::decode(bytes)?;
+    instructions.iter_mut().for_each(|instruction| *instruction = table::modern(*instruction));
+    fold::broadcasts(&mut instructions);
+    frame::scale(&mut instructions, factor.times())?;
+    assemble::assemble(&instructions, bytes, factor)
+}
+
+/// How many vectors the code stores to its frame, counted once however often they are.
+pub(super) fn spills(bytes: &[u8]) -> usize {
+    let instructions = decode::decode(bytes).unwrap_or_default();
+    let spills = |instruction: &&Instruction| frame::is_spill(instruction);
+    instructions.iter().filter(spills).count()
+}

@@ -1,0 +1,249 @@
+use super::*;
+use iced_x86::{
+    BlockEncoder, BlockEncoderOptions, Decoder, DecoderOptions, InstructionBlock, MemoryOperand, OpKind, Register,
+};
+
+/// The bytes of a function with constants behind it. A constant's address is that of [`constant`].
+fn bytes(instructions: &[Instruction], constants: &[u8]) -> Vec<u8> {
+    let block = InstructionBlock::new(instructions, decode::START);
+    let encoded = BlockEncoder::encode(64, block, BlockEncoderOptions::DONT_FIX_BRANCHES).expect("test code is code");
+    let mut bytes = encoded.code_buffer;
+    assert!(bytes.len() <= CONSTANTS);
+    bytes.resize(CONSTANTS, 0);
+    bytes.extend(constants);
+    bytes
+}
+
+/// Where constants begin.
+const CONSTANTS: usize = 1024;
+
+fn constant(offset: usize) -> MemoryOperand {
+    MemoryOperand::with_base_displ(Register::RIP, (decode::START as usize + CONSTANTS + offset) as i64)
+}
+
+fn frame(displacement: i64) -> MemoryOperand {
+    MemoryOperand::with_base_displ(Register::RSP, displacement)
+}
+
+/// An instruction with up to four operands.
+macro_rules! code {
+    ($code:ident) => {
+        Instruction::with(Code::$code)
+    };
+    ($code:ident, $a:expr) => {
+        Instruction::with1(Code::$code, $a).expect("a test writes what there is")
+    };
+    ($code:ident, $a:expr, $b:expr) => {
+        Instruction::with2(Code::$code, $a, $b).expect("a test writes what there is")
+    };
+    ($code:ident, $a:expr, $b:expr, $c:expr) => {
+        Instruction::with3(Code::$code, $a, $b, $c).expect("a test writes what there is")
+    };
+    ($code:ident, $a:expr, $b:expr, $c:expr, $d:expr) => {
+        Instruction::with4(Code::$code, $a, $b, $c, $d).expect("a test writes what there is")
+    };
+}
+
+/// A jump to the instruction with an address.
+fn jump(code: Code, to: u64) -> Instruction {
+    Instruction::with_branch(code, to).expect("a jump")
+}
+
+/// The instructions of code, one per line, up to the end of what control reaches.
+fn listing(code: &Widened) -> String {
+    let instructions = decode::decode(&code.bytes).expect("widened code is a function");
+    let line = |instruction: &Instruction| {
+        let operands: Vec<String> = (0..instruction.op_count()).map(|at| operand(instruction, at)).collect();
+        format!("{:?} {}", instruction.mnemonic(), operands.join(", ")).trim_end().to_string()
+    };
+    instructions.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+fn operand(instruction: &Instruction, at: u32) -> String {
+    match instruction.op_kind(at) {
+        OpKind::Register => format!("{:?}", instruction.op_register(at)),
+        OpKind::Memory if instruction.is_ip_rel_memory_operand() => {
+            format!("[constant {:#x}]", instruction.memory_displacement64() - decode::START)
+        }
+        OpKind::Memory => {
+            format!("[{:?} + {}]", instruction.memory_base(), instruction.memory_displacement64() as i64)
+        }
+        OpKind::NearBranch64 => format!("{:#x}", instruction.near_branch_target() - decode::START),
+        _ => format!("{}", instruction.immediate(at) as i64),
+    }
+}
+
+fn prologue(bytes: i32) -> [Instruction; 3] {
+    [
+        code!(Push_r64, Register::RBP),
+        code!(Mov_rm64_r64, Register::RBP, Register::RSP),
+        code!(Sub_rm64_imm8, Register::RSP, bytes),
+    ]
+}
+
+fn epilogue(bytes: i32) -> [Instruction; 4] {
+    [
+        code!(Add_rm64_imm8, Register::RSP, bytes),
+        code!(Mov_rm64_r64, Register::RSP, Register::RBP),
+        code!(Pop_r64, Register::RBP),
+        code!(Retnq),
+    ]
+}
+
+fn function(body: &[Instruction]) -> Vec<Instruction> {
+    [body, &[code!(Retnq)]].concat()
+}
+
+fn widened(body: &[Instruction], factor: Factor) -> Result<Widened, Refusal> {
+    widen(&bytes(&function(body), &[]), factor)
+}
+
+#[test]
+fn a_frame_grows_with_its_spills() {
+    let body = [
+        code!(Mov_rm64_r64, frame(0), Register::RBX),
+        code!(Movdqu_xmmm128_xmm, frame(16), Register::XMM3),
+        code!(VEX_Vaddps_xmm_xmm_xmmm128, Register::XMM1, Register::XMM2, frame(16)),
+        code!(VEX_Vaddss_xmm_xmm_xmmm32, Register::XMM1, Register::XMM2, frame(16)),
+        code!(Mov_r64_rm64, Register::RBX, frame(0)),
+    ];
+    let code = bytes(&[&prologue(96)[..], &body, &epilogue(96)].concat(), &[]);
+    assert_eq!(spills(&code), 1);
+    insta::assert_snapshot!(listing(&widen(&code, Factor::Two).expect("all of it is known")), @"");
+    insta::assert_snapshot!(listing(&widen(&code, Factor::Four).expect("all of it is known")), @"");
+}
+
+#[test]
+fn frames_that_are_used_otherwise_are_refused() {
+    let refused = |body: &[Instruction]| {
+        widen(&bytes(&[&prologue(96)[..], body, &epilogue(96)].concat(), &[]), Factor::Two).expect_err("refused")
+    };
+    let address = code!(Lea_r64_m, Register::RAX, frame(16));
+    assert_eq!(refused(&[address]), Refusal::Frame(Code::Lea_r64_m));
+    let indexed = MemoryOperand::with_base_index_scale_displ_size(Register::RSP, Register::RAX, 1, 16, 1);
+    assert_eq!(refused(&[code!(Mov_r64_rm64, Register::RAX, indexed)]), Refusal::Frame(Code::Mov_r64_rm64));
+    assert_eq!(refused(&[code!(Mov_r32_rm32, Register::EAX, frame(20))]), Refusal::Frame(Code::Mov_r32_rm32));
+    let moved = code!(Mov_rm64_r64, Register::RAX, Register::RSP);
+    assert_eq!(refused(&[moved]), Refusal::Frame(Code::Mov_rm64_r64));
+    let mut large = prologue(0);
+    large[2] = code!(Sub_rm64_imm32, Register::RSP, 2048);
+    let large = bytes(&[&large[..], &epilogue(0)].concat(), &[]);
+    assert_eq!(widen(&large, Factor::Two), Err(Refusal::LargeFrame(2048)));
+}
+
+#[test]
+fn constants_that_are_one_word_are_repeated() {
+    let words: Vec<u8> = [7u32, 7, 7, 7, 9].iter().flat_map(|word| word.to_le_bytes()).collect();
+    let body = [
+        code!(VEX_Vaddss_xmm_xmm_xmmm32, Register::XMM1, Register::XMM1, constant(16)),
+        code!(VEX_Vaddps_xmm_xmm_xmmm128, Register::XMM1, Register::XMM1, constant(0)),
+        code!(VEX_Vmovups_xmm_xmmm128, Register::XMM2, constant(0)),
+        code!(VEX_Vbroadcastss_xmm_m32, Register::XMM3, constant(0)),
+    ];
+    let code = widen(&bytes(&function(&body), &words), Factor::Two).expect("all of it is known");
+    assert_eq!(code.alignment, 32);
+    insta::assert_snapshot!(listing(&code), @"");
+    let words: Vec<u32> =
+        code.bytes[64..].chunks(4).map(|w| u32::from_le_bytes(w.try_into().expect("a word"))).collect();
+    assert_eq!(words, [9, 0, 0, 0, 0, 0, 0, 0, 7, 7, 7, 7, 7, 7, 7, 7, 7]);
+
+    let lanes: Vec<u8> = [0u32, 1, 2, 3].iter().flat_map(|word| word.to_le_bytes()).collect();
+    let code = bytes(&function(&[code!(VEX_Vmovdqu_xmm_xmmm128, Register::XMM2, constant(0))]), &lanes);
+    assert_eq!(widen(&code, Factor::Two), Err(Refusal::Constant));
+}
+
+#[test]
+fn what_mixes_lanes_is_refused() {
+    use Register::{EAX, XMM1, XMM2};
+    let shuffle = code!(VEX_Vpshufd_xmm_xmmm128_imm8, XMM1, XMM2, 0);
+    let pack = code!(VEX_Vpackusdw_xmm_xmm_xmmm128, XMM1, XMM2, XMM2);
+    let doubles = code!(VEX_Vaddpd_xmm_xmm_xmmm128, XMM1, XMM2, XMM2);
+    let old = code!(Addps_xmm_xmmm128, XMM1, XMM2);
+    let mask = code!(VEX_Vmovmskps_r32_xmm, EAX, XMM1);
+    // Eight bytes become eight words, and what is in memory behind them is nobody's.
+    let bytes = code!(VEX_Vpmovzxbw_xmm_xmmm64, XMM1, MemoryOperand::with_base(Register::RDI));
+    for instruction in [shuffle, pack, doubles, old, mask, bytes] {
+        let refusal = Refusal::Instruction(instruction.code());
+        assert_eq!(widened(&[instruction], Factor::Two), Err(refusal.clone()));
+        assert_eq!(widened(&[instruction], Factor::Four), Err(refusal));
+    }
+}
+
+#[test]
+fn branches_go_where_they_went() {
+    // A loop whose body grows, entered by a jump over a return.
+    let add = || code!(VEX_Vaddps_xmm_xmm_xmmm128, Register::XMM1, Register::XMM1, Register::XMM2);
+    let compare = code!(VEX_Vcmpps_xmm_xmm_xmmm128_imm8, Register::XMM1, Register::XMM1, Register::XMM2, 1);
+    let mut code = vec![jump(Code::Jmp_rel32_64, 3), code!(Retnq)];
+    code.push(compare);
+    code.extend((0..40).map(|_| add()));
+    code.push(code!(Sub_rm64_imm8, Register::RAX, 1));
+    code.push(jump(Code::Jne_rel32_64, 3));
+    code.push(jump(Code::Je_rel32_64, 2));
+    code.push(code!(Retnq));
+    // Addresses stand for positions, from 1 on.
+    code.iter_mut().enumerate().for_each(|(at, instruction)| instruction.set_ip(at as u64 + 1));
+    let code = bytes(&code, &[]);
+    for (factor, loop_length) in [(Factor::Two, 43), (Factor::Four, 44)] {
+        let widened = widen(&code, factor).expect("all of it is known");
+        let instructions = decode::decode(&widened.bytes).expect("widened code is a function");
+        let target = |at: usize| instructions.iter().position(|i| i.ip() == instructions[at].near_branch_target());
+        assert_eq!(target(0), Some(3), "the jump goes over a return with all that belongs to it");
+        assert_eq!(instructions[3].mnemonic(), iced_x86::Mnemonic::Vcmpps);
+        assert_eq!(target(3 + loop_length - 1), Some(3));
+        assert_eq!(target(3 + loop_length), Some(1));
+        assert_eq!(instructions[1].mnemonic(), iced_x86::Mnemonic::Vzeroupper);
+    }
+}
+
+#[test]
+fn comparisons_and_choices_go_through_a_mask_at_512_bits() {
+    use Register::{XMM1, XMM2, XMM3, XMM4};
+    let body = [
+        code!(VEX_Vcmpps_xmm_xmm_xmmm128_imm8, XMM1, XMM2, XMM3, 1),
+        code!(VEX_Vpcmpeqd_xmm_xmm_xmmm128, XMM2, XMM2, XMM2),
+        code!(VEX_Vpblendvb_xmm_xmm_xmmm128_xmm, XMM4, XMM2, XMM3, XMM1),
+        code!(VEX_Vpmovzxwd_xmm_xmmm64, XMM1, XMM2),
+    ];
+    insta::assert_snapshot!(listing(&widened(&body, Factor::Four).expect("all of it is known")), @"");
+    insta::assert_snapshot!(listing(&widened(&body, Factor::Two).expect("all of it is known")), @"");
+}
+
+#[test]
+fn a_load_into_all_lanes_is_one_instruction_where_nothing_else_reads_it() {
+    use Register::{XMM1, XMM2, XMM3};
+    let load = |to: Register| code!(VEX_Vmovss_xmm_m32, to, MemoryOperand::with_base(Register::RDI));
+    let all = |to: Register, from: Register| code!(VEX_Vbroadcastss_xmm_xmm, to, from);
+    let code = |body: &[Instruction]| listing(&widened(body, Factor::Two).expect("all of it is known"));
+    insta::assert_snapshot!(code(&[load(XMM1), all(XMM1, XMM1), load(XMM2), all(XMM3, XMM2)]), @"");
+    let again = code!(VEX_Vaddss_xmm_xmm_xmmm32, XMM1, XMM2, XMM2);
+    insta::assert_snapshot!(code(&[load(XMM2), all(XMM3, XMM2), again]), @"");
+}
+
+#[test]
+fn a_choice_of_wider_instructions_is_the_same_instruction() {
+    let renamed = |name: &str| match name {
+        "Vmovdqu" | "Vpand" | "Vpandn" | "Vpor" | "Vpxor" => {
+            format!("{name}{}", if name == "Vmovdqu" { "32" } else { "d" })
+        }
+        "Vroundps" => "Vrndscaleps".to_string(),
+        "Vpblendvb" => "Vpblendmb".to_string(),
+        name => name.to_string(),
+    };
+    for code in table::narrow_codes() {
+        let name = format!("{:?}", code.mnemonic());
+        let [two, four] = [Factor::Two, Factor::Four].map(|factor| table::wide(code, factor).expect("a row").code);
+        assert_eq!(format!("{:?}", two.mnemonic()), name);
+        assert_eq!(format!("{:?}", four.mnemonic()), renamed(&name));
+    }
+}
+
+#[test]
+fn what_leaves_its_bytes_is_no_function() {
+    let jump = jump(Code::Jmp_rel32_64, decode::START + 5000);
+    assert_eq!(widen(&bytes(&[jump], &[]), Factor::Two), Err(Refusal::Outside));
+    let open = code!(Mov_rm64_r64, Register::RAX, Register::RBX);
+    let mut decoder = Decoder::new(64, &[0x48, 0x89, 0xd8], DecoderOptions::NONE);
+    assert_eq!(decoder.decode().code(), open.code());
+    assert_eq!(widen(&[0x48, 0x89, 0xd8], Factor::Two), Err(Refusal::Outside));
+}

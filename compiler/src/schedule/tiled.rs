@@ -1,0 +1,383 @@
+//! Writing contractions tile by tile.
+//!
+//! Within the loops around all tiles, blocks of columns come first, then blocks of rows, then parts of the axis that is summed
+//! along; within those, panel by panel and tile by tile. So a panel stays close to the registers while all rows of a block
+//! meet it, and neither blocks of columns nor blocks of rows know of each other.
+
+use super::apply::{Point, Writer, last};
+use super::tiles::{Blocks, Tiles, depth, reads_beside};
+use crate::dtype::DType;
+use crate::kernel::{Expression, LoopId, LoopKind, ParameterId, Var};
+use crate::nest::{Index, ScalarId, flatten};
+use crate::scalar::ScalarOp;
+
+/// A contraction while it is written, in the loops around all tiles.
+pub(super) struct Tiling<'w, 'a> {
+    writer: &'w mut Writer<'a>,
+    tiles: &'w Tiles,
+    /// The row factor in scratch, row by row, if it is packed.
+    rows: Option<ParameterId>,
+}
+
+/// Neighbouring columns of the result.
+struct Columns {
+    first: Index,
+    count: usize,
+    /// The panel factor of these columns in scratch, panel by panel, if it is packed.
+    packed: Option<ParameterId>,
+}
+
+/// Neighbouring rows of the result.
+struct Rows {
+    first: Index,
+    count: usize,
+}
+
+/// A tile in its lanes loop.
+struct Tile<'c> {
+    columns: &'c Columns,
+    /// The panel, counted from the first of the columns.
+    panel: Index,
+    lanes: LoopId,
+    rows: Rows,
+    /// The point of each row.
+    points: Vec<Point>,
+}
+
+/// The sums of a block in scratch: panel by panel, row by row.
+#[derive(Clone, Copy)]
+struct Sums {
+    array: ParameterId,
+    rows: usize,
+    columns: usize,
+}
+
+impl Sums {
+    fn place(&self, panel: &Index, row: &Index, column: &Index) -> Index {
+        panel.clone().times(self.rows as i64).plus(row).times(self.columns as i64).plus(column)
+    }
+}
+
+impl<'a> Writer<'a> {
+    /// All output elements at a point of the loops around all tiles.
+    pub(super) fn tiled(&mut self, tiles: &Tiles, point: &Point) {
+        let mut tiling = Tiling { writer: self, tiles, rows: None };
+        tiling.pack_rows(point);
+        let extent = tiling.writer.flat.extents[tiles.axis];
+        match tiles.blocks {
+            None => tiling.at_once(point, extent),
+            Some(blocks) => {
+                let panels = blocks.panels.min(extent.div_ceil(tiles.columns));
+                let packed = tiles.panel.packed || !extent.is_multiple_of(tiles.columns);
+                let packed = packed.then(|| tiling.panels(panels));
+                tiling.chunks(extent, panels * tiles.columns, &mut |tiling, first, count| {
+                    tiling.blocks(&blocks, point, &Columns { first, count, packed });
+                });
+            }
+        }
+    }
+}
+
+impl Tiling<'_, '_> {
+    /// Runs `inner` for neighbours, this many at a time, and for what is left over.
+    fn chunks(&mut self, extent: usize, size: usize, inner: &mut dyn FnMut(&mut Self, Index, usize)) {
+        let (whole, left) = (extent / size, extent % size);
+        match whole {
+            0 => {}
+            1 => inner(self, Index::default(), size),
+            _ => {
+                let id = self.writer.scope.open(whole, LoopKind::Serial);
+                inner(self, Index::axis(id.0).times(size as i64), size);
+                self.writer.scope.close();
+            }
+        }
+        if left > 0 {
+            inner(self, Index::constant((whole * size) as i64), left);
+        }
+    }
+
+    /// Scratch for so many panels.
+    fn panels(&mut self, panels: usize) -> ParameterId {
+        self.writer.scope.scratch(DType::F32, panels * self.tiles.columns * depth(self.writer.flat))
+    }
+
+    /// The number of a point along the axes that are summed along.
+    fn number(&self, point: &Point) -> Index {
+        let outputs = self.writer.flat.outputs;
+        flatten(&point[outputs..], &self.writer.flat.extents[outputs..])
+    }
+
+    /// The number of a point along the axes that only rows move along.
+    fn row_number(&self, point: &Point) -> Index {
+        let axes = &self.tiles.row_axes;
+        let index: Vec<Index> = axes.iter().map(|&axis| point[axis].clone()).collect();
+        let extents: Vec<usize> = axes.iter().map(|&axis| self.writer.flat.extents[axis]).collect();
+        flatten(&index, &extents)
+    }
+
+    /// Runs `inner` at every point of the axes of rows but the last.
+    fn other_rows(&mut self, point: &Point, inner: &mut dyn FnMut(&mut Self, &Point)) {
+        let axes = self.tiles.row_axes.split_last().map_or(&[][..], |(_, others)| others);
+        let mut point = point.clone();
+        let mut ids = Vec::new();
+        for &axis in axes {
+            let id = self.writer.scope.open(self.writer.flat.extents[axis], LoopKind::Serial);
+            point[axis] = Index::axis(id.0);
+            ids.push(id);
+        }
+        inner(self, &point);
+        ids.iter().for_each(|_| self.writer.scope.close());
+    }
+
+    /// Columns in whole panels need no scratch for sums: each tile is written when it is summed up. What is left of the
+    /// columns is one panel that is filled up with zeros.
+    fn at_once(&mut self, point: &Point, extent: usize) {
+        let columns = self.tiles.columns;
+        let whole = extent - extent % columns;
+        if whole > 0 {
+            let packed = self.tiles.panel.packed.then(|| self.panels(whole / columns));
+            let columns = Columns { first: Index::default(), count: whole, packed };
+            self.pack_panels(point, &columns);
+            self.other_rows(point, &mut |tiling, point| tiling.whole_tiles(point, &columns));
+        }
+        if whole < extent {
+            let flat = self.writer.flat;
+            let blocks = Blocks { panels: 1, rows: self.tiles.row_extent(flat), depth: flat.extents[flat.outputs] };
+            let packed = Some(self.panels(1));
+            let columns = Columns { first: Index::constant(whole as i64), count: extent - whole, packed };
+            self.blocks(&blocks, point, &columns);
+        }
+    }
+
+    fn whole_tiles(&mut self, point: &Point, columns: &Columns) {
+        let rows = Rows { first: Index::default(), count: self.tiles.row_extent(self.writer.flat) };
+        let depth = self.writer.flat.extents[self.writer.flat.outputs];
+        self.for_each_tile(point, &rows, columns, &mut |tiling, tile| {
+            let zero = tiling.writer.scope.constant(DType::F32, 0.0);
+            let sums = tiling.sum(tile, vec![zero; tile.rows.count], &Index::default(), depth);
+            tiling.results(&tile.points, sums);
+        });
+    }
+
+    /// Columns whose sums grow in scratch, block by block of rows.
+    fn blocks(&mut self, blocks: &Blocks, point: &Point, columns: &Columns) {
+        self.pack_panels(point, columns);
+        let extent = self.tiles.row_extent(self.writer.flat);
+        let panels = columns.count.div_ceil(self.tiles.columns);
+        let elements = panels * blocks.rows.min(extent) * self.tiles.columns;
+        let array = self.writer.scope.scratch(DType::F32, elements);
+        self.other_rows(point, &mut |tiling, point| {
+            tiling.chunks(extent, blocks.rows, &mut |tiling, first, count| {
+                let sums = Sums { array, rows: count, columns: tiling.tiles.columns };
+                tiling.block(blocks, point, &Rows { first, count }, columns, sums);
+            });
+        });
+    }
+
+    /// The sums of a block, and then its results.
+    fn block(&mut self, blocks: &Blocks, point: &Point, rows: &Rows, columns: &Columns, sums: Sums) {
+        let panels = columns.count.div_ceil(sums.columns);
+        self.zero(sums.array, panels * sums.rows * sums.columns);
+        let depth = self.writer.flat.extents[self.writer.flat.outputs];
+        self.chunks(depth, blocks.depth, &mut |tiling, start, depth| {
+            tiling.for_each_tile(point, rows, columns, &mut |tiling, tile| {
+                let column = Index::axis(tile.lanes.0);
+                let place = |row: usize| {
+                    let row = tile.rows.first.clone().plus(&Index::constant(row as i64));
+                    sums.place(&tile.panel, &row, &column)
+                };
+                let scope = &mut tiling.writer.scope;
+                let starts = (0..tile.rows.count).map(|row| scope.load_scratch(sums.array, place(row))).collect();
+                for (row, sum) in tiling.sum(tile, starts, &start, depth).into_iter().enumerate() {
+                    tiling.writer.scope.store(sums.array, place(row), sum);
+                }
+            });
+        });
+        self.finish(point, rows, columns, sums);
+    }
+
+    /// Runs `inner` in the lanes loop of each tile of these rows and columns.
+    fn for_each_tile(
+        &mut self,
+        point: &Point,
+        rows: &Rows,
+        columns: &Columns,
+        inner: &mut dyn FnMut(&mut Self, &Tile<'_>),
+    ) {
+        let (width, groups, height) = (self.tiles.columns, self.tiles.groups, self.tiles.rows);
+        self.chunks(columns.count.div_ceil(width), 1, &mut |tiling, panel, _| {
+            tiling.chunks(rows.count, height, &mut |tiling, first, count| {
+                let lanes = tiling.writer.scope.open(width, LoopKind::Lanes { groups });
+                let column = panel.clone().times(width as i64).plus(&Index::axis(lanes.0)).plus(&columns.first);
+                let mut corner = point.clone();
+                corner[tiling.tiles.axis] = column;
+                let points = (0..count).map(|row| {
+                    let row = rows.first.clone().plus(&first).plus(&Index::constant(row as i64));
+                    tiling.at_row(&corner, row)
+                });
+                let points = points.collect();
+                let rows = Rows { first, count };
+                inner(tiling, &Tile { columns, panel: panel.clone(), lanes, rows, points });
+                tiling.writer.scope.close();
+            });
+        });
+    }
+
+    /// The point at a position along the axis of rows.
+    fn at_row(&self, point: &Point, row: Index) -> Point {
+        let mut point = point.clone();
+        if let Some(&axis) = self.tiles.row_axes.last() {
+            point[axis] = row;
+        }
+        point
+    }
+
+    /// The sums of a tile: what they start with and the products for some positions along the first axis that is summed
+    /// along.
+    fn sum(&mut self, tile: &Tile<'_>, starts: Vec<Var>, start: &Index, depth: usize) -> Vec<Var> {
+        let scope = &mut self.writer.scope;
+        let registers: Vec<_> = starts.iter().map(|_| scope.register(DType::F32, self.tiles.groups)).collect();
+        for (register, start) in registers.iter().zip(starts) {
+            scope.assign(*register, start);
+        }
+        let id = scope.open(depth, LoopKind::Serial);
+        let first = self.writer.flat.outputs;
+        let mut points = tile.points.clone();
+        points.iter_mut().for_each(|point| point[first] = start.clone().plus(&Index::axis(id.0)));
+        let others: Vec<usize> = self.writer.flat.reduction_axes().skip(1).collect();
+        for &axis in &others {
+            let id = self.writer.scope.open(self.writer.flat.extents[axis], LoopKind::Serial);
+            points.iter_mut().for_each(|point| point[axis] = Index::axis(id.0));
+        }
+        let panel = self.panel_element(tile, &points[0]);
+        for (register, point) in registers.iter().zip(&points) {
+            let row = self.row_element(point);
+            let old = self.writer.scope.read(Expression::Register(*register));
+            let sum = self.writer.scope.apply(ScalarOp::Fma, &[row, panel, old]);
+            self.writer.scope.assign(*register, sum);
+        }
+        (0..=others.len()).for_each(|_| self.writer.scope.close());
+        registers.iter().map(|&register| self.writer.scope.read(Expression::Register(register))).collect()
+    }
+
+    fn panel_element(&mut self, tile: &Tile<'_>, point: &Point) -> Var {
+        let Some(packed) = tile.columns.packed else { return self.factor(self.tiles.panel.factor, point) };
+        let row = tile.panel.clone().times(depth(self.writer.flat) as i64).plus(&self.number(point));
+        let place = row.times(self.tiles.columns as i64).plus(&Index::axis(tile.lanes.0));
+        self.writer.scope.load_scratch(packed, place)
+    }
+
+    fn row_element(&mut self, point: &Point) -> Var {
+        let Some(packed) = self.rows else { return self.factor(self.tiles.row.factor, point) };
+        let place = self.row_number(point).times(depth(self.writer.flat) as i64).plus(&self.number(point));
+        self.writer.scope.load_scratch(packed, place)
+    }
+
+    /// A factor at a point.
+    fn factor(&mut self, factor: ScalarId, point: &Point) -> Var {
+        let part = self.writer.flat.body.part(factor);
+        last(self.writer.evaluate(&part.scalars, std::slice::from_ref(point), &[]))[0]
+    }
+
+    /// Applies the epilogue to sums and stores them.
+    fn results(&mut self, points: &[Point], sums: Vec<Var>) {
+        let results = match &self.writer.flat.epilogue {
+            Some(epilogue) => last(self.writer.evaluate(&epilogue.scalars, points, &sums)),
+            None => sums,
+        };
+        self.writer.store(points, results);
+    }
+
+    /// Stores zero to the first elements of scratch.
+    fn zero(&mut self, scratch: ParameterId, elements: usize) {
+        let scope = &mut self.writer.scope;
+        let zero = scope.constant(DType::F32, 0.0);
+        let id = scope.open(elements, LoopKind::Lanes { groups: 4 });
+        scope.store(scratch, Index::axis(id.0), zero);
+        scope.close();
+    }
+
+    /// Copies the row factor to scratch, row by row, if it is packed.
+    fn pack_rows(&mut self, point: &Point) {
+        if !self.tiles.row.packed {
+            return;
+        }
+        let flat = self.writer.flat;
+        let rows: usize = self.tiles.row_axes.iter().map(|&axis| flat.extents[axis]).product();
+        let packed = self.writer.scope.scratch(DType::F32, rows * depth(flat));
+        self.rows = Some(packed);
+        let axes: Vec<usize> = self.tiles.row_axes.iter().copied().chain(flat.reduction_axes()).collect();
+        let mut point = point.clone();
+        for &axis in &axes {
+            let beside = axis + 1 == flat.extents.len() && reads_beside(flat, self.tiles.row.factor, axis);
+            let kind = if beside { LoopKind::Lanes { groups: self.tiles.groups } } else { LoopKind::Serial };
+            point[axis] = Index::axis(self.writer.scope.open(flat.extents[axis], kind).0);
+        }
+        let value = self.factor(self.tiles.row.factor, &point);
+        let place = self.row_number(&point).times(depth(flat) as i64).plus(&self.number(&point));
+        self.writer.scope.store(packed, place, value);
+        axes.iter().for_each(|_| self.writer.scope.close());
+    }
+
+    /// Copies the panel factor of columns to scratch, if it is packed: panel by panel, each in the order in which tiles read
+    /// it. What a panel has no column for is zero.
+    fn pack_panels(&mut self, point: &Point, columns: &Columns) {
+        let Some(packed) = columns.packed else { return };
+        let width = self.tiles.columns;
+        self.chunks(columns.count, width, &mut |tiling, first, count| {
+            let panel = first.divided(width as i64, tiling.writer.scope.extents());
+            let mut point = point.clone();
+            point[tiling.tiles.axis] = columns.first.clone().plus(&first);
+            tiling.pack_panel(&point, count, packed, &panel);
+        });
+    }
+
+    /// Copies a panel, the first column of which is at a point.
+    fn pack_panel(&mut self, point: &Point, count: usize, packed: ParameterId, panel: &Index) {
+        let (flat, axis, columns) = (self.writer.flat, self.tiles.axis, self.tiles.columns);
+        let factor = self.tiles.panel.factor;
+        let mut corner = point.clone();
+        for axis in flat.reduction_axes() {
+            let id = self.writer.scope.open(flat.extents[axis], LoopKind::Serial);
+            corner[axis] = Index::axis(id.0);
+        }
+        let row = panel.clone().times(depth(flat) as i64).plus(&self.number(&corner)).times(columns as i64);
+        let beside = count == columns && reads_beside(flat, factor, axis);
+        let at = |tiling: &mut Self, column: Index, inside: bool| {
+            let mut point = corner.clone();
+            point[axis] = point[axis].clone().plus(&column);
+            let value = match inside {
+                true => tiling.factor(factor, &point),
+                false => tiling.writer.scope.constant(DType::F32, 0.0),
+            };
+            tiling.writer.scope.store(packed, row.clone().plus(&column), value);
+        };
+        if beside {
+            let id = self.writer.scope.open(columns, LoopKind::Lanes { groups: self.tiles.groups });
+            at(self, Index::axis(id.0), true);
+            self.writer.scope.close();
+        } else {
+            (0..columns).for_each(|column| at(self, Index::constant(column as i64), column < count));
+        }
+        flat.reduction_axes().for_each(|_| self.writer.scope.close());
+    }
+
+    /// Makes the results of a block from its sums.
+    fn finish(&mut self, point: &Point, rows: &Rows, columns: &Columns, sums: Sums) {
+        let beside = self.writer.flat.write.stride(self.tiles.axis) == Some(1);
+        self.chunks(columns.count, sums.columns, &mut |tiling, first, count| {
+            let panel = first.divided(sums.columns as i64, tiling.writer.scope.extents());
+            let (outer, inner) = if beside { (rows.count, count) } else { (count, rows.count) };
+            let groups = if inner >= sums.columns { tiling.tiles.groups } else { 1 };
+            let outer = Index::axis(tiling.writer.scope.open(outer, LoopKind::Serial).0);
+            let inner = Index::axis(tiling.writer.scope.open(inner, LoopKind::Lanes { groups }).0);
+            let (row, column) = if beside { (outer, inner) } else { (inner, outer) };
+            let mut point = tiling.at_row(point, rows.first.clone().plus(&row));
+            point[tiling.tiles.axis] = columns.first.clone().plus(&first).plus(&column);
+            let sum = tiling.writer.scope.load_scratch(sums.array, sums.place(&panel, &row, &column));
+            tiling.results(&[point], vec![sum]);
+            tiling.writer.scope.close();
+            tiling.writer.scope.close();
+        });
+    }
+}
