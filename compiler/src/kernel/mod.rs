@@ -37,6 +37,7 @@ pub use approximate::approximate;
 pub use fma::split_fma;
 pub use interpret::interpret;
 pub use verify::{VerifyError, verify};
+pub use writers::never_meet;
 
 use crate::dtype::DType;
 use crate::nest::{Index, Reducer};

@@ -17,6 +17,12 @@ pub(super) struct Site {
     pub loops: Vec<(LoopId, usize)>,
 }
 
+/// Whether two accesses to one array, each with the loops around it, are shown to be of different elements always.
+pub fn never_meet(first: (&Index, &[(LoopId, usize)]), second: (&Index, &[(LoopId, usize)])) -> bool {
+    let site = |(index, loops): (&Index, &[(LoopId, usize)])| Site { index: index.clone(), loops: loops.to_vec() };
+    site(first).apart(&site(second))
+}
+
 /// How often a store runs.
 pub(super) fn runs(site: &Site) -> usize {
     site.loops.iter().map(|&(_, extent)| extent).product()

@@ -7,7 +7,7 @@
 
 use super::{ALIGNMENT, Buffer, BufferId, Launch, Place, Plan};
 use crate::graph::{Graph, Role, ValueId};
-use crate::kernel::{Expression, Kernel, ParameterId, Statement, Usage};
+use crate::kernel::{Expression, Kernel, LoopId, ParameterId, Statement, Usage, never_meet};
 use crate::nest::{Atom, Index};
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -318,9 +318,17 @@ fn reads_before_writes(kernel: &Kernel, read: ParameterId, write: ParameterId) -
         loads.iter().all(|load| {
             let (low, high) = load.index.range(&extents);
             let (first, last) = store.index.range(&extents);
-            high < first || last < low || (precedes(load, store) && visits_once(store, &extents))
+            high < first
+                || last < low
+                || (precedes(load, store) && visits_once(store, &extents))
+                || never_meet((&load.index, &around(load, &extents)), (&store.index, &around(store, &extents)))
         })
     })
+}
+
+/// The loops around an access with their extents.
+fn around(access: &Access, extents: &[usize]) -> Vec<(LoopId, usize)> {
+    access.loops.iter().map(|&id| (LoopId(id), extents[id])).collect()
 }
 
 /// Visits all statements with their path and the loops around them.

@@ -22,24 +22,18 @@ fn a_step_of_descent_updates_in_place() {
         assert!(plan.workspace_bytes < plan.unshared_bytes);
     }
     insta::assert_snapshot!(plan::print(&planned(&graph, Fusion::default())), @r#"
-    workspace: 256 bytes, 576 without sharing
+    workspace: 256 bytes, 320 without sharing
     leaf 0: input x f32[4, 3]
     leaf 1: input y f32[4, 2]
     leaf 2: input rate f32[]
     leaf 3: parameter 0:fc.weight f32[2, 3]
     leaf 4: parameter 0:fc.bias f32[2]
-    launch 0: f32[8] at 0 <- contract(leaf 0, leaf 3) by 0.contract
-    launch 1: f32[8] at 64 <- add(f32[8] at 0, leaf 4) by 1.add
-    launch 2: f32[8] at 0 <- relu+sub(leaf 1, f32[8] at 64) by 2.relu+sub
-    launch 3: f32[8] at 128 <- mul(f32[8] at 0) by 3.mul
-    launch 4: f32[1] at 192 <- sum(f32[8] at 128) by 4.sum
-    launch 5: f32[1] at 128 <- mul(f32[1] at 192) by 5.mul
-    launch 6: f32[8] at 192 <- mul+lt+select(f32[8] at 64, f32[8] at 0) by 6.mul+lt+select
-    launch 7: f32[6] at 0 <- contract(f32[8] at 192, leaf 0) by 7.contract
-    launch 8: f32[2] at 64 <- sum(f32[8] at 192) by 8.sum
-    launch 9: leaf 3 <- mul+sub(leaf 3, leaf 2, f32[6] at 0) by 9.mul+sub
-    launch 10: leaf 4 <- mul+sub(leaf 4, leaf 2, f32[2] at 64) by 10.mul+sub
-    result Metric("loss"): f32[1] at 128 []
+    launch 0: f32[8] at 0 <- contract+add(leaf 0, leaf 3, leaf 4) by 0.contract+add
+    launch 1: f32[1] at 64, f32[8] at 128, f32[2] at 192 <- relu+sub+mul+sum+mul+lt+select+sum(leaf 1, f32[8] at 0) by 1.relu+sub+mul+sum+mul+lt+select+sum
+    launch 2: f32[1] at 0 <- mul(f32[1] at 64) by 2.mul
+    launch 3: leaf 3 <- contract+mul+sub(f32[8] at 128, leaf 0, leaf 3, leaf 2) by 3.contract+mul+sub
+    launch 4: leaf 4 <- mul+sub(leaf 4, leaf 2, f32[2] at 192) by 4.mul+sub
+    result Metric("loss"): f32[1] at 0 []
     "#);
 }
 
