@@ -128,3 +128,17 @@ fn no_kernel_with_lanes_stays_narrow() {
         assert!(widened > 300, "only {widened} kernels have {lanes} lanes");
     }
 }
+#[test]
+fn dump_temp() {
+    let name = std::env::var("SHOW").unwrap_or_default();
+    for case in cases() {
+        if case.name == name {
+            let kernel = schedule::kernel(&case.nest, &case.shapes, "kernel", &Target { lanes: 8 });
+            for lanes in [4, 8, 16] {
+                let code = emit(&kernel, &*host(), lanes).unwrap();
+                println!("== {} spills {}", code.lanes, code.spills);
+                std::fs::write(format!("/tmp/d{lanes}.bin"), &code.bytes).unwrap();
+            }
+        }
+    }
+}

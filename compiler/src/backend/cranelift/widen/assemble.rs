@@ -6,8 +6,11 @@ use super::{Factor, Refusal, Widened};
 use iced_x86::{BlockEncoder, BlockEncoderOptions, Code, Instruction, InstructionBlock, Mnemonic, OpKind, Register};
 use std::collections::HashMap;
 
+/// Where the new code begins: far behind the old one, so that no address of the one is one of the other.
+const NEW: u64 = START << 8;
+
 /// Where constants are until the size of the code is known.
-const POOL: u64 = START << 8;
+const POOL: u64 = NEW + (START << 4);
 
 /// The code of instructions, none of them on whole vectors of another width than 128 bits; `bytes` is what they were.
 pub(super) fn assemble(instructions: &[Instruction], bytes: &[u8], factor: Factor) -> Result<Widened, Refusal> {
@@ -22,7 +25,7 @@ pub(super) fn assemble(instructions: &[Instruction], bytes: &[u8], factor: Facto
     }
     let alignment = 16 * factor.times();
     let length = encoded(&code)?.len();
-    let start = START + length.next_multiple_of(alignment) as u64;
+    let start = NEW + length.next_multiple_of(alignment) as u64;
     code.iter_mut().filter(|instruction| instruction.is_ip_rel_memory_operand()).for_each(|instruction| {
         instruction.set_memory_displacement64(instruction.memory_displacement64() - POOL + start);
     });
@@ -38,7 +41,7 @@ pub(super) fn assemble(instructions: &[Instruction], bytes: &[u8], factor: Facto
 }
 
 fn encoded(code: &[Instruction]) -> Result<Vec<u8>, Refusal> {
-    let encoded = BlockEncoder::encode(64, InstructionBlock::new(code, START), BlockEncoderOptions::NONE);
+    let encoded = BlockEncoder::encode(64, InstructionBlock::new(code, NEW), BlockEncoderOptions::NONE);
     encoded.map(|encoded| encoded.code_buffer).map_err(|error| Refusal::Assemble(error.to_string()))
 }
 

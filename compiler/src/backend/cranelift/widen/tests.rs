@@ -109,8 +109,38 @@ fn a_frame_grows_with_its_spills() {
     ];
     let code = bytes(&[&prologue(96)[..], &body, &epilogue(96)].concat(), &[]);
     assert_eq!(spills(&code), 1);
-    insta::assert_snapshot!(listing(&widen(&code, Factor::Two).expect("all of it is known")), @"");
-    insta::assert_snapshot!(listing(&widen(&code, Factor::Four).expect("all of it is known")), @"");
+    insta::assert_snapshot!(listing(&widen(&code, Factor::Two).expect("all of it is known")), @r"
+    Push RBP
+    Mov RBP, RSP
+    Sub RSP, 192
+    And RSP, -32
+    Mov [RSP + 0], RBX
+    Vmovdqu [RSP + 32], YMM3
+    Vaddps YMM1, YMM2, [RSP + 32]
+    Vaddss XMM1, XMM2, [RSP + 32]
+    Mov RBX, [RSP + 0]
+    Add RSP, 192
+    Mov RSP, RBP
+    Pop RBP
+    Vzeroupper
+    Ret
+    ");
+    insta::assert_snapshot!(listing(&widen(&code, Factor::Four).expect("all of it is known")), @r"
+    Push RBP
+    Mov RBP, RSP
+    Sub RSP, 384
+    And RSP, -64
+    Mov [RSP + 0], RBX
+    Vmovdqu32 [RSP + 64], ZMM3
+    Vaddps ZMM1, ZMM2, [RSP + 64]
+    Vaddss XMM1, XMM2, [RSP + 64]
+    Mov RBX, [RSP + 0]
+    Add RSP, 384
+    Mov RSP, RBP
+    Pop RBP
+    Vzeroupper
+    Ret
+    ");
 }
 
 #[test]
@@ -142,7 +172,14 @@ fn constants_that_are_one_word_are_repeated() {
     ];
     let code = widen(&bytes(&function(&body), &words), Factor::Two).expect("all of it is known");
     assert_eq!(code.alignment, 32);
-    insta::assert_snapshot!(listing(&code), @"");
+    insta::assert_snapshot!(listing(&code), @r"
+    Vaddss XMM1, XMM1, [constant 0x40]
+    Vaddps YMM1, YMM1, [constant 0x60]
+    Vmovups YMM2, [constant 0x60]
+    Vbroadcastss YMM3, [constant 0x80]
+    Vzeroupper
+    Ret
+    ");
     let words: Vec<u32> =
         code.bytes[64..].chunks(4).map(|w| u32::from_le_bytes(w.try_into().expect("a word"))).collect();
     assert_eq!(words, [9, 0, 0, 0, 0, 0, 0, 0, 7, 7, 7, 7, 7, 7, 7, 7, 7]);
@@ -150,6 +187,20 @@ fn constants_that_are_one_word_are_repeated() {
     let lanes: Vec<u8> = [0u32, 1, 2, 3].iter().flat_map(|word| word.to_le_bytes()).collect();
     let code = bytes(&function(&[code!(VEX_Vmovdqu_xmm_xmmm128, Register::XMM2, constant(0))]), &lanes);
     assert_eq!(widen(&code, Factor::Two), Err(Refusal::Constant));
+}
+
+#[test]
+fn constants_are_no_targets_of_branches() {
+    // The jumps shrink, so that the constant comes to lie where an addition was.
+    let mut code: Vec<Instruction> = (0..40).map(|_| jump(Code::Jne_rel32_64, 41)).collect();
+    code.extend((0..60).map(|_| code!(VEX_Vaddps_xmm_xmm_xmmm128, Register::XMM1, Register::XMM1, Register::XMM2)));
+    code.push(code!(VEX_Vmovups_xmm_xmmm128, Register::XMM2, constant(0)));
+    code.push(code!(Retnq));
+    code.iter_mut().enumerate().for_each(|(at, instruction)| instruction.set_ip(at as u64 + 1));
+    let widened = widen(&bytes(&code, &[7; 16]), Factor::Two).expect("all of it is known");
+    let instructions = decode::decode(&widened.bytes).expect("widened code is a function");
+    let place = (instructions[100].memory_displacement64() - decode::START) as usize;
+    assert_eq!((place, &widened.bytes[place..]), (352, &[7u8; 32][..]));
 }
 
 #[test]
@@ -205,8 +256,25 @@ fn comparisons_and_choices_go_through_a_mask_at_512_bits() {
         code!(VEX_Vpblendvb_xmm_xmm_xmmm128_xmm, XMM4, XMM2, XMM3, XMM1),
         code!(VEX_Vpmovzxwd_xmm_xmmm64, XMM1, XMM2),
     ];
-    insta::assert_snapshot!(listing(&widened(&body, Factor::Four).expect("all of it is known")), @"");
-    insta::assert_snapshot!(listing(&widened(&body, Factor::Two).expect("all of it is known")), @"");
+    insta::assert_snapshot!(listing(&widened(&body, Factor::Four).expect("all of it is known")), @r"
+    Vcmpps K1, ZMM2, ZMM3, 1
+    Vpmovm2d ZMM1, K1
+    Vpcmpeqd K1, ZMM2, ZMM2
+    Vpmovm2d ZMM2, K1
+    Vpmovb2m K1, ZMM1
+    Vpblendmb ZMM4, ZMM2, ZMM3
+    Vpmovzxwd ZMM1, YMM2
+    Vzeroupper
+    Ret
+    ");
+    insta::assert_snapshot!(listing(&widened(&body, Factor::Two).expect("all of it is known")), @r"
+    Vcmpps YMM1, YMM2, YMM3, 1
+    Vpcmpeqd YMM2, YMM2, YMM2
+    Vpblendvb YMM4, YMM2, YMM3, YMM1
+    Vpmovzxwd YMM1, XMM2
+    Vzeroupper
+    Ret
+    ");
 }
 
 #[test]
@@ -215,9 +283,20 @@ fn a_load_into_all_lanes_is_one_instruction_where_nothing_else_reads_it() {
     let load = |to: Register| code!(VEX_Vmovss_xmm_m32, to, MemoryOperand::with_base(Register::RDI));
     let all = |to: Register, from: Register| code!(VEX_Vbroadcastss_xmm_xmm, to, from);
     let code = |body: &[Instruction]| listing(&widened(body, Factor::Two).expect("all of it is known"));
-    insta::assert_snapshot!(code(&[load(XMM1), all(XMM1, XMM1), load(XMM2), all(XMM3, XMM2)]), @"");
+    insta::assert_snapshot!(code(&[load(XMM1), all(XMM1, XMM1), load(XMM2), all(XMM3, XMM2)]), @r"
+    Vbroadcastss YMM1, [RDI + 0]
+    Vbroadcastss YMM3, [RDI + 0]
+    Vzeroupper
+    Ret
+    ");
     let again = code!(VEX_Vaddss_xmm_xmm_xmmm32, XMM1, XMM2, XMM2);
-    insta::assert_snapshot!(code(&[load(XMM2), all(XMM3, XMM2), again]), @"");
+    insta::assert_snapshot!(code(&[load(XMM2), all(XMM3, XMM2), again]), @r"
+    Vmovss XMM2, [RDI + 0]
+    Vbroadcastss YMM3, XMM2
+    Vaddss XMM1, XMM2, XMM2
+    Vzeroupper
+    Ret
+    ");
 }
 
 #[test]
