@@ -343,8 +343,7 @@ impl<'g> Fusing<'g> {
 
     fn finish(mut self) -> (Vec<Group>, Vec<Refusal>) {
         self.refusals.reverse();
-        let mut drafts = std::mem::take(&mut self.drafts);
-        drafts.reverse();
+        let drafts = self.needed();
         let updates: Vec<(ValueId, ValueId)> = self
             .graph
             .results
@@ -356,6 +355,20 @@ impl<'g> Fusing<'g> {
             .collect();
         let clusters = clusters(&drafts, &updates, self.fusion);
         (clusters.iter().map(|cluster| self.group(&drafts, cluster)).collect(), self.refusals)
+    }
+
+    /// The drafts in launch order, without those that nobody reads any more since an index turned out to be fixed.
+    fn needed(&mut self) -> Vec<Draft> {
+        let mut read = BTreeSet::new();
+        let mut drafts: Vec<Draft> = Vec::new();
+        for draft in std::mem::take(&mut self.drafts) {
+            if self.wanted.contains(&draft.result) || read.contains(&draft.result.0) {
+                read.extend(draft.nest.reads.iter().map(|read| read.operand));
+                drafts.push(draft);
+            }
+        }
+        drafts.reverse();
+        drafts
     }
 
     fn group(&self, drafts: &[Draft], cluster: &Cluster) -> Group {
