@@ -293,6 +293,9 @@ impl Add for Extent {
 impl Neg for Extent {
     type Output = Extent;
     fn neg(self) -> Extent {
+        if let Polynomial::Known(number) = self.0 {
+            return Extent::from(number.saturating_neg());
+        }
         let negated = |(monomial, coefficient): (Monomial, i64)| (monomial, coefficient.saturating_neg());
         Extent::of_terms(self.as_terms().into_owned().into_iter().map(negated).collect())
     }
@@ -301,7 +304,8 @@ impl Neg for Extent {
 impl Sub for Extent {
     type Output = Extent;
     fn sub(self, other: Extent) -> Extent {
-        self + -other
+        // Most extents that are compared are equal.
+        if self == other { Extent::from(0) } else { self + -other }
     }
 }
 

@@ -34,7 +34,7 @@ pub use verify::{VerifyError, verify};
 
 use crate::dtype::DType;
 use crate::shape::{Extent, Shape, Symbol, Type};
-use std::collections::HashSet;
+use rustc_hash::FxHashSet;
 
 /// A value of a graph, by number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -72,7 +72,7 @@ pub struct Graph {
     pub results: Vec<GraphResult>,
     values: Vec<Value>,
     nodes: Vec<Node>,
-    checked: HashSet<(Extent, Relation, Extent)>,
+    checked: FxHashSet<(Extent, Relation, Extent)>,
 }
 
 /// A model that a step names.
@@ -188,7 +188,7 @@ pub struct GraphResult {
 }
 
 /// What a result is for.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Role {
     /// A metric of that name.
     Metric(String),

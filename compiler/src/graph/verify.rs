@@ -4,10 +4,11 @@
 //! texts that someone else may have changed.
 
 use super::rewrite::Defined;
-use super::{Definition, Graph, Infer, Leaf, Node, Relation, Role, TypeError, ValueId, seed_type};
+use super::{Definition, Graph, GraphResult, Infer, Leaf, Node, Relation, Role, TypeError, ValueId, seed_type};
 use crate::shape::{Extent, Symbol, Type};
 use crate::text::is_plain_name;
-use std::collections::{HashMap, HashSet};
+use rustc_hash::{FxHashMap, FxHashSet};
+use std::mem::{Discriminant, discriminant};
 use thiserror::Error;
 
 /// Which invariant a graph breaks.
@@ -178,7 +179,7 @@ fn verify_leaf(graph: &Graph, dims: &[Symbol], id: ValueId, ty: &Type) -> Result
 }
 
 /// The checks that a graph has.
-type Checks<'g> = HashSet<(&'g Extent, Relation, &'g Extent)>;
+type Checks<'g> = FxHashSet<(&'g Extent, Relation, &'g Extent)>;
 
 fn verify_node(graph: &Graph, dims: &[Symbol], checks: &Checks<'_>, node: &Node) -> Result<(), VerifyError> {
     let first = node.results[0];
@@ -224,33 +225,42 @@ fn verify_region(region: &Graph, dims: &[Symbol]) -> Result<(), VerifyError> {
 }
 
 fn verify_leaves_differ(graph: &Graph) -> Result<(), VerifyError> {
-    let mut seen = HashMap::new();
+    let mut seen = FxHashMap::default();
     for (id, leaf, _) in graph.leaves() {
-        let identity = match leaf {
-            Leaf::Slot { store, name, .. } => format!("slot {store} {name:?}"),
-            other => other.to_string(),
-        };
-        if let Some(other) = seen.insert(identity.clone(), id) {
+        if let Some(other) = seen.insert(identity(leaf), id) {
+            let identity = match leaf {
+                Leaf::Slot { store, name, .. } => format!("slot {store} {name:?}"),
+                other => other.to_string(),
+            };
             return Err(VerifyError::Leaf(other, id, identity));
         }
     }
     Ok(())
 }
 
+/// What makes a leaf the same thing as another: its kind, its store and its name there.
+fn identity(leaf: &Leaf) -> (Discriminant<Leaf>, Option<usize>, &str) {
+    let name = match leaf {
+        Leaf::User { name } | Leaf::Slot { name, .. } => name,
+        Leaf::Parameter { key, .. } | Leaf::State { key, .. } => key,
+        Leaf::Seed { .. } => "",
+    };
+    (discriminant(leaf), leaf.store(), name)
+}
+
 fn verify_results(graph: &Graph) -> Result<(), VerifyError> {
-    let mut roles = HashSet::new();
-    for result in &graph.results {
-        let role = result.role.to_string();
-        if result.value.0 >= graph.values.len() {
-            return Err(VerifyError::Undefined { user: role, value: result.value });
+    let mut roles = FxHashSet::default();
+    for GraphResult { role, value } in &graph.results {
+        if value.0 >= graph.values.len() {
+            return Err(VerifyError::Undefined { user: role.to_string(), value: *value });
         }
-        match &result.role {
+        match role {
             Role::Metric(_) | Role::Output(_) | Role::Loss(_) => {}
-            Role::Gradient { store, .. } => known_store(graph, *store, || role.clone())?,
-            Role::Next(leaf) => verify_pair(graph, *leaf, result.value)?,
+            Role::Gradient { store, .. } => known_store(graph, *store, || role.to_string())?,
+            Role::Next(leaf) => verify_pair(graph, *leaf, *value)?,
         }
-        if !roles.insert(role.clone()) {
-            return Err(VerifyError::Role(role));
+        if !roles.insert(role) {
+            return Err(VerifyError::Role(role.to_string()));
         }
     }
     Ok(())
@@ -285,7 +295,7 @@ fn known_store(graph: &Graph, store: usize, user: impl Fn() -> String) -> Result
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Builder, GraphResult, Origin, StoreDecl};
+    use super::super::{Builder, Origin, StoreDecl};
     use super::*;
     use crate::dtype::DType;
     use crate::ops;

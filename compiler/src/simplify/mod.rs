@@ -11,57 +11,137 @@ mod laws;
 
 pub use laws::{LAWS, Law};
 
-use crate::graph::{AttributeKey, Builder, Call, Defined, Graph, Node, Rewriter, ValueId};
-use std::collections::HashMap;
+use crate::graph::{AttributeKey, Builder, Call, Defined, Graph, Node, NodeId, Rewriter, ValueId};
+use rustc_hash::FxHashMap;
+use std::collections::hash_map::Entry;
+use std::ops::Range;
 
 /// The simplified graph.
 pub fn simplify(graph: &Graph) -> Graph {
-    let (mut simplified, mut changed) = round(graph);
-    while changed {
-        (simplified, changed) = round(&simplified);
+    let mut laws = LawsOfOps::default();
+    let mut last = Round::new(graph, &mut laws);
+    while !last.is_last(&mut laws) {
+        last = Round::new(&last.graph, &mut laws);
     }
-    dead::without_dead(simplified)
+    dead::without_dead(last.graph)
 }
 
-/// One round, and whether a law or an equal node changed anything. What no result needs is left out.
-fn round(graph: &Graph) -> (Graph, bool) {
-    let uses = dead::uses(graph);
-    let mut known: HashMap<(&str, AttributeKey, Vec<ValueId>), Vec<ValueId>> = HashMap::new();
-    let mut changed = false;
-    let mut rewriter = Rewriter::new(graph);
-    rewriter.copy_checks();
-    for defined in graph.definitions().filter(|&defined| dead::needed(graph, &uses, defined)) {
-        let node = match defined {
-            Defined::Leaf(id, ty) => {
-                rewriter.leaf(id, ty.clone());
+/// What makes two nodes equal: op, attributes and operands.
+type Key = (&'static str, AttributeKey, Vec<ValueId>);
+/// The results of nodes that differ.
+type Known = FxHashMap<Key, Vec<ValueId>>;
+
+/// What a round made, and what shows whether the next one would change anything.
+struct Round {
+    graph: Graph,
+    /// Whether a law or an equal node changed anything.
+    changed: bool,
+    /// The nodes that were copied, by what makes them equal to another.
+    known: Known,
+    /// Nodes that laws made, at which no law has looked yet.
+    made: Vec<Range<usize>>,
+    /// Nodes that a law was not tried on because something else used their operands.
+    shared: Vec<NodeId>,
+}
+
+impl Round {
+    /// One round. What no result needs is left out.
+    fn new(graph: &Graph, laws: &mut LawsOfOps) -> Round {
+        let uses = dead::uses(graph);
+        let mut known = Known::with_capacity_and_hasher(graph.nodes().len(), Default::default());
+        let (mut made, mut shared, mut changed) = (Vec::new(), Vec::new(), false);
+        let mut rewriter = Rewriter::new(graph);
+        rewriter.copy_checks();
+        for defined in graph.definitions().filter(|&defined| dead::needed(graph, &uses, defined)) {
+            let node = match defined {
+                Defined::Leaf(id, ty) => {
+                    rewriter.leaf(id, ty.clone());
+                    continue;
+                }
+                Defined::Node(_, node) => node,
+            };
+            let (call, laws) = (rewriter.call(node), laws.of(node));
+            let alone = alone(node, &uses);
+            let target = rewriter.target();
+            let next = target.nodes().len();
+            if let Some(value) = lawful(&mut Builder::new(target, node.origin), laws, node, &call, alone) {
+                made.push(next..target.nodes().len());
+                changed = true;
+                rewriter.define(node, &[value]);
                 continue;
             }
-            Defined::Node(_, node) => node,
-        };
-        let call = rewriter.call(node);
-        let alone = node.operands.iter().all(|operand| uses[operand.0] <= 1);
-        if let Some(value) = lawful(&mut Builder::new(rewriter.target(), node.origin), node, &call, alone) {
-            changed = true;
-            rewriter.define(node, &[value]);
-            continue;
-        }
-        let key = (node.op.name(), AttributeKey(call.attributes.clone()), call.operands.clone());
-        match known.get(&key) {
-            Some(equal) => {
-                changed = true;
-                rewriter.define(node, equal);
-            }
-            None => {
-                known.insert(key, rewriter.copy(node, call));
+            let next = NodeId(target.nodes().len());
+            match known.entry(key(node, &call)) {
+                Entry::Occupied(equal) => {
+                    changed = true;
+                    rewriter.define(node, equal.get());
+                }
+                Entry::Vacant(place) => {
+                    place.insert(rewriter.copy(node, call));
+                    if !alone && laws.iter().any(|law| law.alone) {
+                        shared.push(next);
+                    }
+                }
             }
         }
+        Round { graph: rewriter.finish(), changed, known, made, shared }
     }
-    (rewriter.finish(), changed)
+
+    /// Whether another round would change nothing. Laws have looked at all nodes but those that laws made, and at each of
+    /// them with the operands that it has now: so only the nodes that laws made can be changed, and those whose operands
+    /// were used by something else and no longer are.
+    fn is_last(&mut self, laws: &mut LawsOfOps) -> bool {
+        if !self.changed {
+            return true;
+        }
+        let uses = dead::uses(&self.graph);
+        if self.shared.iter().any(|&node| alone(self.graph.node(node), &uses)) {
+            return false;
+        }
+        for id in self.made.iter().cloned().flatten().map(NodeId) {
+            let node = self.graph.node(id).clone();
+            if !dead::needed(&self.graph, &uses, Defined::Node(id, &node)) {
+                continue;
+            }
+            let call = Call { results: Vec::new(), ..self.graph.call(id) };
+            let alone = alone(&node, &uses);
+            // What a law makes here is needed by no result, so the next round leaves it out.
+            let mut b = Builder::new(&mut self.graph, node.origin);
+            if lawful(&mut b, laws.of(&node), &node, &call, alone).is_some() {
+                return false;
+            }
+            if self.known.insert(key(&node, &call), node.results).is_some() {
+                return false;
+            }
+        }
+        true
+    }
 }
 
-/// What the first law that holds puts in the place of a node; `alone` if nothing else uses its operands.
-fn lawful(b: &mut Builder<'_>, node: &Node, call: &Call, alone: bool) -> Option<ValueId> {
-    let mut laws = LAWS.iter().filter(|law| law.concerns(node.op) && (alone || !law.alone));
+/// The laws about each op, looked up once.
+#[derive(Default)]
+struct LawsOfOps(FxHashMap<&'static str, Vec<&'static Law>>);
+
+impl LawsOfOps {
+    /// The laws about a node's op, in the order in which they are tried.
+    fn of(&mut self, node: &Node) -> &[&'static Law] {
+        let about = || LAWS.iter().filter(|law| law.concerns(node.op)).collect();
+        self.0.entry(node.op.name()).or_insert_with(about)
+    }
+}
+
+fn key(node: &Node, call: &Call) -> Key {
+    (node.op.name(), AttributeKey(call.attributes.clone()), call.operands.clone())
+}
+
+/// Whether nothing else uses the operands of a node.
+fn alone(node: &Node, uses: &[usize]) -> bool {
+    node.operands.iter().all(|operand| uses[operand.0] <= 1)
+}
+
+/// What the first of these laws that holds puts in the place of a node; `alone` if nothing else uses its operands.
+fn lawful(b: &mut Builder<'_>, laws: &[&Law], node: &Node, call: &Call, alone: bool) -> Option<ValueId> {
+    let mut laws = laws.iter().filter(|law| alone || !law.alone);
     let value = laws.find_map(|law| (law.apply)(b, node.op, call))?;
     // Two extents may be equal by a check only: then the value is the same, but its type is written differently.
     (b.ty(value) == &call.result_types[0]).then_some(value)
