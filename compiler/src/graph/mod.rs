@@ -277,7 +277,8 @@ impl Graph {
         for (left, relation, right, message) in infer.into_checks() {
             self.check(Check { left, relation, right, message, origin });
         }
-        Ok(self.push(op, attributes, operands.to_vec(), inferred, origin))
+        let node = self.push(op, attributes, operands.to_vec(), inferred, origin);
+        Ok(self.node(node).results.clone())
     }
 
     /// Adds a node whose types are inferred already.
@@ -286,17 +287,18 @@ impl Graph {
         op: &'static dyn Op,
         attributes: Attributes,
         operands: Vec<ValueId>,
-        types: Vec<Type>,
+        types: impl IntoIterator<Item = Type>,
         origin: Origin,
-    ) -> Vec<ValueId> {
+    ) -> NodeId {
         let node = NodeId(self.nodes.len());
-        let first = self.values.len();
-        let results: Vec<ValueId> = (first..first + types.len()).map(ValueId).collect();
-        for (position, ty) in types.into_iter().enumerate() {
-            self.values.push(Value { ty, definition: Definition::Node(node, position) });
+        let mut results = Vec::with_capacity(1);
+        for ty in types {
+            let definition = Definition::Node(node, results.len());
+            results.push(ValueId(self.values.len()));
+            self.values.push(Value { ty, definition });
         }
-        self.nodes.push(Node { op, attributes, operands, results: results.clone(), origin });
-        results
+        self.nodes.push(Node { op, attributes, operands, results, origin });
+        node
     }
 
     /// Adds a check, unless it is there.

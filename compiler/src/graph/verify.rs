@@ -184,7 +184,9 @@ type Checks<'g> = FxHashSet<(&'g Extent, Relation, &'g Extent)>;
 fn verify_node(graph: &Graph, dims: &[Symbol], checks: &Checks<'_>, node: &Node) -> Result<(), VerifyError> {
     let first = node.results[0];
     let wrong = |error| VerifyError::Region { value: first, error: Box::new(error) };
-    node.attributes.regions().try_for_each(|region| verify_region(region.graph(), dims).map_err(wrong))?;
+    for region in node.attributes.regions() {
+        verify_region(region.graph(), dims).map_err(wrong)?;
+    }
     if let Some(&value) = node.operands.iter().find(|&&operand| operand >= first) {
         return Err(VerifyError::Undefined { user: first.to_string(), value });
     }
@@ -199,7 +201,9 @@ fn verify_node(graph: &Graph, dims: &[Symbol], checks: &Checks<'_>, node: &Node)
         if *found != inferred {
             return Err(VerifyError::Type { value, found: found.clone(), inferred });
         }
-        found.shape.extents().iter().try_for_each(|extent| known_symbols(dims, extent, || value.to_string()))?;
+        for extent in found.shape.extents() {
+            known_symbols(dims, extent, || value.to_string())?;
+        }
     }
     for (left, relation, right, _) in infer.into_checks() {
         if !checks.contains(&(&left, relation, &right)) {
@@ -279,7 +283,7 @@ fn verify_pair(graph: &Graph, leaf: ValueId, next: ValueId) -> Result<(), Verify
 }
 
 fn known_symbols(dims: &[Symbol], extent: &Extent, place: impl Fn() -> String) -> Result<(), VerifyError> {
-    if extent.known().is_some() {
+    if extent.known().is_some() || extent.as_symbol().is_some_and(|symbol| dims.contains(symbol)) {
         return Ok(());
     }
     match extent.symbols().into_iter().find(|symbol| !dims.contains(symbol)) {

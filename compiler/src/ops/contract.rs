@@ -41,23 +41,29 @@ impl<'t> Equation<'t> {
             }
         }
         let [left, right, result] = parts.map(str::as_bytes);
-        for part in [left, right, result] {
-            if let Some((_, label)) = part.iter().enumerate().find(|(i, label)| part[..*i].contains(label)) {
-                return Err(format!("equation `{text}` names {} twice in one place", char::from(*label)));
+        let mut sets = [0; 3];
+        for (set, part) in sets.iter_mut().zip([left, right, result]) {
+            for &label in part {
+                if *set & bit(label) != 0 {
+                    return Err(format!("equation `{text}` names {} twice in one place", char::from(label)));
+                }
+                *set |= bit(label);
             }
         }
         let equation = Equation { operands: [left, right], result };
-        equation.check().map(|()| equation).map_err(|problem| format!("equation `{text}`: {problem}"))
+        equation.check(sets).map(|()| equation).map_err(|problem| format!("equation `{text}`: {problem}"))
     }
 
-    fn check(&self) -> Result<(), String> {
-        let [left, right] = self.operands;
-        if let Some(label) = self.result.iter().find(|label| !left.contains(label) && !right.contains(label)) {
-            return Err(format!("{} is in no operand", char::from(*label)));
+    /// Looks for labels out of place, given the sets of labels.
+    fn check(&self, [left, right, result]: [u64; 3]) -> Result<(), String> {
+        let first =
+            |labels: &[u8], set: u64| labels.iter().copied().find(|&label| set & bit(label) != 0).map(char::from);
+        if let Some(label) = first(self.result, result & !(left | right)) {
+            return Err(format!("{label} is in no operand"));
         }
-        let alone = |label: &&u8| left.contains(label) != right.contains(label) && !self.result.contains(label);
-        match left.iter().chain(right).find(alone) {
-            Some(label) => Err(format!("{} is in one operand only", char::from(*label))),
+        let alone = (left ^ right) & !result;
+        match self.operands.into_iter().find_map(|labels| first(labels, alone)) {
+            Some(label) => Err(format!("{label} is in one operand only")),
             None => Ok(()),
         }
     }
@@ -81,6 +87,11 @@ impl<'t> Equation<'t> {
         let found = |(labels, shape): (&&[u8], &Shape)| Some(shape.extents()[place(labels, label)?].clone());
         self.operands.iter().zip(shapes).find_map(found).expect("every label is in an operand")
     }
+}
+
+/// The set that holds one label: no two letters agree in their last six bits.
+fn bit(label: u8) -> u64 {
+    1 << (label & 63)
 }
 
 /// The labels of both operands and of the result, unread.

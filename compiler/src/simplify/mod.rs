@@ -28,8 +28,8 @@ pub fn simplify(graph: &Graph) -> Graph {
 
 /// What makes two nodes equal: op, attributes and operands.
 type Key = (&'static str, AttributeKey, Vec<ValueId>);
-/// The results of nodes that differ.
-type Known = FxHashMap<Key, Vec<ValueId>>;
+/// Nodes that differ.
+type Known = FxHashMap<Key, NodeId>;
 
 /// What a round made, and what shows whether the next one would change anything.
 struct Round {
@@ -70,16 +70,15 @@ impl Round {
                 rewriter.define(node, &[value]);
                 continue;
             }
-            let next = NodeId(target.nodes().len());
-            match known.entry(key(node, &call)) {
+            match known.entry((node.op.name(), AttributeKey(call.attributes), call.operands)) {
                 Entry::Occupied(equal) => {
                     changed = true;
-                    rewriter.define(node, equal.get());
+                    rewriter.merge(node, *equal.get());
                 }
                 Entry::Vacant(place) => {
-                    place.insert(rewriter.copy(node, call));
+                    let copy = *place.insert(rewriter.copy(node));
                     if !alone && laws.iter().any(|law| law.alone) {
-                        shared.push(next);
+                        shared.push(copy);
                     }
                 }
             }
@@ -110,7 +109,7 @@ impl Round {
             if lawful(&mut b, laws.of(&node), &node, &call, alone).is_some() {
                 return false;
             }
-            if self.known.insert(key(&node, &call), node.results).is_some() {
+            if self.known.insert((node.op.name(), AttributeKey(call.attributes), call.operands), id).is_some() {
                 return false;
             }
         }
@@ -128,10 +127,6 @@ impl LawsOfOps {
         let about = || LAWS.iter().filter(|law| law.concerns(node.op)).collect();
         self.0.entry(node.op.name()).or_insert_with(about)
     }
-}
-
-fn key(node: &Node, call: &Call) -> Key {
-    (node.op.name(), AttributeKey(call.attributes.clone()), call.operands.clone())
 }
 
 /// Whether nothing else uses the operands of a node.
