@@ -167,7 +167,11 @@ impl<'g> Rewriter<'g> {
     }
 
     fn operands(&self, node: &Node) -> Vec<ValueId> {
-        node.operands.iter().map(|&operand| self.value(operand)).collect()
+        let mut operands = node.operands.clone();
+        for operand in &mut operands {
+            *operand = self.value(*operand);
+        }
+        operands
     }
 
     fn value(&self, old: ValueId) -> ValueId {
