@@ -1,8 +1,8 @@
 //! Simplification: a smaller graph of the same meaning.
 //!
 //! A graph comes in, one with the same results in the same order leaves. Round after round, every node is replaced by what
-//! the first of the [`LAWS`] that holds makes of it, or by an equal node that stands before it, until a round changes
-//! nothing; then what no result needs goes, except inputs of the step. It ends because every law takes something away: a
+//! the first of the [`LAWS`] that holds makes of it, or by an equal node that stands before it, until another round would
+//! change nothing; then what no result needs goes, except inputs of the step. It ends because every law takes something away: a
 //! node, or work from a larger shape to a smaller one.
 
 mod constants;
@@ -31,9 +31,15 @@ type Key = (&'static str, AttributeKey, Vec<ValueId>);
 /// Nodes that differ.
 type Known = FxHashMap<Key, NodeId>;
 
-/// What a round made, and what shows whether the next one would change anything.
+/// What a round made.
 struct Round {
     graph: Graph,
+    found: Found,
+}
+
+/// What a round found, which shows whether the next one would change anything.
+#[derive(Default)]
+struct Found {
     /// Whether a law or an equal node changed anything.
     changed: bool,
     /// The nodes that were copied, by what makes them equal to another.
@@ -44,60 +50,61 @@ struct Round {
     shared: Vec<NodeId>,
 }
 
+impl Found {
+    /// Replaces a node, or copies it; `alone` if nothing else uses its operands.
+    fn node(&mut self, rewriter: &mut Rewriter<'_>, laws: &[&Law], node: &Node, alone: bool) {
+        let call = rewriter.call(node);
+        let target = rewriter.target();
+        let next = target.nodes().len();
+        if let Some(value) = lawful(&mut Builder::new(target, node.origin), laws, node, &call, alone) {
+            self.made.push(next..target.nodes().len());
+            self.changed = true;
+            return rewriter.define(node, &[value]);
+        }
+        match self.known.entry((node.op.name(), AttributeKey(call.attributes), call.operands)) {
+            Entry::Occupied(equal) => {
+                self.changed = true;
+                rewriter.merge(node, *equal.get());
+            }
+            Entry::Vacant(place) => {
+                let copy = *place.insert(rewriter.copy(node));
+                if !alone && laws.iter().any(|law| law.alone) {
+                    self.shared.push(copy);
+                }
+            }
+        }
+    }
+}
+
 impl Round {
     /// One round. What no result needs is left out.
     fn new(graph: &Graph, laws: &mut LawsOfOps) -> Round {
         let uses = dead::uses(graph);
-        let mut known = Known::with_capacity_and_hasher(graph.nodes().len(), Default::default());
-        let (mut made, mut shared, mut changed) = (Vec::new(), Vec::new(), false);
+        let mut found = Found::default();
+        found.known.reserve(graph.nodes().len());
         let mut rewriter = Rewriter::new(graph);
         rewriter.copy_checks();
         for defined in graph.definitions().filter(|&defined| dead::needed(graph, &uses, defined)) {
-            let node = match defined {
-                Defined::Leaf(id, ty) => {
-                    rewriter.leaf(id, ty.clone());
-                    continue;
-                }
-                Defined::Node(_, node) => node,
-            };
-            let (call, laws) = (rewriter.call(node), laws.of(node));
-            let alone = alone(node, &uses);
-            let target = rewriter.target();
-            let next = target.nodes().len();
-            if let Some(value) = lawful(&mut Builder::new(target, node.origin), laws, node, &call, alone) {
-                made.push(next..target.nodes().len());
-                changed = true;
-                rewriter.define(node, &[value]);
-                continue;
-            }
-            match known.entry((node.op.name(), AttributeKey(call.attributes), call.operands)) {
-                Entry::Occupied(equal) => {
-                    changed = true;
-                    rewriter.merge(node, *equal.get());
-                }
-                Entry::Vacant(place) => {
-                    let copy = *place.insert(rewriter.copy(node));
-                    if !alone && laws.iter().any(|law| law.alone) {
-                        shared.push(copy);
-                    }
-                }
+            match defined {
+                Defined::Leaf(id, ty) => rewriter.leaf(id, ty.clone()),
+                Defined::Node(_, node) => found.node(&mut rewriter, laws.of(node), node, alone(node, &uses)),
             }
         }
-        Round { graph: rewriter.finish(), changed, known, made, shared }
+        Round { graph: rewriter.finish(), found }
     }
 
     /// Whether another round would change nothing. Laws have looked at all nodes but those that laws made, and at each of
     /// them with the operands that it has now: so only the nodes that laws made can be changed, and those whose operands
     /// were used by something else and no longer are.
     fn is_last(&mut self, laws: &mut LawsOfOps) -> bool {
-        if !self.changed {
+        if !self.found.changed {
             return true;
         }
         let uses = dead::uses(&self.graph);
-        if self.shared.iter().any(|&node| alone(self.graph.node(node), &uses)) {
+        if self.found.shared.iter().any(|&node| alone(self.graph.node(node), &uses)) {
             return false;
         }
-        for id in self.made.iter().cloned().flatten().map(NodeId) {
+        for id in self.found.made.iter().cloned().flatten().map(NodeId) {
             let node = self.graph.node(id).clone();
             if !dead::needed(&self.graph, &uses, Defined::Node(id, &node)) {
                 continue;
@@ -109,7 +116,8 @@ impl Round {
             if lawful(&mut b, laws.of(&node), &node, &call, alone).is_some() {
                 return false;
             }
-            if self.known.insert((node.op.name(), AttributeKey(call.attributes), call.operands), id).is_some() {
+            let key = (node.op.name(), AttributeKey(call.attributes), call.operands);
+            if self.found.known.insert(key, id).is_some() {
                 return false;
             }
         }
