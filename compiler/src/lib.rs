@@ -1,6 +1,6 @@
 //! The graph compiler of `tapeless`: models and graphs in, code bytes out.
 //!
-//! The tour, in reading order: [`dtype`], [`shape`] and [`scalar`] are the vocabulary, [`text`] how all printed forms write
+//! The tour, in reading order: [`dtype`], [`shape`], [`scalar`] and [`target`] are the vocabulary, [`text`] how all printed forms write
 //! it. [`graph`] holds typed programs, one value per line; [`ops`] is the list of everything a graph may do. From graph to
 //! graph lead [`autodiff`], [`optim`], [`expand`] and [`simplify`]. [`nest`] says what a kernel computes (which nodes
 //! together, [`fuse`] decides), [`kernel`] how (which [`schedule`] chooses), and [`plan`] in which order and on which memory; a
@@ -35,4 +35,5 @@ pub mod shape;
 pub mod simplify;
 #[cfg(feature = "language")]
 pub mod syntax;
+pub mod target;
 pub mod text;

@@ -21,6 +21,7 @@ use crate::shape::{Bindings, Extent, Symbol};
 use crate::simplify::simplify;
 #[cfg(feature = "language")]
 use crate::syntax::{self, diagnostic::Diagnostic, output};
+use crate::target::Target;
 use crate::text::ParseError;
 #[cfg(feature = "cranelift")]
 use cranelift_codegen::isa::TargetIsa;
@@ -142,9 +143,9 @@ pub fn load(text: &str) -> Result<Graph, LoadError> {
     Ok(graph)
 }
 
-/// The plan of a step for these extents of its open axes.
-pub fn plan(graph: &Graph, dims: &[(&str, usize)], options: &Options) -> Result<Plan, CompileError> {
-    planned(graph, dims, options, &mut |_, _| {})
+/// The plan of a step for these extents of its open axes and a machine.
+pub fn plan(graph: &Graph, dims: &[(&str, usize)], options: &Options, target: &Target) -> Result<Plan, CompileError> {
+    planned(graph, dims, options, target, &mut |_, _| {})
 }
 
 /// The code of a plan's kernels for a machine.
@@ -159,9 +160,14 @@ pub fn emit(plan: Plan, isa: &dyn TargetIsa) -> Result<Program, CompileError> {
 }
 
 /// The program after every pass of [`plan()`].
-pub fn stages(graph: &Graph, dims: &[(&str, usize)], options: &Options) -> Result<Vec<Stage>, CompileError> {
+pub fn stages(
+    graph: &Graph,
+    dims: &[(&str, usize)],
+    options: &Options,
+    target: &Target,
+) -> Result<Vec<Stage>, CompileError> {
     let mut stages = Vec::new();
-    planned(graph, dims, options, &mut |pass, text| stages.push(Stage { pass, text: text() }))?;
+    planned(graph, dims, options, target, &mut |pass, text| stages.push(Stage { pass, text: text() }))?;
     Ok(stages)
 }
 
@@ -171,7 +177,13 @@ pub fn bound(graph: &Graph, dims: &[(&str, usize)]) -> Result<Graph, CompileErro
     verified("bind", bind(graph, &bindings).map_err(Box::new)?, &mut |_, _| {})
 }
 
-fn planned(graph: &Graph, dims: &[(&str, usize)], options: &Options, trace: Trace<'_>) -> Result<Plan, CompileError> {
+fn planned(
+    graph: &Graph,
+    dims: &[(&str, usize)],
+    options: &Options,
+    target: &Target,
+    trace: Trace<'_>,
+) -> Result<Plan, CompileError> {
     let bindings: Bindings = dims.iter().map(|&(name, extent)| (Symbol::new(name), Extent::from(extent))).collect();
     let graph = verified("bind", bind(graph, &bindings).map_err(Box::new)?, trace)?;
     let indices = indices(&graph);
@@ -181,7 +193,7 @@ fn planned(graph: &Graph, dims: &[(&str, usize)], options: &Options, trace: Trac
     let (groups, refusals) = fuse_explained(&graph, &options.fusion);
     verify_groups(&graph, &groups)?;
     trace("fuse", &|| fuse::print(&groups));
-    let mut plan = plan::plan(&graph, groups);
+    let mut plan = plan::plan(&graph, groups, target);
     plan.unfused = unfused(&graph, &refusals);
     add_bounds(&mut plan, indices);
     verify_kernels(&plan)?;

@@ -9,6 +9,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("dtype", &[]),
     ("random", &[]),
     ("prelude", &[]),
+    ("target", &[]),
     ("nearest", &[]),
     ("shape", &["dtype"]),
     ("text", &["dtype", "shape"]),
@@ -25,8 +26,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("simplify", &["dtype", "shape", "scalar", "nest", "graph", "ops"]),
     ("fuse", &["dtype", "shape", "scalar", "nest", "graph", "ops"]),
     ("kernel", &["dtype", "scalar", "nest"]),
-    ("schedule", &["dtype", "scalar", "nest", "kernel"]),
-    ("plan", &["dtype", "shape", "scalar", "nest", "graph", "fuse", "kernel", "schedule"]),
+    ("schedule", &["dtype", "target", "scalar", "nest", "kernel"]),
+    ("plan", &["dtype", "target", "shape", "scalar", "nest", "graph", "fuse", "kernel", "schedule"]),
     ("backend", &["dtype", "scalar", "nest", "kernel"]),
     (
         "syntax",
@@ -50,8 +51,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "pipeline",
         &[
-            "dtype", "shape", "text", "scalar", "nest", "graph", "ops", "expand", "simplify", "syntax", "fuse",
-            "kernel", "schedule", "plan", "backend",
+            "dtype", "target", "shape", "text", "scalar", "nest", "graph", "ops", "expand", "simplify", "syntax",
+            "fuse", "kernel", "schedule", "plan", "backend",
         ],
     ),
 ];

@@ -10,6 +10,7 @@ use tapeless_compiler::dtype::DType;
 use tapeless_compiler::kernel::{self, Kernel};
 use tapeless_compiler::scalar::ScalarOp;
 use tapeless_compiler::schedule;
+use tapeless_compiler::target::Target;
 
 fn flags() -> settings::Flags {
     let mut flags = settings::builder();
@@ -35,7 +36,7 @@ fn baseline() -> OwnedTargetIsa {
 #[test]
 fn code_is_the_same_each_time() {
     for case in cases().into_iter().chain([contract("ik,jk->ij", [64, 512, 784])]) {
-        let kernel = schedule::kernel(&case.nest, &case.shapes, "kernel");
+        let kernel = schedule::kernel(&case.nest, &case.shapes, "kernel", &Target::default());
         let code = emit(&kernel, &*host()).unwrap_or_else(|error| panic!("{}: {error}\n{kernel}", case.name));
         assert!(!code.bytes.is_empty() && code.alignment.is_power_of_two(), "{}", case.name);
         assert_eq!(emit(&kernel, &*host()), Ok(code), "{}", case.name);
@@ -46,7 +47,7 @@ fn code_is_the_same_each_time() {
 fn machines_without_extensions_get_code_or_a_reason() {
     let isa = baseline();
     for case in cases() {
-        let kernel = schedule::kernel(&case.nest, &case.shapes, "kernel");
+        let kernel = schedule::kernel(&case.nest, &case.shapes, "kernel", &Target::default());
         assert_eq!(kernel::verify(&lower(&kernel, &*isa)), Ok(()), "{}", case.name);
         match emit(&kernel, &*isa) {
             Ok(code) => assert!(!code.bytes.is_empty()),
@@ -63,7 +64,7 @@ fn machines_without_extensions_get_code_or_a_reason() {
 /// The kernel of one operation, with another type for all values.
 fn retyped(op: ScalarOp, dtype: DType) -> Kernel {
     let case = unary(op, vec![0.0; 16]);
-    let mut kernel = schedule::kernel(&case.nest, &case.shapes, "kernel");
+    let mut kernel = schedule::kernel(&case.nest, &case.shapes, "kernel", &Target::default());
     kernel.vars.fill(dtype);
     kernel.parameters.iter_mut().for_each(|parameter| parameter.dtype = dtype);
     kernel

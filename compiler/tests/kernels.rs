@@ -8,6 +8,7 @@ use tapeless_compiler::kernel::{self, Kernel, approximate, interpret, split_fma}
 use tapeless_compiler::nest::{self, Nest, Scalar};
 use tapeless_compiler::scalar::ScalarOp;
 use tapeless_compiler::schedule;
+use tapeless_compiler::target::Target;
 
 /// How far an element may be from its meaning, relative to the larger of it and 1: sums of up to 1365 products of numbers
 /// up to 2, each rounded to f32, or to what is narrowest in the nest.
@@ -50,7 +51,7 @@ fn kernels_mean_what_their_nests_mean() {
         let verified = nest::verify(&case.nest, &case.shapes);
         assert_eq!(verified, Ok(()), "{}\n{}", case.name, case.nest);
         let expected = nest::evaluate(&case.nest, &case.shapes, &case.operands);
-        let kernel = schedule::kernel(&case.nest, &case.shapes, "kernel");
+        let kernel = schedule::kernel(&case.nest, &case.shapes, "kernel", &Target::default());
         let approximated = approximate(&kernel);
         let split = split_fma(&approximated);
         for (pass, kernel) in [("scheduled", &kernel), ("approximated", &approximated), ("split", &split)] {
@@ -65,7 +66,7 @@ fn kernels_mean_what_their_nests_mean() {
 /// The text of the kernel of the case of that name.
 fn text(name: &str) -> String {
     let case = cases().into_iter().find(|case| case.name == name).expect("there is such a case");
-    schedule::kernel(&case.nest, &case.shapes, "kernel").to_string()
+    schedule::kernel(&case.nest, &case.shapes, "kernel", &Target::default()).to_string()
 }
 
 #[test]
@@ -243,7 +244,7 @@ fn products_with_transposed_weights_run_in_lanes_along_the_reduction() {
 fn contractions_of_layers_run_in_lanes_with_eight_sums_at_once() {
     for equation in ["ik,jk->ij", "ik,kj->ij", "ij,ik->jk", "ij,jk->ik"] {
         let case = contract(equation, [64, 512, 784]);
-        let kernel = schedule::kernel(&case.nest, &case.shapes, "kernel");
+        let kernel = schedule::kernel(&case.nest, &case.shapes, "kernel", &Target::default());
         assert_eq!(kernel::verify(&kernel), Ok(()), "{equation}");
         let sums: usize = kernel.registers.iter().map(|register| register.groups).sum();
         assert_eq!(sums, 8, "{equation}\n{kernel}");

@@ -8,6 +8,7 @@ use tapeless_compiler::graph::{self, Array, Builder, Graph, Origin, Role, ValueI
 use tapeless_compiler::ops::{self, OPS};
 use tapeless_compiler::pipeline::{self, Options};
 use tapeless_compiler::plan;
+use tapeless_compiler::target::Target;
 
 /// How many graphs.
 const GRAPHS: u64 = 2000;
@@ -34,7 +35,8 @@ fn plans_of_random_graphs_compute_what_they_mean() {
         let expected = evaluate(&graph, &leaves);
         for fusion in [Fusion::default(), Fusion::none()] {
             let options = Options { fusion, ..Options::default() };
-            let plan = pipeline::plan(&graph, &[], &options).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+            let plan = pipeline::plan(&graph, &[], &options, &Target::default())
+                .unwrap_or_else(|error| panic!("seed {seed}: {error}"));
             let run = plan::interpret(&plan, &leaves_of(&plan, &graph, &leaves), 4);
             for (position, expected) in expected.iter().enumerate() {
                 let role = Role::Output(position);

@@ -10,9 +10,10 @@ use tapeless_compiler::kernel::{
 };
 use tapeless_compiler::nest::{Atom, Body, Index, Scalar};
 use tapeless_compiler::schedule::{self, Flat, Form, form};
+use tapeless_compiler::target::Target;
 
 fn kernel(case: &Case) -> Kernel {
-    schedule::kernel(&case.nest, &case.shapes, "kernel")
+    schedule::kernel(&case.nest, &case.shapes, "kernel", &Target::default())
 }
 
 #[test]

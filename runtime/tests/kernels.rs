@@ -14,6 +14,7 @@ use tapeless_compiler::dtype::DType;
 use tapeless_compiler::kernel::{Kernel, interpret};
 use tapeless_compiler::scalar::ScalarOp;
 use tapeless_compiler::schedule;
+use tapeless_compiler::target::Target;
 
 /// The machine that the test runs on.
 fn isa() -> OwnedTargetIsa {
@@ -115,7 +116,7 @@ fn predicted(case: &Case, kernel: &Kernel) -> Vec<f64> {
 #[test]
 fn machines_agree_with_the_interpreter() {
     for case in cases() {
-        let kernel = schedule::kernel(&case.nest, &case.shapes, "kernel");
+        let kernel = schedule::kernel(&case.nest, &case.shapes, "kernel", &Target::default());
         let expected = predicted(&case, &kernel);
         let mut arguments = arguments(&case, &kernel);
         Function::new(&kernel).run(&mut arguments);
@@ -138,7 +139,7 @@ fn transcendental_operations_are_within_their_ulps() {
         let promised = |x: &f64| x.abs() <= op.end() || !x.is_finite();
         let numbers: Vec<f64> = every.iter().copied().filter(promised).collect();
         let case = unary(op, numbers.clone());
-        let kernel = schedule::kernel(&case.nest, &case.shapes, "kernel");
+        let kernel = schedule::kernel(&case.nest, &case.shapes, "kernel", &Target::default());
         let mut arguments = arguments(&case, &kernel);
         Function::new(&kernel).run(&mut arguments);
         let found = decode(DType::F32, &arguments[1][..4 * numbers.len()]);

@@ -7,12 +7,13 @@ use crate::fuse::{self, Group};
 use crate::graph::{Graph, Origin, Role, ValueId};
 use crate::kernel::Kernel;
 use crate::schedule;
+use crate::target::Target;
 use std::collections::BTreeMap;
 
-/// The plan that runs the groups of a graph.
-pub fn plan(graph: &Graph, groups: Vec<Group>) -> Plan {
+/// The plan that runs the groups of a graph on a machine.
+pub fn plan(graph: &Graph, groups: Vec<Group>, target: &Target) -> Plan {
     let Order { launches, in_place } = order(graph, &groups);
-    let mut assembly = Assembly::new(graph);
+    let mut assembly = Assembly::new(graph, target);
     for at in launches {
         assembly.group(&groups[at], in_place[at]);
     }
@@ -25,6 +26,7 @@ pub fn plan(graph: &Graph, groups: Vec<Group>) -> Plan {
 
 struct Assembly<'g> {
     graph: &'g Graph,
+    target: &'g Target,
     plan: Plan,
     /// The memory of each leaf.
     leaves: BTreeMap<ValueId, BufferId>,
@@ -33,9 +35,10 @@ struct Assembly<'g> {
 }
 
 impl<'g> Assembly<'g> {
-    fn new(graph: &'g Graph) -> Assembly<'g> {
+    fn new(graph: &'g Graph, target: &'g Target) -> Assembly<'g> {
         let mut assembly = Assembly {
             graph,
+            target,
             plan: Plan { bounds: bounds::bounds(graph), ..Plan::default() },
             leaves: BTreeMap::new(),
             made: BTreeMap::new(),
@@ -66,7 +69,7 @@ impl<'g> Assembly<'g> {
         let arguments: Vec<BufferId> = group.operands.iter().map(operand).copied().chain([output]).collect();
         let values = group.operands.iter().copied().chain([group.result]).collect();
         let shapes: Vec<Vec<usize>> = group.operands.iter().map(|&value| self.graph.ty(value).known_shape()).collect();
-        let kernel = schedule::kernel(&group.nest, &shapes, &group.label);
+        let kernel = schedule::kernel(&group.nest, &shapes, &group.label, self.target);
         self.launch(kernel, arguments, values, &group.label, group.origin);
     }
 
@@ -103,7 +106,7 @@ impl<'g> Assembly<'g> {
             return;
         }
         let Buffer { dtype, elements, .. } = self.plan.buffers[leaf.0];
-        let kernel = schedule::kernel(&fuse::copy(dtype, &[elements]), &[vec![elements]], "copy");
+        let kernel = schedule::kernel(&fuse::copy(dtype, &[elements]), &[vec![elements]], "copy", self.target);
         let origin = self.graph.producer(value).map(|(_, node)| node.origin).unwrap_or_default();
         self.launch(kernel, vec![buffer, leaf], vec![value; 2], "copy", origin);
     }

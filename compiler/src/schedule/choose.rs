@@ -10,9 +10,7 @@ use crate::dtype::DType;
 use crate::kernel::LoopKind;
 use crate::nest::{Atom, Body, Index, Reducer, Scalar};
 use crate::scalar::ScalarOp;
-
-/// The number of lanes that costs are estimated for.
-const LANES: usize = 4;
+use crate::target::Target;
 
 /// How many accumulators fit the registers of a machine beside what they are fed with.
 const ACCUMULATORS: usize = 8;
@@ -75,17 +73,17 @@ enum Lanes {
 }
 
 /// The schedule of a nest.
-pub fn choose(flat: &Flat) -> Schedule {
+pub fn choose(flat: &Flat, target: &Target) -> Schedule {
     match form(flat) {
-        Form::Points => choose_points(flat),
-        Form::Scattered(scattered) => choose_scattered(flat, scattered),
-        Form::Running(running) => choose_running(flat, running),
+        Form::Points => choose_points(flat, target),
+        Form::Scattered(scattered) => choose_scattered(flat, scattered, target),
+        Form::Running(running) => choose_running(flat, running, target),
     }
 }
 
 /// Around the axis that is scattered along, the order in which the nest has its axes; the last one in lanes if neighbours
 /// are added to neighbours.
-fn choose_scattered(flat: &Flat, scattered: Scattered) -> Schedule {
+fn choose_scattered(flat: &Flat, scattered: Scattered, target: &Target) -> Schedule {
     let (before, behind) = (0..scattered.axis, scattered.axis + 1..flat.outputs);
     let mut outputs: Vec<Level> =
         before.chain(flat.reduction_axes()).chain(behind.clone()).map(Level::serial).collect();
@@ -93,15 +91,15 @@ fn choose_scattered(flat: &Flat, scattered: Scattered) -> Schedule {
     let together = behind.contains(&last) && !flat.body_depends(&scattered.position, last);
     if let Some(level) = outputs.last_mut()
         && together
-        && fills_lanes(flat, last)
+        && fills_lanes(flat, last, target)
     {
-        *level = Level::lanes(last, groups_for(flat, last, 4));
+        *level = Level::lanes(last, groups_for(flat, last, 4, target));
     }
     Schedule { outputs, reductions: Vec::new(), form: Form::Scattered(scattered) }
 }
 
 /// Sums side by side in lanes if neighbours are written, else several rows together, which do not wait for each other.
-fn choose_running(flat: &Flat, running: Running) -> Schedule {
+fn choose_running(flat: &Flat, running: Running, target: &Target) -> Schedule {
     let outputs: Vec<usize> = flat.output_axes().filter(|&axis| axis != running.axis).collect();
     let mut schedule = Schedule {
         outputs: outputs.iter().map(|&axis| Level::serial(axis)).collect(),
@@ -109,8 +107,8 @@ fn choose_running(flat: &Flat, running: Running) -> Schedule {
         form: Form::Running(running),
     };
     if let (Some(&last), Some(level)) = (outputs.last(), schedule.outputs.last_mut()) {
-        *level = match last + 1 == flat.outputs && fills_lanes(flat, last) {
-            true => Level::lanes(last, groups_for(flat, last, 2)),
+        *level = match last + 1 == flat.outputs && fills_lanes(flat, last, target) {
+            true => Level::lanes(last, groups_for(flat, last, 2, target)),
             false => Level { unroll: flat.extents[last].min(4), ..*level },
         };
     }
@@ -118,8 +116,8 @@ fn choose_running(flat: &Flat, running: Running) -> Schedule {
 }
 
 /// Whether an axis has enough points for lanes, and all elements fill one each.
-fn fills_lanes(flat: &Flat, axis: usize) -> bool {
-    flat.extents[axis] >= LANES && has_lane_types(flat)
+fn fills_lanes(flat: &Flat, axis: usize, target: &Target) -> bool {
+    flat.extents[axis] >= target.lanes && has_lane_types(flat)
 }
 
 fn has_lane_types(flat: &Flat) -> bool {
@@ -127,8 +125,8 @@ fn has_lane_types(flat: &Flat) -> bool {
     reads.chain(constants(flat)).chain([flat.dtype]).all(is_lane_type)
 }
 
-fn choose_points(flat: &Flat) -> Schedule {
-    let lanes = choose_lanes(flat);
+fn choose_points(flat: &Flat, target: &Target) -> Schedule {
+    let lanes = choose_lanes(flat, target);
     let mut schedule = Schedule {
         outputs: flat.output_axes().map(Level::serial).collect(),
         reductions: flat.reduction_axes().map(Level::serial).collect(),
@@ -140,7 +138,7 @@ fn choose_points(flat: &Flat) -> Schedule {
         Lanes::Output(axis) => {
             let copies = unroll(flat, &mut schedule, unrolled.last().copied(), 2);
             let groups = if flat.reducer.is_some() { ACCUMULATORS / copies } else { 4 };
-            schedule.outputs[axis] = Level::lanes(axis, groups_for(flat, axis, groups));
+            schedule.outputs[axis] = Level::lanes(axis, groups_for(flat, axis, groups, target));
         }
         Lanes::Reduction(axis) => {
             let mut copies = 1;
@@ -149,7 +147,7 @@ fn choose_points(flat: &Flat) -> Schedule {
             }
             let level = schedule.reductions.iter().position(|level| level.axis == axis).expect("each axis has a level");
             schedule.reductions.remove(level);
-            schedule.reductions.push(Level::lanes(axis, groups_for(flat, axis, ACCUMULATORS / 2 / copies)));
+            schedule.reductions.push(Level::lanes(axis, groups_for(flat, axis, ACCUMULATORS / 2 / copies, target)));
         }
     }
     order(flat, &mut schedule);
@@ -168,9 +166,9 @@ fn unroll(flat: &Flat, schedule: &mut Schedule, axis: Option<usize>, most: usize
 
 /// How many groups of lanes at once, at most the wanted number: as many as the axis fills, and few where each takes many
 /// registers.
-fn groups_for(flat: &Flat, axis: usize, wanted: usize) -> usize {
+fn groups_for(flat: &Flat, axis: usize, wanted: usize, target: &Target) -> usize {
     let most = if bodies(flat).any(is_heavy) { 2 } else { 4 };
-    let filled = (flat.extents[axis] / LANES).max(1);
+    let filled = (flat.extents[axis] / target.lanes).max(1);
     let groups = wanted.min(most).min(filled).max(1);
     // The largest power of two that is not above.
     1 << groups.ilog2()
@@ -210,21 +208,21 @@ fn weight(flat: &Flat, axis: usize) -> usize {
     reads.map(|read| visited(&read.position)).max().unwrap_or(0)
 }
 
-fn choose_lanes(flat: &Flat) -> Lanes {
+fn choose_lanes(flat: &Flat, target: &Target) -> Lanes {
     if !has_lane_types(flat) || flat.extents.contains(&0) {
         return Lanes::None;
     }
     let reduced: f64 = flat.reduction_axes().map(|axis| flat.extents[axis] as f64).product();
     let mut best = (scalar_cost(flat) * reduced, Lanes::None);
     if let Some(axis) = flat.output_axes().last() {
-        let cost = lanes_cost(flat, axis) * reduced;
+        let cost = lanes_cost(flat, axis, target) * reduced;
         if cost < best.0 {
             best = (cost, Lanes::Output(axis));
         }
     }
     if flat.reducer.is_some_and(|reducer| reducer.operation().is_some()) {
         for axis in flat.reduction_axes() {
-            let cost = lanes_cost(flat, axis) * reduced + COMBINE;
+            let cost = lanes_cost(flat, axis, target) * reduced + COMBINE;
             if cost < best.0 {
                 best = (cost, Lanes::Reduction(axis));
             }
@@ -244,9 +242,9 @@ fn scalar_cost(flat: &Flat) -> f64 {
 }
 
 /// The cost of a point when points along this axis run in lanes and what is left over one by one.
-fn lanes_cost(flat: &Flat, axis: usize) -> f64 {
+fn lanes_cost(flat: &Flat, axis: usize, target: &Target) -> f64 {
     let group: f64 = flat.body.scalars.iter().map(|scalar| group_cost(flat, scalar, axis)).sum();
-    let (groups, left) = (flat.extents[axis] / LANES, flat.extents[axis] % LANES);
+    let (groups, left) = (flat.extents[axis] / target.lanes, flat.extents[axis] % target.lanes);
     (groups as f64 * group + left as f64 * scalar_cost(flat)) / flat.extents[axis] as f64
 }
 

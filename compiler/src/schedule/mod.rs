@@ -19,12 +19,13 @@ pub use form::{Form, Running, Scattered, form};
 
 use crate::kernel::Kernel;
 use crate::nest::Nest;
+use crate::target::Target;
 
-/// The kernel of a nest: one parameter per operand in order, then the output.
+/// The kernel of a nest for a machine: one parameter per operand in order, then the output.
 ///
 /// Sums of float products accumulate with [`crate::scalar::ScalarOp::Fma`]. The nest must be verified against these shapes.
-pub fn kernel(nest: &Nest, operand_shapes: &[Vec<usize>], name: &str) -> Kernel {
+pub fn kernel(nest: &Nest, operand_shapes: &[Vec<usize>], name: &str, target: &Target) -> Kernel {
     let flat = Flat::new(nest, operand_shapes);
-    let schedule = choose(&flat);
+    let schedule = choose(&flat, target);
     apply(&flat, &schedule, name)
 }

@@ -11,6 +11,7 @@ use tapeless_compiler::nest::Index;
 use tapeless_compiler::ops::*;
 use tapeless_compiler::pipeline::{self, Broken, CompileError, Fusion, Options};
 use tapeless_compiler::shape::{Extent, Shape, Symbol, Type};
+use tapeless_compiler::target::Target;
 
 /// `mean(softmax(x))` of an open number of rows, and the gradient of a parameter.
 fn open() -> Graph {
@@ -33,7 +34,8 @@ fn open() -> Graph {
 
 #[test]
 fn a_step_goes_through_every_stage() {
-    let stages = pipeline::stages(&open(), &[("B", 4)], &Options::default()).expect("the step compiles");
+    let stages =
+        pipeline::stages(&open(), &[("B", 4)], &Options::default(), &Target::default()).expect("the step compiles");
     let passes: Vec<&str> = stages.iter().map(|stage| stage.pass).collect();
     assert_eq!(passes, ["bind", "simplify", "expand", "simplify", "fuse", "schedule", "plan"]);
     assert!(stages.iter().all(|stage| !stage.text.is_empty()));
@@ -48,7 +50,8 @@ fn what_the_macro_embeds_is_what_is_compiled() {
     for fusion in [Fusion::default(), Fusion::none()] {
         for rows in [1, 4, 7] {
             let options = Options { fusion, keep_gradients: true };
-            let plan = pipeline::plan(&loaded, &[("B", rows)], &options).expect("the step compiles");
+            let plan =
+                pipeline::plan(&loaded, &[("B", rows)], &options, &Target::default()).expect("the step compiles");
             let bound = tapeless_compiler::graph::bind(&loaded, &[(Symbol::new("B"), Extent::from(rows))].into());
             assert_runs(&bound.expect("every extent is known"), &plan);
         }
@@ -59,7 +62,7 @@ fn what_the_macro_embeds_is_what_is_compiled() {
 fn gradients_are_kept_on_demand() {
     let plan = |keep_gradients| {
         let options = Options { keep_gradients, ..Options::default() };
-        pipeline::plan(&open(), &[("B", 4)], &options).expect("the step compiles")
+        pipeline::plan(&open(), &[("B", 4)], &options, &Target::default()).expect("the step compiles")
     };
     let (without, with) = (plan(false), plan(true));
     assert_eq!((without.results.len(), with.results.len()), (1, 2));
@@ -69,7 +72,8 @@ fn gradients_are_kept_on_demand() {
 #[test]
 fn labels_are_bounded_before_and_after_expansion() {
     for graph in [open(), pipeline::finish(&open()).expect("the step is right")] {
-        let plan = pipeline::plan(&graph, &[("B", 4)], &Options::default()).expect("the step compiles");
+        let plan =
+            pipeline::plan(&graph, &[("B", 4)], &Options::default(), &Target::default()).expect("the step compiles");
         let bounds: Vec<(usize, usize)> = plan.bounds.iter().map(|bound| (bound.leaf, bound.below)).collect();
         assert_eq!(bounds, [(1, 3)]);
     }
@@ -77,7 +81,7 @@ fn labels_are_bounded_before_and_after_expansion() {
 
 #[test]
 fn what_is_not_fused_is_told() {
-    let plan = pipeline::plan(&descent(), &[], &Options::default()).expect("the step compiles");
+    let plan = pipeline::plan(&descent(), &[], &Options::default(), &Target::default()).expect("the step compiles");
     assert!(
         plan.unfused.iter().any(|line| line == "contract is not part of add: the producer reduces"),
         "{:?}",
@@ -87,7 +91,7 @@ fn what_is_not_fused_is_told() {
 
 #[test]
 fn extents_that_do_not_fit_are_the_users_mistake() {
-    let unset = pipeline::plan(&open(), &[], &Options::default()).expect_err("B is not set");
+    let unset = pipeline::plan(&open(), &[], &Options::default(), &Target::default()).expect_err("B is not set");
     assert!(matches!(unset, CompileError::Bind(_)), "{unset}");
 }
 
@@ -133,7 +137,8 @@ fn a_wrong_pass_is_named() {
     let y = b.apply(&Beyond, Attributes::none(), &[x]);
     let z = relu(&mut b, y);
     metric(&mut graph, "z", z);
-    let error = pipeline::plan(&graph, &[], &Options::default()).expect_err("a read is out of bounds");
+    let error =
+        pipeline::plan(&graph, &[], &Options::default(), &Target::default()).expect_err("a read is out of bounds");
     let CompileError::Verify { pass, error: broken } = &error else { panic!("{error}") };
     assert!(*pass == "fuse" && matches!(**broken, Broken::Nest(..)), "{error}");
     assert!(
@@ -149,7 +154,7 @@ fn every_kernel_gets_code() {
     let host =
         cranelift_codegen::isa::lookup(target_lexicon::Triple::host()).expect("the tests run on a known machine");
     let isa = host.finish(flags).expect("the default settings are consistent");
-    let plan = pipeline::plan(&descent(), &[], &Options::default()).expect("the step compiles");
+    let plan = pipeline::plan(&descent(), &[], &Options::default(), &Target::default()).expect("the step compiles");
     let program = emit(plan, &*isa).expect("every kernel can be emitted");
     assert_eq!(program.code.len(), program.plan.kernels.len());
     assert!(program.code.iter().all(|code| !code.bytes.is_empty()));

@@ -5,10 +5,11 @@ use tapeless_compiler::fuse::{Fusion, fuse};
 use tapeless_compiler::graph::{Array, Graph, Role, ValueId, evaluate};
 use tapeless_compiler::plan::verify::verify;
 use tapeless_compiler::plan::{self, BufferId, Interpreted, Place, Plan, plan};
+use tapeless_compiler::target::Target;
 
 /// The plan of a graph, verified.
 pub fn planned(graph: &Graph, fusion: Fusion) -> Plan {
-    let plan = plan(graph, fuse(graph, &fusion));
+    let plan = plan(graph, fuse(graph, &fusion), &Target::default());
     assert_eq!(verify(&plan, graph), Ok(()), "{}", plan::print(&plan));
     plan
 }

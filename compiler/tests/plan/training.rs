@@ -9,6 +9,7 @@ use tapeless_compiler::graph::{Builder, Graph, Origin, Role, ValueId};
 use tapeless_compiler::ops::*;
 use tapeless_compiler::optim::{self, Group, Scalar, Slots, Update, Value};
 use tapeless_compiler::pipeline::{self, Fusion, Options};
+use tapeless_compiler::target::Target;
 
 /// `linear(x)`: x w^T + b.
 fn linear(b: &mut Builder<'_>, x: ValueId, w: ValueId, bias: ValueId) -> ValueId {
@@ -60,7 +61,7 @@ fn assert_trains(graph: &Graph) {
         let mut sizes = Vec::new();
         for fusion in [Fusion::none(), Fusion::default()] {
             let options = Options { fusion, keep_gradients };
-            let plan = pipeline::plan(&graph, &[], &options).expect("the step compiles");
+            let plan = pipeline::plan(&graph, &[], &options, &Target::default()).expect("the step compiles");
             let mut kept = graph.clone();
             kept.results.retain(|result| keep_gradients || !matches!(result.role, Role::Gradient { .. }));
             assert_runs(&kept, &plan);

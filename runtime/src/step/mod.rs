@@ -27,6 +27,7 @@ use tapeless_compiler::graph::{Graph, Role};
 use tapeless_compiler::nearest::nearest;
 use tapeless_compiler::pipeline::{self, Options};
 use tapeless_compiler::plan::Plan;
+use tapeless_compiler::target::Target;
 
 /// A step compiled for a device, for known extents. The type that `model!` generates derefs to this.
 pub struct Step {
@@ -63,7 +64,7 @@ impl Step {
         let bindings: Vec<(&str, usize)> = dims.iter().map(|(name, extent)| (name.as_str(), *extent)).collect();
         let isa = device.processor().isa()?;
         let failed = |source| Error::Compile { step: graph.name.clone(), source };
-        let plan = pipeline::plan(&graph, &bindings, options).map_err(failed)?;
+        let plan = pipeline::plan(&graph, &bindings, options, &Target::default()).map_err(failed)?;
         let program = pipeline::emit(plan, &**isa).map_err(failed)?;
         let code = Code::load(&program.code, &**isa)?;
         Step::assemble(graph, device, dims, program.plan, code, options)
