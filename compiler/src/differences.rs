@@ -110,7 +110,7 @@ impl<'g> Copy<'g> {
         let mut widened = attributes.clone();
         for (name, value) in attributes.iter() {
             if let Attribute::Type(dtype) = value {
-                widened = widened.with(name, Attribute::Type(self.dtype(*dtype)));
+                widened = widened.with(name.to_string(), Attribute::Type(self.dtype(*dtype)));
             }
         }
         widened

@@ -4,18 +4,16 @@
 //! autodiff has expanded already becomes one with what is expanded here when the graph is simplified.
 
 use crate::graph::{Graph, rewrite};
+use std::borrow::Cow;
 
 /// The graph with every composite node replaced by its expansion, down to ops that reach a kernel by themselves.
 pub fn expand(graph: &Graph) -> Graph {
-    let mut expanded = once(graph);
+    let mut expanded = Cow::Borrowed(graph);
     while expanded.nodes().any(|(_, node)| node.op.is_composite()) {
-        expanded = once(&expanded);
+        let once = rewrite(&expanded, |node| node.op.is_composite(), |b, node, call| node.op.expand(b, call));
+        expanded = Cow::Owned(once);
     }
-    expanded
-}
-
-fn once(graph: &Graph) -> Graph {
-    rewrite(graph, |b, node, call| node.op.is_composite().then(|| node.op.expand(b, call)))
+    expanded.into_owned()
 }
 
 #[cfg(test)]

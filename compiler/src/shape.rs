@@ -188,6 +188,17 @@ impl Extent {
         found
     }
 
+    /// The product with a number.
+    fn times(self, factor: i64) -> Extent {
+        if factor == 1 {
+            return self;
+        }
+        let mut terms = self.as_terms().into_owned();
+        terms.values_mut().for_each(|coefficient| *coefficient = coefficient.saturating_mul(factor));
+        terms.retain(|_, coefficient| *coefficient != 0);
+        Extent::of_terms(terms)
+    }
+
     /// The quotient when every term of `self` is divisible by a divisor of one term.
     fn exact_quotient(&self, divisor: &Extent) -> Option<Extent> {
         let (terms, divisors) = (self.as_terms(), divisor.as_terms());
@@ -293,6 +304,9 @@ impl Add for Extent {
 impl Neg for Extent {
     type Output = Extent;
     fn neg(self) -> Extent {
+        if let Polynomial::Known(number) = self.0 {
+            return Extent::from(number.saturating_neg());
+        }
         let negated = |(monomial, coefficient): (Monomial, i64)| (monomial, coefficient.saturating_neg());
         Extent::of_terms(self.as_terms().into_owned().into_iter().map(negated).collect())
     }
@@ -301,7 +315,8 @@ impl Neg for Extent {
 impl Sub for Extent {
     type Output = Extent;
     fn sub(self, other: Extent) -> Extent {
-        self + -other
+        // Most extents that are compared are equal.
+        if self == other { Extent::from(0) } else { self + -other }
     }
 }
 
@@ -310,6 +325,9 @@ impl Mul for Extent {
     fn mul(self, other: Extent) -> Extent {
         if let (Polynomial::Known(a), Polynomial::Known(b)) = (&self.0, &other.0) {
             return Extent::from(a.saturating_mul(*b));
+        }
+        if let (Polynomial::Known(factor), open) | (open, Polynomial::Known(factor)) = (&self.0, &other.0) {
+            return Extent(open.clone()).times(*factor);
         }
         let (left, right) = (self.as_terms(), other.as_terms());
         let pairs = left.iter().flat_map(|left| right.iter().map(move |right| (left, right)));

@@ -262,7 +262,7 @@ fn opened(sample: &Sample) -> (Sample, Bindings) {
             Attribute::Extent(extent) => Attribute::Extent(open(&Shape::new(vec![extent.clone()])).elements()),
             other => other.clone(),
         };
-        attributes = attributes.with(name, attribute);
+        attributes = attributes.with(name.to_string(), attribute);
     }
     (Sample { attributes, operands }, bindings)
 }

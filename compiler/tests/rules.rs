@@ -201,7 +201,7 @@ fn u(shape: &[usize]) -> Type {
     Type::new(DType::U32, Shape::from_known(shape))
 }
 
-fn with(name: &str, value: Attribute) -> Attributes {
+fn with(name: &'static str, value: Attribute) -> Attributes {
     Attributes::none().with(name, value)
 }
 

@@ -3,7 +3,7 @@
 use super::{Region, print};
 use crate::dtype::DType;
 use crate::shape::{Extent, Shape};
-use std::collections::BTreeMap;
+use std::borrow::Cow;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
@@ -31,9 +31,12 @@ pub enum Attribute {
 }
 
 /// The attributes of a node, sorted by name. Which names an op has, and of which kind, its file says; asking for one that
-/// the op does not have is a bug. Copies share them.
+/// the op does not have is a bug. Copies share them, and none take no memory of their own: so it is with most nodes.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub struct Attributes(Arc<BTreeMap<String, Attribute>>);
+pub struct Attributes(Option<Arc<Vec<Named>>>);
+
+/// An attribute with its name.
+type Named = (Cow<'static, str>, Attribute);
 
 /// Attributes as a key of a map. Numbers are told apart by their bits, so that 0 is not -0 and NaN is equal to itself.
 #[derive(Clone, Debug)]
@@ -41,8 +44,11 @@ pub struct AttributeKey(pub Attributes);
 
 impl PartialEq for AttributeKey {
     fn eq(&self, other: &AttributeKey) -> bool {
-        let (a, b) = (&self.0.0, &other.0.0);
-        let same = |(a, b): ((&String, &Attribute), (&String, &Attribute))| a.0 == b.0 && identical(a.1, b.1);
+        let (a, b) = match (&self.0.0, &other.0.0) {
+            (Some(a), Some(b)) => (a, b),
+            (a, b) => return a.is_none() && b.is_none(),
+        };
+        let same = |(a, b): (&Named, &Named)| a.0 == b.0 && identical(&a.1, &b.1);
         Arc::ptr_eq(a, b) || (a.len() == b.len() && a.iter().zip(b.iter()).all(same))
     }
 }
@@ -51,7 +57,7 @@ impl Eq for AttributeKey {}
 
 impl Hash for AttributeKey {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        for value in self.0.0.values() {
+        for (_, value) in self.0.as_slice() {
             match value {
                 Attribute::Int(value) => value.hash(state),
                 Attribute::Ints(values) => values.hash(state),
@@ -83,19 +89,28 @@ impl Attributes {
     }
 
     /// Adds one, replacing what had the name.
-    pub fn with(mut self, name: &str, value: Attribute) -> Attributes {
-        Arc::make_mut(&mut self.0).insert(name.to_string(), value);
+    pub fn with(mut self, name: impl Into<Cow<'static, str>>, value: Attribute) -> Attributes {
+        let name = name.into();
+        let all = Arc::make_mut(self.0.get_or_insert_default());
+        match all.binary_search_by(|(known, _)| known.cmp(&name)) {
+            Ok(at) => all[at].1 = value,
+            Err(at) => all.insert(at, (name, value)),
+        }
         self
+    }
+
+    fn as_slice(&self) -> &[Named] {
+        self.0.as_ref().map_or(&[], |all| all.as_slice())
     }
 
     /// The attributes in order of name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Attribute)> {
-        self.0.iter().map(|(name, value)| (name.as_str(), value))
+        self.as_slice().iter().map(|(name, value)| (&**name, value))
     }
 
     /// The attribute of that name, if there.
     pub fn get(&self, name: &str) -> Option<&Attribute> {
-        self.0.get(name)
+        self.as_slice().iter().find(|(known, _)| known == name).map(|(_, value)| value)
     }
 
     /// The whole number of that name.
@@ -187,9 +202,9 @@ impl Attributes {
     /// The attributes with every region replaced.
     pub fn with_regions<E>(&self, mut replace: impl FnMut(&Region) -> Result<Region, E>) -> Result<Attributes, E> {
         let mut replaced = self.clone();
-        for (name, value) in self.iter() {
+        for (name, value) in self.as_slice() {
             if let Attribute::Region(region) = value {
-                replaced = replaced.with(name, Attribute::Region(replace(region)?));
+                replaced = replaced.with(name.clone(), Attribute::Region(replace(region)?));
             }
         }
         Ok(replaced)

@@ -219,7 +219,7 @@ impl Scope<'_> {
                 Attribute::Shape(shape) => Attribute::Shape(self.shape(shape)?),
                 other => other.clone(),
             };
-            bound = bound.with(name, value);
+            bound = bound.with(name.to_string(), value);
         }
         Ok(bound)
     }

@@ -3,6 +3,7 @@
 use super::{Attributes, Relation};
 use crate::dtype::DType;
 use crate::shape::{Extent, Shape, Type};
+use std::fmt;
 use thiserror::Error;
 
 /// Why an op does not take its operands. The front end puts names and places around it.
@@ -65,19 +66,19 @@ impl<'a> Infer<'a> {
         }
         for (axis, (left, right)) in a.shape.extents().iter().zip(b.shape.extents()).enumerate() {
             if left != right {
-                self.same_extent(left, right, &format!("extents differ on axis {axis}"))?;
+                self.same_extent(left, right, format_args!("extents differ on axis {axis}"))?;
             }
         }
         Ok(a.shape.clone())
     }
 
     /// Demands equal extents: an error if they differ whatever the open extents are, a check if that depends.
-    pub fn same_extent(&mut self, a: &Extent, b: &Extent, headline: &str) -> Result<(), TypeError> {
+    pub fn same_extent(&mut self, a: &Extent, b: &Extent, headline: impl fmt::Display) -> Result<(), TypeError> {
         if a == b {
             return Ok(());
         }
         match (a.clone() - b.clone()).known() {
-            Some(_) => self.error(headline),
+            Some(_) => self.error(headline.to_string()),
             None => {
                 self.check(a, Relation::Equal, b, headline);
                 Ok(())
@@ -87,10 +88,10 @@ impl<'a> Infer<'a> {
 
     /// Demands that one extent is at most another: an error if it is longer whatever the open extents are, a check if that
     /// depends.
-    pub fn at_most(&mut self, a: &Extent, b: &Extent, headline: &str) -> Result<(), TypeError> {
+    pub fn at_most(&mut self, a: &Extent, b: &Extent, headline: impl fmt::Display) -> Result<(), TypeError> {
         let room = b.clone() - a.clone();
         if room.known().is_some_and(|room| room < 0) {
-            return self.error(headline);
+            return self.error(headline.to_string());
         }
         if !room.is_length() {
             self.check(a, Relation::AtMost, b, headline);
@@ -98,7 +99,7 @@ impl<'a> Infer<'a> {
         Ok(())
     }
 
-    fn check(&mut self, left: &Extent, relation: Relation, right: &Extent, headline: &str) {
+    fn check(&mut self, left: &Extent, relation: Relation, right: &Extent, headline: impl fmt::Display) {
         self.checks.push((left.clone(), relation, right.clone(), format!("{}: {headline}", self.op)));
     }
 

@@ -34,7 +34,7 @@ pub use verify::{VerifyError, verify};
 
 use crate::dtype::DType;
 use crate::shape::{Extent, Shape, Symbol, Type};
-use std::collections::HashSet;
+use rustc_hash::FxHashSet;
 
 /// A value of a graph, by number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -72,7 +72,7 @@ pub struct Graph {
     pub results: Vec<GraphResult>,
     values: Vec<Value>,
     nodes: Vec<Node>,
-    checked: HashSet<(Extent, Relation, Extent)>,
+    checked: FxHashSet<(Extent, Relation, Extent)>,
 }
 
 /// A model that a step names.
@@ -188,7 +188,7 @@ pub struct GraphResult {
 }
 
 /// What a result is for.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Role {
     /// A metric of that name.
     Metric(String),
@@ -277,7 +277,8 @@ impl Graph {
         for (left, relation, right, message) in infer.into_checks() {
             self.check(Check { left, relation, right, message, origin });
         }
-        Ok(self.push(op, attributes, operands.to_vec(), inferred, origin))
+        let node = self.push(op, attributes, operands.to_vec(), inferred, origin);
+        Ok(self.node(node).results.clone())
     }
 
     /// Adds a node whose types are inferred already.
@@ -286,17 +287,18 @@ impl Graph {
         op: &'static dyn Op,
         attributes: Attributes,
         operands: Vec<ValueId>,
-        types: Vec<Type>,
+        types: impl IntoIterator<Item = Type>,
         origin: Origin,
-    ) -> Vec<ValueId> {
+    ) -> NodeId {
         let node = NodeId(self.nodes.len());
-        let first = self.values.len();
-        let results: Vec<ValueId> = (first..first + types.len()).map(ValueId).collect();
-        for (position, ty) in types.into_iter().enumerate() {
-            self.values.push(Value { ty, definition: Definition::Node(node, position) });
+        let mut results = Vec::with_capacity(1);
+        for ty in types {
+            let definition = Definition::Node(node, results.len());
+            results.push(ValueId(self.values.len()));
+            self.values.push(Value { ty, definition });
         }
-        self.nodes.push(Node { op, attributes, operands, results: results.clone(), origin });
-        results
+        self.nodes.push(Node { op, attributes, operands, results, origin });
+        node
     }
 
     /// Adds a check, unless it is there.

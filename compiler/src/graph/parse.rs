@@ -292,7 +292,7 @@ fn attributes(line: &mut Line<'_>) -> Result<Attributes, ParseError> {
         if attributes.get(name).is_some() {
             return line.refused(format!("attribute {name} stands twice"));
         }
-        attributes = attributes.with(name, attribute(line)?);
+        attributes = attributes.with(name.to_string(), attribute(line)?);
         if line.eat("}") {
             return Ok(attributes);
         }

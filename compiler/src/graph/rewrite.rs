@@ -5,6 +5,7 @@
 
 use super::{Attributes, Builder, Call, Definition, Graph, GraphResult, Node, NodeId, Role, TypeError, ValueId};
 use crate::shape::Type;
+use rustc_hash::FxHashSet;
 
 /// A copy of a graph under construction.
 #[derive(Debug)]
@@ -12,6 +13,8 @@ pub struct Rewriter<'g> {
     source: &'g Graph,
     target: Graph,
     values: Vec<Option<ValueId>>,
+    /// Old values that have another type in the new graph.
+    retyped: FxHashSet<ValueId>,
 }
 
 /// One step of a walk over the definitions of a graph.
@@ -34,26 +37,26 @@ impl Graph {
     }
 }
 
-/// A copy in which `replace` may put other values in the place of a node's results. It gets the new graph, and the node
-/// with its operands there; what it leaves alone is copied. Results of the call it gets are none yet.
+/// A copy in which other values stand in the place of the results of the nodes that `concerns` names. `replace` gets the new
+/// graph, and such a node with its operands there; results of the call it gets are none yet.
 pub fn rewrite(
     graph: &Graph,
-    mut replace: impl FnMut(&mut Builder<'_>, &Node, &Call) -> Option<Vec<ValueId>>,
+    concerns: impl Fn(&Node) -> bool,
+    mut replace: impl FnMut(&mut Builder<'_>, &Node, &Call) -> Vec<ValueId>,
 ) -> Graph {
     let mut rewriter = Rewriter::new(graph);
     rewriter.copy_checks();
     for defined in graph.definitions() {
         match defined {
             Defined::Leaf(id, ty) => rewriter.leaf(id, ty.clone()),
-            Defined::Node(_, node) => {
+            Defined::Node(_, node) if concerns(node) => {
                 let call = rewriter.call(node);
                 let mut b = Builder::new(&mut rewriter.target, node.origin);
-                match replace(&mut b, node, &call) {
-                    Some(results) => rewriter.define(node, &results),
-                    None => {
-                        rewriter.copy(node, call);
-                    }
-                }
+                let results = replace(&mut b, node, &call);
+                rewriter.define(node, &results);
+            }
+            Defined::Node(_, node) => {
+                rewriter.copy(node);
             }
         }
     }
@@ -63,7 +66,12 @@ pub fn rewrite(
 impl<'g> Rewriter<'g> {
     /// A copy of which nothing is made yet, not even the checks.
     pub fn new(source: &'g Graph) -> Rewriter<'g> {
-        Rewriter { source, target: source.like(), values: vec![None; source.values().len()] }
+        Rewriter {
+            source,
+            target: source.like(),
+            values: vec![None; source.values().len()],
+            retyped: FxHashSet::default(),
+        }
     }
 
     /// Copies all checks, so that they stand in the order that they had.
@@ -79,7 +87,8 @@ impl<'g> Rewriter<'g> {
     /// Copies a leaf; it gets this type.
     pub fn leaf(&mut self, old: ValueId, ty: Type) {
         let leaf = self.source.as_leaf(old).expect("only leaves are copied as leaves").clone();
-        self.values[old.0] = Some(self.target.leaf(leaf, ty));
+        let new = self.target.leaf(leaf, ty);
+        self.stand_for(old, new);
     }
 
     /// Copies a node; it gets these attributes.
@@ -90,25 +99,45 @@ impl<'g> Rewriter<'g> {
         Ok(())
     }
 
-    /// Copies a node as it will stand in the new graph. The checks of the old graph are in the new one already.
+    /// Copies a node. The checks of the old graph are in the new one already.
     ///
     /// Types follow from operand types and attributes, so where the operands have the types that they had, nothing is
     /// inferred again: most nodes of a large graph are only copied, pass after pass.
-    pub fn copy(&mut self, node: &Node, call: Call) -> Vec<ValueId> {
-        let known = node.operands.iter().zip(&call.operand_types).all(|(old, ty)| self.source.ty(*old) == ty);
-        let results = match known {
-            true => self.target.push(node.op, call.attributes, call.operands, call.result_types, node.origin),
-            false => Builder::new(&mut self.target, node.origin).apply_all(node.op, call.attributes, &call.operands),
-        };
+    pub fn copy(&mut self, node: &Node) -> NodeId {
+        let (operands, source) = (self.operands(node), self.source);
+        if self.retyped.is_empty() || !node.operands.iter().any(|operand| self.retyped.contains(operand)) {
+            let types = node.results.iter().map(|&result| source.ty(result).clone());
+            let copy = self.target.push(node.op, node.attributes.clone(), operands, types, node.origin);
+            for (old, new) in node.results.iter().zip(&self.target.node(copy).results) {
+                self.values[old.0] = Some(*new);
+            }
+            return copy;
+        }
+        let copy = NodeId(self.target.nodes().len());
+        let mut b = Builder::new(&mut self.target, node.origin);
+        let results = b.apply_all(node.op, node.attributes.clone(), &operands);
         self.define(node, &results);
-        results
+        copy
+    }
+
+    /// Lets the results of a new node stand for those of an old one.
+    pub fn merge(&mut self, node: &Node, equal: NodeId) {
+        let results = self.target.node(equal).results.clone();
+        self.define(node, &results);
     }
 
     /// Lets these new values stand for the results of an old node.
     pub fn define(&mut self, node: &Node, results: &[ValueId]) {
         assert_eq!(node.results.len(), results.len(), "{} has as many results in its copy", node.op.name());
         for (old, &new) in node.results.iter().zip(results) {
-            self.values[old.0] = Some(new);
+            self.stand_for(*old, new);
+        }
+    }
+
+    fn stand_for(&mut self, old: ValueId, new: ValueId) {
+        self.values[old.0] = Some(new);
+        if self.source.ty(old) != self.target.ty(new) {
+            self.retyped.insert(old);
         }
     }
 
@@ -138,7 +167,11 @@ impl<'g> Rewriter<'g> {
     }
 
     fn operands(&self, node: &Node) -> Vec<ValueId> {
-        node.operands.iter().map(|&operand| self.value(operand)).collect()
+        let mut operands = node.operands.clone();
+        for operand in &mut operands {
+            *operand = self.value(*operand);
+        }
+        operands
     }
 
     fn value(&self, old: ValueId) -> ValueId {
@@ -161,9 +194,8 @@ mod tests {
         let e = ops::exp(&mut b, x);
         let y = ops::mul(&mut b, e, x);
         graph.result(Role::Output(0), y);
-        let doubled = rewrite(&graph, |b, node, call| {
-            (node.op.name() == "exp").then(|| vec![ops::add(b, call.operands[0], call.operands[0])])
-        });
+        let is_exp = |node: &Node| node.op.name() == "exp";
+        let doubled = rewrite(&graph, is_exp, |b, _, call| vec![ops::add(b, call.operands[0], call.operands[0])]);
         insta::assert_snapshot!(print(&doubled), @r#"
         tapeless graph 1
         step X

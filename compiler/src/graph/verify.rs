@@ -4,10 +4,11 @@
 //! texts that someone else may have changed.
 
 use super::rewrite::Defined;
-use super::{Definition, Graph, Infer, Leaf, Node, Relation, Role, TypeError, ValueId, seed_type};
+use super::{Definition, Graph, GraphResult, Infer, Leaf, Node, Relation, Role, TypeError, ValueId, seed_type};
 use crate::shape::{Extent, Symbol, Type};
 use crate::text::is_plain_name;
-use std::collections::{HashMap, HashSet};
+use rustc_hash::{FxHashMap, FxHashSet};
+use std::mem::{Discriminant, discriminant};
 use thiserror::Error;
 
 /// Which invariant a graph breaks.
@@ -178,12 +179,14 @@ fn verify_leaf(graph: &Graph, dims: &[Symbol], id: ValueId, ty: &Type) -> Result
 }
 
 /// The checks that a graph has.
-type Checks<'g> = HashSet<(&'g Extent, Relation, &'g Extent)>;
+type Checks<'g> = FxHashSet<(&'g Extent, Relation, &'g Extent)>;
 
 fn verify_node(graph: &Graph, dims: &[Symbol], checks: &Checks<'_>, node: &Node) -> Result<(), VerifyError> {
     let first = node.results[0];
     let wrong = |error| VerifyError::Region { value: first, error: Box::new(error) };
-    node.attributes.regions().try_for_each(|region| verify_region(region.graph(), dims).map_err(wrong))?;
+    for region in node.attributes.regions() {
+        verify_region(region.graph(), dims).map_err(wrong)?;
+    }
     if let Some(&value) = node.operands.iter().find(|&&operand| operand >= first) {
         return Err(VerifyError::Undefined { user: first.to_string(), value });
     }
@@ -198,7 +201,9 @@ fn verify_node(graph: &Graph, dims: &[Symbol], checks: &Checks<'_>, node: &Node)
         if *found != inferred {
             return Err(VerifyError::Type { value, found: found.clone(), inferred });
         }
-        found.shape.extents().iter().try_for_each(|extent| known_symbols(dims, extent, || value.to_string()))?;
+        for extent in found.shape.extents() {
+            known_symbols(dims, extent, || value.to_string())?;
+        }
     }
     for (left, relation, right, _) in infer.into_checks() {
         if !checks.contains(&(&left, relation, &right)) {
@@ -224,33 +229,42 @@ fn verify_region(region: &Graph, dims: &[Symbol]) -> Result<(), VerifyError> {
 }
 
 fn verify_leaves_differ(graph: &Graph) -> Result<(), VerifyError> {
-    let mut seen = HashMap::new();
+    let mut seen = FxHashMap::default();
     for (id, leaf, _) in graph.leaves() {
-        let identity = match leaf {
-            Leaf::Slot { store, name, .. } => format!("slot {store} {name:?}"),
-            other => other.to_string(),
-        };
-        if let Some(other) = seen.insert(identity.clone(), id) {
+        if let Some(other) = seen.insert(identity(leaf), id) {
+            let identity = match leaf {
+                Leaf::Slot { store, name, .. } => format!("slot {store} {name:?}"),
+                other => other.to_string(),
+            };
             return Err(VerifyError::Leaf(other, id, identity));
         }
     }
     Ok(())
 }
 
+/// What makes a leaf the same thing as another: its kind, its store and its name there.
+fn identity(leaf: &Leaf) -> (Discriminant<Leaf>, Option<usize>, &str) {
+    let name = match leaf {
+        Leaf::User { name } | Leaf::Slot { name, .. } => name,
+        Leaf::Parameter { key, .. } | Leaf::State { key, .. } => key,
+        Leaf::Seed { .. } => "",
+    };
+    (discriminant(leaf), leaf.store(), name)
+}
+
 fn verify_results(graph: &Graph) -> Result<(), VerifyError> {
-    let mut roles = HashSet::new();
-    for result in &graph.results {
-        let role = result.role.to_string();
-        if result.value.0 >= graph.values.len() {
-            return Err(VerifyError::Undefined { user: role, value: result.value });
+    let mut roles = FxHashSet::default();
+    for GraphResult { role, value } in &graph.results {
+        if value.0 >= graph.values.len() {
+            return Err(VerifyError::Undefined { user: role.to_string(), value: *value });
         }
-        match &result.role {
+        match role {
             Role::Metric(_) | Role::Output(_) | Role::Loss(_) => {}
-            Role::Gradient { store, .. } => known_store(graph, *store, || role.clone())?,
-            Role::Next(leaf) => verify_pair(graph, *leaf, result.value)?,
+            Role::Gradient { store, .. } => known_store(graph, *store, || role.to_string())?,
+            Role::Next(leaf) => verify_pair(graph, *leaf, *value)?,
         }
-        if !roles.insert(role.clone()) {
-            return Err(VerifyError::Role(role));
+        if !roles.insert(role) {
+            return Err(VerifyError::Role(role.to_string()));
         }
     }
     Ok(())
@@ -269,7 +283,7 @@ fn verify_pair(graph: &Graph, leaf: ValueId, next: ValueId) -> Result<(), Verify
 }
 
 fn known_symbols(dims: &[Symbol], extent: &Extent, place: impl Fn() -> String) -> Result<(), VerifyError> {
-    if extent.known().is_some() {
+    if extent.known().is_some() || extent.as_symbol().is_some_and(|symbol| dims.contains(symbol)) {
         return Ok(());
     }
     match extent.symbols().into_iter().find(|symbol| !dims.contains(symbol)) {
@@ -285,7 +299,7 @@ fn known_store(graph: &Graph, store: usize, user: impl Fn() -> String) -> Result
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Builder, GraphResult, Origin, StoreDecl};
+    use super::super::{Builder, Origin, StoreDecl};
     use super::*;
     use crate::dtype::DType;
     use crate::ops;

@@ -39,7 +39,7 @@ impl Activation {
 
     fn attributes(&self, numbers: &[f64]) -> Attributes {
         let numbers = self.parameters.iter().zip(numbers);
-        numbers.fold(Attributes::none(), |attributes, (name, number)| attributes.with(name, Attribute::Float(*number)))
+        numbers.fold(Attributes::none(), |attributes, (name, number)| attributes.with(*name, Attribute::Float(*number)))
     }
 
     fn numbers(&self, call: &Call) -> Vec<f64> {

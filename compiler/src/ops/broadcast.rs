@@ -57,7 +57,7 @@ impl Op for Broadcast {
         for (axis, (from, to)) in x.shape.extents().iter().zip(&shape.extents()[leading..]).enumerate() {
             // An open extent never broadcasts, not even when it turns out to be 1.
             if *from != Extent::from(1) {
-                infer.same_extent(from, to, &format!("extents differ on axis {}", axis + leading))?;
+                infer.same_extent(from, to, format_args!("extents differ on axis {}", axis + leading))?;
             }
         }
         Ok(vec![Type::new(x.dtype, shape.clone())])

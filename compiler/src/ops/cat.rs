@@ -46,7 +46,7 @@ impl Op for Cat {
             for (at, extent) in other.shape.extents().iter().enumerate() {
                 match at == axis {
                     true => extents[at] = extents[at].clone() + extent.clone(),
-                    false => infer.same_extent(&extents[at], extent, &format!("extents differ on axis {at}"))?,
+                    false => infer.same_extent(&extents[at], extent, format_args!("extents differ on axis {at}"))?,
                 }
             }
         }

@@ -22,75 +22,99 @@ fn attributes(equation: &str) -> Attributes {
     Attributes::none().with("equation", Attribute::Word(equation.to_string()))
 }
 
-/// A label per axis of both operands and of the result.
-struct Equation {
-    operands: [Vec<char>; 2],
-    result: Vec<char>,
+/// A label per axis of both operands and of the result: ASCII letters, as they stand in the text.
+struct Equation<'t> {
+    operands: [&'t [u8]; 2],
+    result: &'t [u8],
 }
 
-impl Equation {
+impl<'t> Equation<'t> {
     /// Reads an equation; the error says what is wrong with it.
-    fn parse(text: &str) -> Result<Equation, String> {
-        let parts = text.split_once("->").and_then(|(operands, result)| Some((operands.split_once(',')?, result)));
-        let Some(((left, right), result)) = parts else {
+    fn parse(text: &'t str) -> Result<Equation<'t>, String> {
+        let Some(parts) = parts(text) else {
             return Err(format!("equation `{text}` is not of the form ik,kj->ij"));
         };
-        let labels = [left, right, result].map(|part| part.chars().collect::<Vec<char>>());
-        if let Some(sign) = labels.iter().flatten().find(|label| !label.is_ascii_alphabetic()) {
-            return Err(format!("equation `{text}`: `{sign}` is no label"));
-        }
-        for part in &labels {
-            if let Some((_, label)) = part.iter().enumerate().find(|(i, label)| part[..*i].contains(label)) {
-                return Err(format!("equation `{text}` names {label} twice in one place"));
+        for part in parts {
+            if let Some(at) = part.bytes().position(|label| !label.is_ascii_alphabetic()) {
+                let sign = part[at..].chars().next().expect("a byte stands there");
+                return Err(format!("equation `{text}`: `{sign}` is no label"));
             }
         }
-        let [left, right, result] = labels;
+        let [left, right, result] = parts.map(str::as_bytes);
+        let mut sets = [0; 3];
+        for (set, part) in sets.iter_mut().zip([left, right, result]) {
+            for &label in part {
+                if *set & bit(label) != 0 {
+                    return Err(format!("equation `{text}` names {} twice in one place", char::from(label)));
+                }
+                *set |= bit(label);
+            }
+        }
         let equation = Equation { operands: [left, right], result };
-        equation.check().map(|()| equation).map_err(|problem| format!("equation `{text}`: {problem}"))
+        equation.check(sets).map(|()| equation).map_err(|problem| format!("equation `{text}`: {problem}"))
     }
 
-    fn check(&self) -> Result<(), String> {
-        let [left, right] = &self.operands;
-        if let Some(label) = self.result.iter().find(|label| !left.contains(label) && !right.contains(label)) {
+    /// Looks for labels out of place, given the sets of labels.
+    fn check(&self, [left, right, result]: [u64; 3]) -> Result<(), String> {
+        let first =
+            |labels: &[u8], set: u64| labels.iter().copied().find(|&label| set & bit(label) != 0).map(char::from);
+        if let Some(label) = first(self.result, result & !(left | right)) {
             return Err(format!("{label} is in no operand"));
         }
-        let alone = |label: &&char| left.contains(label) != right.contains(label) && !self.result.contains(label);
-        match left.iter().chain(right).find(alone) {
+        let alone = (left ^ right) & !result;
+        match self.operands.into_iter().find_map(|labels| first(labels, alone)) {
             Some(label) => Err(format!("{label} is in one operand only")),
             None => Ok(()),
         }
     }
 
-    fn of(call: &Call) -> Equation {
+    fn of(call: &'t Call) -> Equation<'t> {
         Equation::parse(call.attributes.word("equation")).expect("the equation was read when the types were inferred")
     }
 
     /// The labels that are summed.
-    fn summed(&self) -> Vec<char> {
+    fn summed(&self) -> Vec<u8> {
         self.operands[0].iter().copied().filter(|label| !self.result.contains(label)).collect()
     }
 
     /// The labels of the result, then those that are summed.
-    fn labels(&self) -> Vec<char> {
+    fn labels(&self) -> Vec<u8> {
         self.result.iter().copied().chain(self.summed()).collect()
     }
 
     /// The extent of a label, from the operands' shapes.
-    fn extent(&self, label: char, shapes: [&Shape; 2]) -> Extent {
-        let found = |(labels, shape): (&Vec<char>, &Shape)| Some(shape.extents()[place(labels, label)?].clone());
+    fn extent(&self, label: u8, shapes: [&Shape; 2]) -> Extent {
+        let found = |(labels, shape): (&&[u8], &Shape)| Some(shape.extents()[place(labels, label)?].clone());
         self.operands.iter().zip(shapes).find_map(found).expect("every label is in an operand")
     }
 }
 
-fn place(labels: &[char], label: char) -> Option<usize> {
+/// The set that holds one label: no two letters agree in their last six bits.
+fn bit(label: u8) -> u64 {
+    1 << (label & 63)
+}
+
+/// The labels of both operands and of the result, unread.
+fn parts(text: &str) -> Option<[&str; 3]> {
+    let arrow = text.as_bytes().windows(2).position(|signs| signs == b"->")?;
+    let (operands, result) = (&text[..arrow], &text[arrow + 2..]);
+    let comma = operands.bytes().position(|sign| sign == b',')?;
+    Some([&operands[..comma], &operands[comma + 1..], result])
+}
+
+fn place(labels: &[u8], label: u8) -> Option<usize> {
     labels.iter().position(|&l| l == label)
+}
+
+/// Labels as text.
+fn word(labels: &[u8]) -> &str {
+    str::from_utf8(labels).expect("labels are ASCII letters")
 }
 
 /// The contraction of the cotangent of the result with the other operand that gives the cotangent of `operand`.
 fn operand_cotangent(b: &mut Builder<'_>, call: &Call, g: ValueId, operand: usize) -> ValueId {
     let equation = Equation::of(call);
-    let (own, other, result) = (&equation.operands[operand], &equation.operands[1 - operand], &equation.result);
-    let word = |labels: &[char]| labels.iter().collect::<String>();
+    let (own, other, result) = (equation.operands[operand], equation.operands[1 - operand], equation.result);
     // The side that brings the first label of its own goes left, so that the rows of the product come from there.
     let first = own.iter().find(|label| !(other.contains(label) && result.contains(label)));
     match first.is_some_and(|label| other.contains(label)) {
@@ -126,11 +150,11 @@ impl Op for Contract {
         };
         for (labels, ty) in equation.operands.iter().zip([left, right]) {
             if labels.len() != ty.rank() {
-                return infer.error(format!("{ty} has not the axes {}", labels.iter().collect::<String>()));
+                return infer.error(format!("{ty} has not the axes {}", word(labels)));
             }
         }
         for (i, &label) in equation.operands[0].iter().enumerate() {
-            if let Some(j) = place(&equation.operands[1], label)
+            if let Some(j) = place(equation.operands[1], label)
                 && left.shape.extents()[i] != right.shape.extents()[j]
             {
                 let headline = format!("extents differ on axis {i} of {left} and axis {j} of {right}");
@@ -151,8 +175,8 @@ impl Op for Contract {
         let (equation, dtype) = (Equation::of(call), call.result_types[0].dtype);
         let (labels, shapes) = (equation.labels(), [&call.operand_types[0].shape, &call.operand_types[1].shape]);
         let known =
-            |&label: &char| equation.extent(label, shapes).known().expect("extents are known once bound") as usize;
-        let axis = |&label: &char| Index::axis(place(&labels, label).expect("every label is an axis"));
+            |&label: &u8| equation.extent(label, shapes).known().expect("extents are known once bound") as usize;
+        let axis = |&label: &u8| Index::axis(place(&labels, label).expect("every label is an axis"));
         let read =
             |operand: usize| Read { operand, dtype, index: equation.operands[operand].iter().map(axis).collect() };
         let mut body = Body::default();
@@ -173,12 +197,12 @@ impl Op for Contract {
         let (equation, dtype) = (Equation::of(call), call.result_types[0].dtype);
         let (labels, shape) = (equation.labels(), call.shape());
         let summed = equation.summed();
-        let along = |label: &char| operands[0].shape[place(&equation.operands[0], *label).expect("the left has it")];
+        let along = |label: &u8| operands[0].shape[place(equation.operands[0], *label).expect("the left has it")];
         let extents: Vec<usize> = shape.iter().copied().chain(summed.iter().map(along)).collect();
         let mut result = Array::filled(dtype, &shape, 0.0);
         for_each_point(&extents, |point| {
             let [left, right] = [0, 1].map(|operand| {
-                let index = |&label: &char| point[place(&labels, label).expect("every label is an axis")];
+                let index = |&label: &u8| point[place(&labels, label).expect("every label is an axis")];
                 operands[operand].at(&equation.operands[operand].iter().map(index).collect::<Vec<_>>())
             });
             let product = wrapping(dtype, left, right, |a, b| a * b, i64::wrapping_mul);

@@ -42,7 +42,11 @@ impl Op for Diagonal {
             return infer.error(format!("takes two axes, not {}", axes.len()));
         };
         let extents = x.shape.extents();
-        infer.same_extent(&extents[*first], &extents[*second], &format!("axes {first} and {second} of {x} differ"))?;
+        infer.same_extent(
+            &extents[*first],
+            &extents[*second],
+            format_args!("axes {first} and {second} of {x} differ"),
+        )?;
         let mut result = reduction::without(&x.shape, &axes).extents().to_vec();
         result.push(extents[*first].clone());
         Ok(vec![Type::new(x.dtype, Shape::new(result))])

@@ -38,7 +38,7 @@ impl ElementLoss {
     fn sample(&self, attributes: &Attributes, reduction: &str, count: usize, shape: &[usize], target: DType) -> Sample {
         let mut sample = attributes.clone();
         for (name, attribute) in Reduction::attribute(reduction).iter() {
-            sample = sample.with(name, attribute.clone());
+            sample = sample.with(name.to_string(), attribute.clone());
         }
         let operand = |(position, fill): (usize, &Fill)| {
             let dtype = if position == 1 { target } else { DType::F32 };

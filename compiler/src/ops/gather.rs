@@ -44,7 +44,7 @@ impl Op for Gather {
         }
         for (other, (left, right)) in x.shape.extents().iter().zip(index.shape.extents()).enumerate() {
             if other != axis {
-                infer.same_extent(left, right, &format!("extents differ on axis {other}"))?;
+                infer.same_extent(left, right, format_args!("extents differ on axis {other}"))?;
             }
         }
         Ok(vec![Type::new(x.dtype, index.shape.clone())])

@@ -42,7 +42,7 @@ impl Op for Iota {
         if dtype == DType::Bool {
             return infer.error("makes numbers, not bool");
         }
-        infer.at_most(&Extent::from(0), &extent, &format!("{extent} numbers are less than none"))?;
+        infer.at_most(&Extent::from(0), &extent, format_args!("{extent} numbers are less than none"))?;
         Ok(vec![Type::new(dtype, Shape::new(vec![extent]))])
     }
 

@@ -13,7 +13,7 @@ pub struct Nll;
 pub fn nll(b: &mut Builder<'_>, operands: &[ValueId], attributes: &Attributes) -> ValueId {
     let attribute = |name: &str| attributes.get(name).expect("losses of class numbers have these").clone();
     let attributes = ["ignore_index", "reduction"].iter();
-    let attributes = attributes.fold(Attributes::none(), |all, name| all.with(name, attribute(name)));
+    let attributes = attributes.fold(Attributes::none(), |all, name| all.with(*name, attribute(name)));
     b.apply(&Nll, attributes, operands)
 }
 

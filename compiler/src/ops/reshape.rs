@@ -47,7 +47,7 @@ impl Op for Reshape {
         let [x] = infer.operands()?;
         let shape = infer.attributes.shape("shape");
         let (from, to) = (x.shape.elements(), shape.elements());
-        infer.same_extent(&from, &to, &format!("{x} has {from} elements, <{shape}> has {to}"))?;
+        infer.same_extent(&from, &to, format_args!("{x} has {from} elements, <{shape}> has {to}"))?;
         Ok(vec![Type::new(x.dtype, shape.clone())])
     }
 

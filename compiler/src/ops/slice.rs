@@ -58,8 +58,8 @@ impl Op for Slice {
             return infer.error(format!("steps by {step}, which is less than 1"));
         }
         let mut extents = x.shape.extents().to_vec();
-        infer.at_most(&Extent::from(0), &start, &format!("{start}..{end} starts before axis {axis}"))?;
-        infer.at_most(&start, &end, &format!("{start}..{end} ends before it starts"))?;
+        infer.at_most(&Extent::from(0), &start, format_args!("{start}..{end} starts before axis {axis}"))?;
+        infer.at_most(&start, &end, format_args!("{start}..{end} ends before it starts"))?;
         let headline = format!("{start}..{end} ends behind axis {axis} of extent {}", extents[axis]);
         infer.at_most(&end, &extents[axis], &headline)?;
         let rounded = end - start + Extent::from(step - 1);

@@ -112,7 +112,7 @@ impl Op for Topk {
             return infer.error("takes numbers, not bool");
         }
         let (k, extent) = (Extent::from(infer.attributes.int("k")), x.shape.extents()[axis].clone());
-        infer.at_most(&k, &extent, &format!("takes {k} of the {extent} elements on axis {axis}"))?;
+        infer.at_most(&k, &extent, format_args!("takes {k} of the {extent} elements on axis {axis}"))?;
         if extent.known() == Some(0) {
             return infer.error(format!("axis {axis} of {x} is empty"));
         }

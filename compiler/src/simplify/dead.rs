@@ -14,7 +14,7 @@ pub fn without_dead(graph: Graph) -> Graph {
         match defined {
             Defined::Leaf(id, ty) => rewriter.leaf(id, ty.clone()),
             Defined::Node(_, node) => {
-                rewriter.copy(node, rewriter.call(node));
+                rewriter.copy(node);
             }
         }
     }

@@ -145,11 +145,11 @@ fn equation(contract: &Attributes) -> Option<[&str; 3]> {
 }
 
 fn contract_of_permuted(b: &mut Builder<'_>, _op: &'static dyn Op, call: &Call) -> Option<ValueId> {
-    let [left, right, result] = equation(&call.attributes)?;
-    let operands = [(call.operands[0], left), (call.operands[1], right)];
-    if !operands.iter().any(|&(operand, _)| made_by(b.graph(), operand, "permute").is_some()) {
+    if !call.operands.iter().any(|&operand| made_by(b.graph(), operand, "permute").is_some()) {
         return None;
     }
+    let [left, right, result] = equation(&call.attributes)?;
+    let operands = [(call.operands[0], left), (call.operands[1], right)];
     let [(x, left), (y, right)] = operands.map(|(operand, labels)| relabelled(b.graph(), operand, labels));
     Some(ops::contract(b, x, y, &format!("{left},{right}->{result}")))
 }

@@ -75,7 +75,7 @@ fn retyped(op: &'static dyn Op, sample: &Sample, number: usize) -> Vec<(&'static
                 Attribute::Type(dtype) => Attribute::Type(change(*dtype)),
                 other => other.clone(),
             };
-            attributes = attributes.with(name, attribute);
+            attributes = attributes.with(name.to_string(), attribute);
         }
         let operand = |operand: &SampleOperand| match change(operand.ty.dtype) {
             same if same == operand.ty.dtype => operand.clone(),

@@ -8,6 +8,7 @@ use super::scope::{BindingKind, Frame};
 use super::value::Value;
 use crate::syntax::ast::{Argument, Block, ConstParameter, Expr, ExprKind, Statement};
 use proc_macro2::Span;
+use std::fmt;
 use std::rc::Rc;
 
 /// Blocks inside blocks: more than this is a block that holds itself.
@@ -73,7 +74,7 @@ impl Elaborator<'_> {
         let callee = Callee {
             name: &item.name.name,
             parameters: item.consts.iter().map(|c| (c.name.name.as_str(), c.default.is_some())).collect(),
-            signature: signature(item),
+            signature: &Signature(item),
         };
         let matched = self.matched(&callee, None, arguments, span)?;
         let mut given = Vec::new();
@@ -127,7 +128,7 @@ impl Elaborator<'_> {
             (known @ ("f32" | "f64" | "bool" | "usize" | "u32" | "i32" | "i64" | "shape" | "word"), other) => {
                 let headline =
                     format!("{}: `{}` is {known}, not {}", block.name.name, parameter.name.name, other.kind());
-                self.report(Problem::new(span, headline).detail(signature(block)))
+                self.report(Problem::new(span, headline).detail(Signature(block).to_string()))
             }
             (_, value) => value,
         }
@@ -277,12 +278,16 @@ impl Elaborator<'_> {
 }
 
 /// `Linear(out_features, bias = true)`
-pub fn signature(block: &Block) -> String {
-    let word = |parameter: &ConstParameter| match &parameter.default {
-        Some(default) => format!("{} = {default}", parameter.name.name),
-        None => parameter.name.name.clone(),
-    };
-    format!("{}({})", block.name.name, block.consts.iter().map(word).collect::<Vec<_>>().join(", "))
+pub struct Signature<'a>(pub &'a Block);
+
+impl fmt::Display for Signature<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let word = |parameter: &ConstParameter| match &parameter.default {
+            Some(default) => format!("{} = {default}", parameter.name.name),
+            None => parameter.name.name.clone(),
+        };
+        write!(f, "{}({})", self.0.name.name, self.0.consts.iter().map(word).collect::<Vec<_>>().join(", "))
+    }
 }
 
 /// `1 value`, `2 values`

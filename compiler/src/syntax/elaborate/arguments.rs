@@ -6,6 +6,7 @@ use super::value::Value;
 use crate::nearest::nearest;
 use crate::syntax::ast::{Argument, Expr};
 use proc_macro2::Span;
+use std::fmt::Display;
 
 /// An argument: an expression that is still to be evaluated, or the receiver of a method, which is.
 #[derive(Clone, Debug)]
@@ -42,7 +43,7 @@ pub struct Callee<'s> {
     /// The names of all parameters, and whether each has a default.
     pub parameters: Vec<(&'s str, bool)>,
     /// `Linear(out_features, bias = true)`
-    pub signature: String,
+    pub signature: &'s dyn Display,
 }
 
 impl Elaborator<'_> {
@@ -78,7 +79,7 @@ impl Elaborator<'_> {
                 Some(at) if matched[at].is_none() => matched[at] = Some(Given::expr(&argument.value)),
                 Some(at) => {
                     let headline = format!("{} is given `{}` twice", callee.name, callee.parameters[at].0);
-                    self.report(Problem::new(argument.value.start, headline).detail(callee.signature.clone()));
+                    self.report(Problem::new(argument.value.start, headline).detail(callee.signature.to_string()));
                     right = false;
                 }
                 None => right = false,
@@ -89,7 +90,7 @@ impl Elaborator<'_> {
         match missing {
             Some(((name, _), _)) if right => {
                 let headline = format!("{} needs `{name}`", callee.name);
-                self.report(Problem::new(span, headline).detail(callee.signature.clone()));
+                self.report(Problem::new(span, headline).detail(callee.signature.to_string()));
                 None
             }
             _ => right.then_some(matched),
@@ -103,7 +104,7 @@ impl Elaborator<'_> {
         if found.is_none() {
             let names = nearest(name, callee.parameters.iter().map(|(name, _)| *name));
             let problem = Problem::new(span, format!("{} has no argument `{name}`", callee.name));
-            self.report(problem.nearest("; ", &names[..names.len().min(1)]).detail(callee.signature.clone()));
+            self.report(problem.nearest("; ", &names[..names.len().min(1)]).detail(callee.signature.to_string()));
         }
         found
     }
@@ -115,7 +116,7 @@ impl Elaborator<'_> {
             1 => format!("{} takes one argument", callee.name),
             _ => format!("{} takes {count} arguments at most", callee.name),
         };
-        self.report(Problem::new(span, headline).detail(callee.signature.clone()));
+        self.report(Problem::new(span, headline).detail(callee.signature.to_string()));
         false
     }
 }

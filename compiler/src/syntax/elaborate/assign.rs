@@ -18,8 +18,8 @@ impl Elaborator<'_> {
             None => new,
             Some(op) => {
                 let old = self.evaluate(target);
-                let whole = format!("{target} {}= {value}", op.symbol());
-                self.binary(op, Operands { left: (target, old), right: (value, new), whole, span: expr.span })
+                let operands = Operands { left: (target, old), right: (value, new), whole: expr, span: expr.span };
+                self.binary(op, operands)
             }
         };
         self.assign_to(target, value, new, expr.span)
@@ -57,11 +57,14 @@ impl Elaborator<'_> {
     }
 
     fn assign_name(&mut self, target: &Expr, name: &str, written: &Expr, new: Value, span: Span) -> Value {
-        let Some(binding) = self.frame().find(name).cloned() else { return self.evaluate(target) };
+        let Some(binding) = self.frame_mut().find_mut(name) else { return self.evaluate(target) };
         match binding.kind {
-            BindingKind::Mutable => self.frame_mut().find_mut(name).expect("it was found above").value = new,
+            BindingKind::Mutable => binding.value = new,
             BindingKind::State => self.assign_state(name, written, new, span),
-            BindingKind::Parameter | BindingKind::Fixed => return self.not_assigned(target, name, &binding),
+            BindingKind::Parameter | BindingKind::Fixed => {
+                let binding = binding.clone();
+                return self.not_assigned(target, name, &binding);
+            }
         }
         Value::Unit
     }

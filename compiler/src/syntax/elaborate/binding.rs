@@ -73,7 +73,7 @@ impl Elaborator<'_> {
         self.note_made(&value);
         self.frame_mut().bind(&name.name, value, kind, name.span);
         if grows {
-            self.frame_mut().grow(&name.name, ListPlace { place, key, claimed, training });
+            self.frame_mut().grow(&name.name, Box::new(ListPlace { place, key, claimed, training }));
         }
     }
 
@@ -120,7 +120,7 @@ impl Elaborator<'_> {
     fn place_in_list(
         &mut self,
         list: &str,
-        grown: Option<ListPlace>,
+        grown: Option<Box<ListPlace>>,
         length: usize,
         pushed: Value,
         written: &Expr,

@@ -74,8 +74,7 @@ impl Elaborator<'_> {
             _ => {}
         }
         let second = self.evaluate(right);
-        let whole = expr.to_string();
-        self.binary(op, Operands { left: (left, first), right: (right, second), whole, span: expr.span })
+        self.binary(op, Operands { left: (left, first), right: (right, second), whole: expr, span: expr.span })
     }
 
     fn name(&self, expr: &Expr, name: &str) -> Value {
@@ -85,7 +84,7 @@ impl Elaborator<'_> {
         if let Some(dtype) = DType::from_name(name) {
             return Value::Type(dtype);
         }
-        match functions::find(name) {
+        match self.items.functions.find(name) {
             Some(function) => Value::Function(function),
             None if functions::planned(name) => self.unsupported(expr.span, &format!("`{name}`")),
             None => self.unknown_name(expr, name),
@@ -200,7 +199,7 @@ impl Elaborator<'_> {
         if numbers::is_function(name, arguments.len()) && arguments.iter().all(|argument| argument.name.is_none()) {
             return self.number_or_call(expr, function, name, arguments);
         }
-        match functions::find(name) {
+        match self.items.functions.find(name) {
             _ if self.frame().is_step && name == "minimize" => self.minimize(arguments, function.span),
             _ if self.frame().is_step && name == "metric" => self.metric(arguments),
             Some(found) => self.call_function(found, None, arguments, expr, expr.span),
@@ -219,7 +218,7 @@ impl Elaborator<'_> {
             return found;
         }
         let given = Given { expr: &arguments[0].value, value: Some(first) };
-        match functions::find(name) {
+        match self.items.functions.find(name) {
             Some(found) => self.call_function(found, Some(given), &arguments[1..], expr, expr.span),
             None if functions::planned(name) => self.unsupported(function.span, &format!("`{name}`")),
             None => self.unknown_function(function.span, name),
@@ -273,7 +272,7 @@ impl Elaborator<'_> {
             }
             Some(Value::Function(function)) => self.call_function(function, Some(given), arguments, expr, name.span),
             Some(Value::Poison) => self.evaluate_all(arguments),
-            _ => match functions::find(&name.name) {
+            _ => match self.items.functions.find(&name.name) {
                 Some(function) => self.call_function(function, Some(given), arguments, expr, name.span),
                 None if functions::planned(&name.name) => self.unsupported(name.span, &format!("`{}`", name.name)),
                 None => {

@@ -9,6 +9,7 @@ use crate::description::Initial;
 use crate::nearest::nearest;
 use crate::shape::Type;
 use crate::syntax::ast::{Expr, ExprKind};
+use std::fmt;
 
 /// An initialiser: its name, the names of its arguments with their defaults, and what it means for a shape.
 struct Initialiser {
@@ -114,7 +115,7 @@ impl Elaborator<'_> {
         let callee = Callee {
             name: found.name,
             parameters: found.arguments.iter().map(|(name, default)| (*name, default.is_some())).collect(),
-            signature: signature(found),
+            signature: found,
         };
         let matched = self.matched(&callee, None, arguments, expr.start)?;
         let mut numbers = Vec::new();
@@ -150,12 +151,15 @@ impl Elaborator<'_> {
     }
 }
 
-fn signature(initialiser: &Initialiser) -> String {
-    let word = |(name, default): &(&str, Option<f64>)| match default {
-        Some(default) => format!("{name} = {default:?}"),
-        None => name.to_string(),
-    };
-    format!("{}({})", initialiser.name, initialiser.arguments.iter().map(word).collect::<Vec<_>>().join(", "))
+impl fmt::Display for Initialiser {
+    /// Prints the signature, like `normal(std = 1.0)`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let word = |(name, default): &(&str, Option<f64>)| match default {
+            Some(default) => format!("{name} = {default:?}"),
+            None => name.to_string(),
+        };
+        write!(f, "{}({})", self.name, self.arguments.iter().map(word).collect::<Vec<_>>().join(", "))
+    }
 }
 
 /// Axis 0 counts outputs, axis 1 inputs, and further axes are the receptive field. A vector counts as one input each.

@@ -2,13 +2,14 @@
 //!
 //! Each file is a scope of its own. A body is read with the names of the file that it is written in.
 
+use super::functions::Functions;
 use super::instance::BlockItem;
 use super::{prelude, report};
 use crate::syntax::ast::{self, File, Item};
 use crate::syntax::diagnostic::Diagnostics;
 use proc_macro2::Span;
+use rustc_hash::{FxHashMap, FxHashSet};
 use std::cell::RefCell;
-use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 /// A file that names are looked up in, by number.
@@ -23,11 +24,12 @@ impl Scope {
 }
 
 /// The blocks and models of all files by name.
-#[derive(Default)]
 pub struct Items {
+    /// The built-in functions.
+    pub functions: Functions,
     scopes: Vec<Names>,
     /// Prelude blocks that were asked for, parsed.
-    prelude: RefCell<HashMap<String, Rc<BlockItem>>>,
+    prelude: RefCell<FxHashMap<String, Rc<BlockItem>>>,
     /// Whether the file that is compiled was read without a mistake.
     pub whole: bool,
 }
@@ -35,21 +37,26 @@ pub struct Items {
 /// The names of one file.
 #[derive(Default)]
 struct Names {
-    blocks: HashMap<String, Rc<BlockItem>>,
+    blocks: FxHashMap<String, Rc<BlockItem>>,
     /// Other names of models.
-    aliases: HashMap<String, Rc<ast::Alias>>,
+    aliases: FxHashMap<String, Rc<ast::Alias>>,
     /// What comes from other files, under its own name there.
-    imports: HashMap<String, Scope>,
+    imports: FxHashMap<String, Scope>,
     /// What should come from other files, but is not there; that is reported where it is imported.
-    missing: HashSet<String>,
+    missing: FxHashSet<String>,
 }
 
 impl Items {
     /// The names of a file and of all files that it imports from. Names that stand twice are reported, in that file alone:
     /// the others are compiled by themselves.
     pub fn collect(file: &File, diagnostics: &Diagnostics) -> Items {
-        let mut items = Items { whole: diagnostics.count() == 0, ..Items::default() };
-        items.add(file, diagnostics, &mut HashMap::new());
+        let mut items = Items {
+            functions: Functions::new(),
+            scopes: Vec::new(),
+            prelude: RefCell::default(),
+            whole: diagnostics.count() == 0,
+        };
+        items.add(file, diagnostics, &mut FxHashMap::default());
         items
     }
 
@@ -94,11 +101,11 @@ impl Items {
         Some(block)
     }
 
-    fn add(&mut self, file: &File, diagnostics: &Diagnostics, known: &mut HashMap<String, Scope>) -> Scope {
+    fn add(&mut self, file: &File, diagnostics: &Diagnostics, known: &mut FxHashMap<String, Scope>) -> Scope {
         let scope = Scope(self.scopes.len());
         self.scopes.push(Names::default());
         let mut names = Names::default();
-        let mut seen: HashMap<String, Span> = HashMap::new();
+        let mut seen: FxHashMap<String, Span> = FxHashMap::default();
         for item in &file.items {
             for name in names.add(item, scope) {
                 if let Some(first) = seen.insert(name.name.clone(), name.span) {

@@ -37,8 +37,8 @@ pub struct Operands<'e> {
     pub left: (&'e Expr, Value),
     /// The right one.
     pub right: (&'e Expr, Value),
-    /// The whole expression as text.
-    pub whole: String,
+    /// The whole expression, for messages.
+    pub whole: &'e Expr,
     /// The operator.
     pub span: Span,
 }
@@ -176,9 +176,9 @@ impl Elaborator<'_> {
         let Some(b) = self.operand(right.0, &right.1, dtype) else { return Value::Poison };
         let pair = [(left.0, a), (right.0, b)];
         if self.graph.dtype(a) != self.graph.dtype(b) {
-            return self.types_differ(name, &whole, &pair, span);
+            return self.types_differ(name, whole, &pair, span);
         }
-        let Some(shape) = self.broadcast_shape(name, &whole, &pair, span) else { return Value::Poison };
+        let Some(shape) = self.broadcast_shape(name, whole, &pair, span) else { return Value::Poison };
         let a = self.broadcast_to(a, &shape, span);
         let b = self.broadcast_to(b, &shape, span);
         self.insert_named(name, Attributes::none(), &[(left.0, a), (right.0, b)], span)
@@ -222,7 +222,7 @@ impl Elaborator<'_> {
     }
 
     /// Reports operands of different element types.
-    pub(super) fn types_differ(&self, name: &str, whole: &str, pair: &[(&Expr, ValueId); 2], span: Span) -> Value {
+    pub(super) fn types_differ(&self, name: &str, whole: &Expr, pair: &[(&Expr, ValueId); 2], span: Span) -> Value {
         let problem = Problem::new(span, format!("{name}: element types differ"));
         let float = usize::from(self.graph.dtype(pair[1].1).is_float());
         let cast = format!("convert one: {}.cast({})", pair[1 - float].0, self.graph.dtype(pair[float].1));
@@ -238,7 +238,7 @@ impl Elaborator<'_> {
     pub(super) fn broadcast_shape(
         &mut self,
         name: &str,
-        whole: &str,
+        whole: &Expr,
         pair: &[(&Expr, ValueId); 2],
         span: Span,
     ) -> Option<Shape> {
@@ -257,7 +257,7 @@ impl Elaborator<'_> {
                         Some(0) => {}
                         Some(_) => {
                             let problem = Problem::new(span, headline);
-                            self.report(self.about_operands(problem, whole, pair));
+                            self.report(self.about_operands(problem, Some(whole), pair));
                             return None;
                         }
                         None => {
@@ -312,7 +312,7 @@ impl Elaborator<'_> {
             Ok(results) => Value::Tuple(results.into_iter().map(Value::Tensor).collect()),
             Err(error) => {
                 let problem = Problem::new(span, format!("{written}: {}", error.headline));
-                self.report(self.about_operands(problem, "", operands))
+                self.report(self.about_operands(problem, None, operands))
             }
         }
     }

@@ -150,12 +150,17 @@ impl Elaborator<'_> {
         (!words.is_empty()).then(|| words.join(", "))
     }
 
-    /// A problem about operands: their types and where they were made.
-    pub(super) fn about_operands(&self, problem: Problem, whole: &str, operands: &[(&Expr, ValueId)]) -> Problem {
+    /// A problem about operands: their types and where they were made, perhaps behind the whole expression.
+    pub(super) fn about_operands(
+        &self,
+        problem: Problem,
+        whole: Option<&Expr>,
+        operands: &[(&Expr, ValueId)],
+    ) -> Problem {
         let exprs: Vec<&Expr> = operands.iter().map(|(expr, _)| *expr).collect();
         let problem = match whole {
-            "" => problem.detail(self.described(operands)),
-            whole => problem.detail(format!("{whole}: {}", self.described(operands))),
+            None => problem.detail(self.described(operands)),
+            Some(whole) => problem.detail(format!("{whole}: {}", self.described(operands))),
         };
         match self.made_at(&exprs) {
             Some(line) => problem.place(line),

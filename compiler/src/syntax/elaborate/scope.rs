@@ -1,10 +1,12 @@
 //! Names: lexical scopes inside the frame of a block, model or step.
+//!
+//! The names of a body are few and looked up often, so they stand in one list that is searched from its end.
 
 use super::instance::Place;
 use super::items::Scope;
 use super::value::Value;
 use proc_macro2::Span;
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 
 /// A name and what it stands for.
 #[derive(Clone, Debug)]
@@ -16,7 +18,7 @@ pub struct Binding {
     /// The token that binds it.
     pub span: Span,
     /// Where layers go that are pushed onto it.
-    pub list: Option<ListPlace>,
+    pub list: Option<Box<ListPlace>>,
 }
 
 /// Where the layers of a list that grows stand.
@@ -48,14 +50,16 @@ pub enum BindingKind {
 /// The running body of a block, model or step.
 #[derive(Debug)]
 pub struct Frame {
-    /// Inner scopes last.
-    scopes: Vec<HashMap<String, Binding>>,
+    /// What is bound, inner scopes last; no name stands twice in a scope.
+    names: Vec<(String, Binding)>,
+    /// Where each scope inside the outermost begins in `names`.
+    scopes: Vec<usize>,
     /// Where parameters made here stand; `None` in steps and in layers without a key.
     pub place: Option<Place>,
     /// How many layers and parameters this body has made.
     pub made: usize,
     /// Keys given to layers by this body, the loop variables they were given under, and where.
-    pub keys: HashMap<String, (String, Span)>,
+    pub keys: FxHashMap<String, (String, Span)>,
     /// The loops that run, with the value of their variables, as text.
     pub loops: Vec<String>,
     /// Whether dropout drops.
@@ -82,10 +86,11 @@ impl Frame {
     /// An empty frame.
     pub fn new(place: Option<Place>, training: bool) -> Frame {
         Frame {
-            scopes: vec![HashMap::new()],
+            names: Vec::new(),
+            scopes: Vec::new(),
             place,
             made: 0,
-            keys: HashMap::new(),
+            keys: FxHashMap::default(),
             loops: Vec::new(),
             training,
             scope: Scope::MAIN,
@@ -101,22 +106,28 @@ impl Frame {
 
     /// Opens an inner scope.
     pub fn open(&mut self) {
-        self.scopes.push(HashMap::new());
+        self.scopes.push(self.names.len());
     }
 
     /// Closes the innermost scope.
     pub fn close(&mut self) {
-        self.scopes.pop();
+        if let Some(start) = self.scopes.pop() {
+            self.names.truncate(start);
+        }
     }
 
     /// Binds a name in the innermost scope.
     pub fn bind(&mut self, name: &str, value: Value, kind: BindingKind, span: Span) {
-        let scope = self.scopes.last_mut().expect("a frame has at least one scope");
-        scope.insert(name.to_string(), Binding { value, kind, span, list: None });
+        let binding = Binding { value, kind, span, list: None };
+        let start = self.scopes.last().copied().unwrap_or(0);
+        match position(&self.names[start..], name) {
+            Some(at) => self.names[start + at].1 = binding,
+            None => self.names.push((name.to_string(), binding)),
+        }
     }
 
     /// Says where layers go that are pushed onto the list of that name.
-    pub fn grow(&mut self, name: &str, list: ListPlace) {
+    pub fn grow(&mut self, name: &str, list: Box<ListPlace>) {
         if let Some(binding) = self.find_mut(name) {
             binding.list = Some(list);
         }
@@ -124,26 +135,31 @@ impl Frame {
 
     /// What a name stands for.
     pub fn find(&self, name: &str) -> Option<&Binding> {
-        self.scopes.iter().rev().find_map(|scope| scope.get(name))
+        position(&self.names, name).map(|at| &self.names[at].1)
     }
 
     /// What a name stands for, to be changed.
     pub fn find_mut(&mut self, name: &str) -> Option<&mut Binding> {
-        self.scopes.iter_mut().rev().find_map(|scope| scope.get_mut(name))
+        position(&self.names, name).map(|at| &mut self.names[at].1)
     }
 
     /// What all names in scope stand for, outer scopes first.
     pub fn bindings(&self) -> impl Iterator<Item = &Binding> {
-        self.scopes.iter().flat_map(HashMap::values)
+        self.names.iter().map(|(_, binding)| binding)
     }
 
     /// What all names in scope stand for, to be changed.
     pub fn bindings_mut(&mut self) -> impl Iterator<Item = &mut Binding> {
-        self.scopes.iter_mut().flat_map(HashMap::values_mut)
+        self.names.iter_mut().map(|(_, binding)| binding)
     }
 
     /// All names in scope.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.scopes.iter().flat_map(|scope| scope.keys().map(String::as_str))
+        self.names.iter().map(|(name, _)| name.as_str())
     }
+}
+
+/// Where the innermost binding of a name stands.
+fn position(names: &[(String, Binding)], name: &str) -> Option<usize> {
+    names.iter().rposition(|(known, _)| known == name)
 }

@@ -1,6 +1,6 @@
 //! Steps: inputs become leaves, the body becomes the forward graph, and what it asks for becomes results.
 
-use super::apply::signature;
+use super::apply::Signature;
 use super::instance::{Layer, LayerKind, placed};
 use super::minimize::Minimize;
 use super::model::{ModelType, same_const};
@@ -151,7 +151,7 @@ impl Elaborator<'_> {
         let Some(ty) = self.types.iter().find(|ty| ty.is_of(block)) else {
             let problem =
                 Problem::new(layer.span, format!("`{name}` has consts without defaults, so no type has its name"));
-            return self.report(problem.place(format!("name one: pub model Named = {}", signature(&block.block))));
+            return self.report(problem.place(format!("name one: pub model Named = {}", Signature(&block.block))));
         };
         let (here, there) = (words(consts, &ty.consts), words(&ty.consts, consts));
         let headline = format!("no type has the consts {here}: the type `{}` has {there}", ty.name);
@@ -310,9 +310,10 @@ impl Elaborator<'_> {
             output::Metric { name, dtype, scalar }
         };
         let metrics = metrics.into_iter().map(metric).collect();
+        let output = step.output.as_ref().map(|output| output_type(output, value.as_ref(), &self.graph));
         let graph = match self.diagnostics.count() > before {
             true => Graph::new(&step.name.name),
-            false => self.graph.clone(),
+            false => std::mem::take(&mut self.graph),
         };
         let broken = graph.results.is_empty();
         let models = std::mem::take(&mut self.requests.models).into_iter().enumerate();
@@ -329,7 +330,7 @@ impl Elaborator<'_> {
             stores: models.map(store).collect(),
             inputs: step.inputs.iter().map(input).collect(),
             metrics,
-            output: step.output.as_ref().map(|output| output_type(output, value.as_ref(), &self.graph)),
+            output,
             graph,
         }
     }

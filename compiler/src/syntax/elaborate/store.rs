@@ -5,7 +5,8 @@ use crate::description::{Initial, ModelDescription, TensorDecl};
 use crate::graph::ValueId;
 use crate::shape::Type;
 use proc_macro2::Span;
-use std::collections::{BTreeMap, HashSet};
+use rustc_hash::FxHashSet;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 /// A parameter store while a graph is built.
@@ -24,7 +25,7 @@ pub struct Store {
     /// The layers that were made while the store was open.
     pub made: Vec<Rc<Layer>>,
     /// Positions of the `let`s of those that were applied.
-    pub applied: HashSet<Vec<usize>>,
+    pub applied: FxHashSet<Vec<usize>>,
 }
 
 /// One tensor of a store.

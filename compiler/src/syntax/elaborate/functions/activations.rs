@@ -95,7 +95,7 @@ fn clamp(e: &mut Elaborator<'_>, arguments: &Arguments<'_>) -> Option<Value> {
     let mut held = Value::Tensor(input.1);
     for (at, op) in [(1, "maximum"), (2, "minimum")] {
         if let Some(right) = e.value_argument(arguments, at) {
-            let (left, whole) = ((input.0, held), arguments.whole.clone());
+            let (left, whole) = ((input.0, held), arguments.whole);
             held = e.tensor_operator(op, Operands { left, right, whole, span: arguments.span });
         }
     }
@@ -124,7 +124,7 @@ fn prelu(e: &mut Elaborator<'_>, arguments: &Arguments<'_>) -> Option<Value> {
     let operands = Operands {
         left: (input.0, Value::Tensor(input.1)),
         right: (weight.0, Value::Tensor(reshaped)),
-        whole: arguments.whole.clone(),
+        whole: arguments.whole,
         span: arguments.span,
     };
     match e.tensor_operator("prelu", operands) {

@@ -44,7 +44,7 @@ fn pad(e: &mut Elaborator<'_>, a: &Arguments<'_>) -> Option<Value> {
             "pad: the list has two numbers per axis, from the last one backwards; {} do not fit {rank} axes",
             amounts.len()
         );
-        e.report(e.about_operands(Problem::new(e.argument_span(a, 1), headline), "", &[input]));
+        e.report(e.about_operands(Problem::new(e.argument_span(a, 1), headline), None, &[input]));
         return None;
     }
     let mut padded = input;
@@ -90,7 +90,7 @@ fn bordered(
         };
         if negative(amount.clone()) || beyond {
             let headline = format!("pad: {amount} elements by {mode} on axis {axis} of extent {extent}");
-            e.report(e.about_operands(Problem::new(e.argument_span(a, 1), headline), "", &[input]));
+            e.report(e.about_operands(Problem::new(e.argument_span(a, 1), headline), None, &[input]));
             return None;
         }
     }

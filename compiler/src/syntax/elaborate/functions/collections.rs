@@ -1,6 +1,6 @@
 //! Arguments that hold several values: lists of tensors, ranges, numbers per axis; and texts.
 
-use super::{Arguments, signature};
+use super::Arguments;
 use crate::graph::{Builder, ValueId};
 use crate::ops;
 use crate::shape::Extent;
@@ -39,7 +39,7 @@ impl Elaborator<'_> {
                 let other = values.iter().find(|value| !matches!(value, Value::Tensor(_)));
                 let found = other.map_or("an empty list", Value::kind);
                 let headline = format!("{name}: `{parameter}` is a list of tensors, not {found}");
-                self.report(Problem::new(expr.start, headline).detail(signature(arguments.function)));
+                self.report(Problem::new(expr.start, headline).detail(arguments.function.to_string()));
                 None
             }
             (None, other) => self.wrong_kind(arguments, at, "a list of tensors", other.as_ref()),

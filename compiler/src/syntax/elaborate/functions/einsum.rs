@@ -103,7 +103,7 @@ fn fit(
     operands: &[Operand<'_>],
 ) -> Option<()> {
     let report = |headline: String, operands: &[Operand<'_>]| {
-        e.report(e.about_operands(Problem::new(a.span, format!("einsum: {headline}")), &a.whole, operands));
+        e.report(e.about_operands(Problem::new(a.span, format!("einsum: {headline}")), Some(a.whole), operands));
         None
     };
     if labels.len() != operands.len() {

@@ -87,7 +87,7 @@ fn pair(e: &mut Elaborator<'_>, arguments: &Arguments<'_>, op: &str, left: usize
     if !matches!(left.1, Value::Tensor(_)) && !matches!(right.1, Value::Tensor(_)) {
         e.tensor_argument(arguments, 0)?;
     }
-    let operands = Operands { left, right, whole: arguments.whole.clone(), span: arguments.span };
+    let operands = Operands { left, right, whole: arguments.whole, span: arguments.span };
     match e.tensor_operator(op, operands) {
         Value::Poison => None,
         value => Some(value),
@@ -104,9 +104,9 @@ fn select(e: &mut Elaborator<'_>, arguments: &Arguments<'_>) -> Option<Value> {
     let a = e.operand(left.0, &left.1, dtype)?;
     let b = e.operand(right.0, &right.1, dtype)?;
     let names = [condition, (left.0, a), (right.0, b)];
-    let inner = e.broadcast_shape("select", &arguments.whole, &[names[1], names[2]], arguments.span)?;
+    let inner = e.broadcast_shape("select", arguments.whole, &[names[1], names[2]], arguments.span)?;
     let a = e.broadcast_to(a, &inner, arguments.span);
-    let shape = e.broadcast_shape("select", &arguments.whole, &[condition, (left.0, a)], arguments.span)?;
+    let shape = e.broadcast_shape("select", arguments.whole, &[condition, (left.0, a)], arguments.span)?;
     let values = [condition.1, a, b].map(|value| e.broadcast_to(value, &shape, arguments.span));
     let operands = [(condition.0, values[0]), (left.0, values[1]), (right.0, values[2])];
     e.op_on(arguments, "select", Attributes::none(), &operands)

@@ -35,7 +35,7 @@ fn arange(e: &mut Elaborator<'_>, a: &Arguments<'_>) -> Option<Value> {
         _ => None,
     };
     if let Some(headline) = headline {
-        e.report(Problem::new(a.span, headline).detail(super::signature(a.function)));
+        e.report(Problem::new(a.span, headline).detail(a.function.to_string()));
         return None;
     }
     if !distance.is_length() {

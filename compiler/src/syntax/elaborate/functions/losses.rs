@@ -73,13 +73,14 @@ fn attributes(e: &Elaborator<'_>, arguments: &Arguments<'_>, names: &[&str]) -> 
     let mut attributes = Attributes::none();
     for name in names.iter().chain(&["reduction"]) {
         let at = position(arguments, name);
-        let attribute = match arguments.function.parameters[at].default {
+        let parameter = &arguments.function.parameters[at];
+        let attribute = match parameter.default {
             Default::Word(_) => Attribute::Word(e.word_argument(arguments, at)?),
             Default::Bool(_) => Attribute::Bool(e.bool_argument(arguments, at)?),
             Default::Int(_) => Attribute::Int(known(e, arguments, at)?),
             _ => Attribute::Float(e.float_argument(arguments, at)?),
         };
-        attributes = attributes.with(name, attribute);
+        attributes = attributes.with(parameter.name, attribute);
     }
     Some(attributes)
 }
@@ -113,16 +114,16 @@ fn pair<'e>(e: &mut Elaborator<'_>, arguments: &Arguments<'e>) -> Option<[(&'e E
     let [input, target] = operands.map(|(_, value)| e.graph.ty(value).clone());
     let whole = name == "hinge_embedding" && target.dtype == DType::I32;
     if input.dtype != target.dtype && !whole {
-        e.types_differ(name, &arguments.whole, &operands, span);
+        e.types_differ(name, arguments.whole, &operands, span);
         return None;
     }
     // PyTorch broadcasts here, with a warning: a prediction [N, 1] against labels [N] is a mistake in nearly all programs.
     if input.rank() != target.rank() {
         let problem = Problem::new(span, format!("{name}: ranks differ"));
-        e.report(e.about_operands(problem, &arguments.whole, &operands));
+        e.report(e.about_operands(problem, Some(arguments.whole), &operands));
         return None;
     }
-    let shape = e.broadcast_shape(name, &arguments.whole, &operands, span)?;
+    let shape = e.broadcast_shape(name, arguments.whole, &operands, span)?;
     Some(operands.map(|(expr, value)| (expr, e.broadcast_to(value, &shape, span))))
 }
 
@@ -142,13 +143,13 @@ fn weight<'e>(
     let weight = e.described_argument(arguments, at)?;
     let operands = [input, weight];
     if e.graph.dtype(weight.1) != e.graph.dtype(input.1) {
-        e.types_differ(name, &arguments.whole, &operands, span);
+        e.types_differ(name, arguments.whole, &operands, span);
         return None;
     }
-    if e.broadcast_shape(name, &arguments.whole, &operands, span)? != shape {
+    if e.broadcast_shape(name, arguments.whole, &operands, span)? != shape {
         let parameter = arguments.function.parameters[at].name;
         let problem = Problem::new(span, format!("{name}: `{parameter}` does not broadcast to the input"));
-        e.report(e.about_operands(problem, &arguments.whole, &operands));
+        e.report(e.about_operands(problem, Some(arguments.whole), &operands));
         return None;
     }
     Some((weight.0, e.broadcast_to(weight.1, &shape, span)))

@@ -26,6 +26,7 @@ use crate::nearest::nearest;
 use crate::shape::Extent;
 use crate::syntax::ast::{Argument, Expr, ExprKind};
 use proc_macro2::Span;
+use rustc_hash::FxHashMap;
 use std::fmt;
 
 /// A built-in function.
@@ -79,6 +80,23 @@ pub const UNARY: &[Parameter] = &[required("input")];
 /// The parameters of a function of two tensors.
 pub const BINARY: &[Parameter] = &[required("input"), required("other")];
 
+impl fmt::Display for Function {
+    /// Prints the signature, like `softmax(input, axis)`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let word = |parameter: &Parameter| match &parameter.default {
+            Default::Required => parameter.name.to_string(),
+            Default::Absent => format!("{} = …", parameter.name),
+            Default::Rest => format!("{}…", parameter.name),
+            Default::Int(number) => format!("{} = {number}", parameter.name),
+            Default::Float(number) => format!("{} = {number:?}", parameter.name),
+            Default::Bool(truth) => format!("{} = {truth}", parameter.name),
+            Default::Word(words) => format!("{} = {}", parameter.name, words[0]),
+        };
+        let words: Vec<String> = self.parameters.iter().map(word).collect();
+        write!(f, "{}({})", self.name, words.join(", "))
+    }
+}
+
 impl fmt::Debug for Function {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name)
@@ -109,9 +127,19 @@ fn tables() -> impl Iterator<Item = &'static Function> {
     .flatten()
 }
 
-/// The function of that name.
-pub fn find(name: &str) -> Option<&'static Function> {
-    tables().find(|function| function.name == name)
+/// The functions by name.
+pub struct Functions(FxHashMap<&'static str, &'static Function>);
+
+impl Functions {
+    /// The functions of all tables.
+    pub fn new() -> Functions {
+        Functions(tables().map(|function| (function.name, function)).collect())
+    }
+
+    /// The function of that name.
+    pub fn find(&self, name: &str) -> Option<&'static Function> {
+        self.0.get(name).copied()
+    }
 }
 
 /// Whether the language has a function of that name that is not there yet.
@@ -132,8 +160,8 @@ pub struct Arguments<'e> {
     values: Vec<Option<(Value, &'e Expr)>>,
     /// The arguments that the last parameter takes, if it takes all further ones.
     rest: &'e [Argument],
-    /// The whole call as text.
-    pub whole: String,
+    /// The whole call, for messages.
+    pub whole: &'e Expr,
     /// The token to point at.
     pub span: Span,
 }
@@ -155,7 +183,7 @@ impl Elaborator<'_> {
                 .iter()
                 .map(|parameter| (parameter.name, !matches!(parameter.default, Default::Required)))
                 .collect(),
-            signature: signature(function),
+            signature: function,
         };
         let (arguments, rest) = separated(function, receiver.is_some(), arguments);
         let Some(matched) = self.matched(&callee, receiver, arguments, span) else { return Value::Poison };
@@ -175,7 +203,7 @@ impl Elaborator<'_> {
         if values.iter().flatten().any(|(value, _)| value.is_poison()) {
             return Value::Poison;
         }
-        let arguments = Arguments { function, values, rest, whole: expr.to_string(), span };
+        let arguments = Arguments { function, values, rest, whole: expr, span };
         (function.apply)(self, &arguments).unwrap_or(Value::Poison)
     }
 
@@ -231,7 +259,7 @@ impl Elaborator<'_> {
             None => (arguments.span, "nothing"),
         };
         let problem = Problem::new(span, format!("{name}: `{parameter}` is {kind}, not {found}"));
-        self.report(problem.detail(signature(arguments.function)));
+        self.report(problem.detail(arguments.function.to_string()));
         None
     }
 
@@ -402,21 +430,6 @@ fn separated<'a>(function: &Function, method: bool, arguments: &'a [Argument]) -
 /// Axes as an attribute.
 pub fn axes_attribute(axes: &[usize]) -> Attribute {
     Attribute::Ints(axes.iter().map(|&axis| axis as i64).collect())
-}
-
-/// `softmax(input, axis)`
-pub fn signature(function: &Function) -> String {
-    let word = |parameter: &Parameter| match &parameter.default {
-        Default::Required => parameter.name.to_string(),
-        Default::Absent => format!("{} = …", parameter.name),
-        Default::Rest => format!("{}…", parameter.name),
-        Default::Int(number) => format!("{} = {number}", parameter.name),
-        Default::Float(number) => format!("{} = {number:?}", parameter.name),
-        Default::Bool(truth) => format!("{} = {truth}", parameter.name),
-        Default::Word(words) => format!("{} = {}", parameter.name, words[0]),
-    };
-    let words: Vec<String> = function.parameters.iter().map(word).collect();
-    format!("{}({})", function.name, words.join(", "))
 }
 
 /// `takes 2 axes` and the like, for counts that do not fit.

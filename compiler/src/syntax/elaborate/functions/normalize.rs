@@ -36,7 +36,7 @@ fn batch_norm(e: &mut Elaborator<'_>, arguments: &Arguments<'_>) -> Option<Value
     let rank = e.graph.ty(input.1).rank();
     if rank < 2 {
         let problem = Problem::new(arguments.span, "batch_norm: takes channels on axis 1");
-        e.report(e.about_operands(problem, "", &[input]));
+        e.report(e.about_operands(problem, None, &[input]));
         return None;
     }
     let axes: Vec<usize> = (0..rank).filter(|&axis| axis != 1).collect();
@@ -54,7 +54,7 @@ fn over_last(e: &mut Elaborator<'_>, arguments: &Arguments<'_>, affine: &[&str])
     let (Some(kept), false) = (kept, pairs.clone().is_none_or(|mut pairs| pairs.any(differs))) else {
         let words: Vec<String> = expected.iter().map(ToString::to_string).collect();
         let headline = format!("{}: the last axes are not [{}]", arguments.function.name, words.join(", "));
-        e.report(e.about_operands(Problem::new(arguments.span, headline), "", &[input]));
+        e.report(e.about_operands(Problem::new(arguments.span, headline), None, &[input]));
         return None;
     };
     for (found, expected) in pairs.into_iter().flatten().filter(|(a, b)| a != b) {

@@ -53,7 +53,7 @@ fn slice(e: &mut Elaborator<'_>, a: &Arguments<'_>) -> Option<Value> {
         let before = |known: i64| known < 0 && (extent.clone() + bound.clone()).known().is_some_and(|at| at < 0);
         if bound.known().is_some_and(before) {
             let headline = format!("slice: {bound} from the end of axis {axis} of extent {extent}");
-            e.report(e.about_operands(Problem::new(e.argument_span(a, 2), headline), "", &[input]));
+            e.report(e.about_operands(Problem::new(e.argument_span(a, 2), headline), None, &[input]));
             return None;
         }
     }
@@ -82,7 +82,7 @@ fn at(e: &mut Elaborator<'_>, a: &Arguments<'_>) -> Option<Value> {
     let outside = |room: Extent| room.known().is_some_and(|room| room < 0);
     if outside(index.clone()) || outside(last - index.clone()) {
         let headline = format!("at: index {given} of axis {axis}, whose extent is {}", extents[axis]);
-        e.report(e.about_operands(Problem::new(e.argument_span(a, 2), headline), "", &[input]));
+        e.report(e.about_operands(Problem::new(e.argument_span(a, 2), headline), None, &[input]));
         return None;
     }
     let part = e.part(input.1, axis, (index.clone(), index + Extent::from(1)), a.span);
@@ -135,7 +135,7 @@ fn split(e: &mut Elaborator<'_>, a: &Arguments<'_>) -> Option<Value> {
             let wrong = sizes.iter().any(|size| size.known().is_some_and(|size| size < 0));
             if wrong || (sum.clone() - extent.clone()).known().is_some_and(|difference| difference != 0) {
                 let headline = format!("split: sizes of {sum} together do not fit axis {axis} of extent {extent}");
-                e.report(e.about_operands(Problem::new(e.argument_span(a, 1), headline), "", &[input]));
+                e.report(e.about_operands(Problem::new(e.argument_span(a, 1), headline), None, &[input]));
                 return None;
             }
             if sum != extent {
@@ -216,7 +216,7 @@ fn fitting(e: &Elaborator<'_>, a: &Arguments<'_>, parts: &[Operand<'_>], along: 
             Some((axis, _)) => format!("{name}: extents differ on axis {axis}"),
             None => continue,
         };
-        e.report(e.about_operands(Problem::new(a.span, headline), &a.whole, &[parts[0], part]));
+        e.report(e.about_operands(Problem::new(a.span, headline), Some(a.whole), &[parts[0], part]));
         return None;
     }
     Some(())

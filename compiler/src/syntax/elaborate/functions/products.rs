@@ -24,7 +24,7 @@ fn matmul(e: &mut Elaborator<'_>, a: &Arguments<'_>) -> Option<Value> {
     let pair = [e.described_argument(a, 0)?, e.described_argument(a, 1)?];
     let shapes = pair.map(|(_, value)| e.graph.ty(value).shape.extents().to_vec());
     if let Some(headline) = mismatch(e, &pair, &shapes) {
-        e.report(e.about_operands(Problem::new(a.span, headline), &a.whole, &pair));
+        e.report(e.about_operands(Problem::new(a.span, headline), Some(a.whole), &pair));
         return None;
     }
     let batch = shapes.iter().map(Vec::len).max().unwrap_or(0).saturating_sub(2);

@@ -150,7 +150,7 @@ fn has_elements(e: &Elaborator<'_>, arguments: &Arguments<'_>, input: (&Expr, Va
     let axis = axes.iter().find(|&&axis| ty.shape.extents()[axis].known() == Some(0));
     let Some(axis) = axis else { return Some(()) };
     let problem = Problem::new(arguments.span, format!("{name}: axis {axis} of {ty} is empty"));
-    e.report(e.about_operands(problem, "", &[input]));
+    e.report(e.about_operands(problem, None, &[input]));
     None
 }
 

@@ -67,7 +67,7 @@ fn t(e: &mut Elaborator<'_>, a: &Arguments<'_>) -> Option<Value> {
         2 => permuted(e, a, input, &[1, 0]),
         rank => {
             let headline = format!("t: takes at most 2 axes, {} has {}", input.0, axes_counted(rank));
-            e.report(e.about_operands(Problem::new(a.span, headline), "", &[input]));
+            e.report(e.about_operands(Problem::new(a.span, headline), None, &[input]));
             None
         }
     }
@@ -91,7 +91,7 @@ fn permute(e: &mut Elaborator<'_>, a: &Arguments<'_>) -> Option<Value> {
     sorted.sort_unstable();
     if sorted.iter().enumerate().any(|(i, &axis)| i as i64 != axis) || sorted.len() != rank {
         let headline = format!("permute: the axes name each of the {} once", axes_counted(rank));
-        e.report(e.about_operands(Problem::new(e.argument_span(a, 1), headline), "", &[input]));
+        e.report(e.about_operands(Problem::new(e.argument_span(a, 1), headline), None, &[input]));
         return None;
     }
     let axes: Vec<usize> = axes.into_iter().map(|axis| axis as usize).collect();
@@ -123,7 +123,7 @@ fn reshape(e: &mut Elaborator<'_>, a: &Arguments<'_>) -> Option<Value> {
     let product = extents.iter().cloned().fold(Extent::from(1), |product, extent| product * extent);
     if (product - elements.clone()).known().is_some_and(|difference| difference != 0) {
         let headline = format!("reshape: {} elements do not fit <{}>", elements, Shape::new(extents));
-        e.report(e.about_operands(Problem::new(a.span, headline), "", &[input]));
+        e.report(e.about_operands(Problem::new(a.span, headline), None, &[input]));
         return None;
     }
     reshaped(e, a, input, extents)

@@ -56,7 +56,7 @@ impl Elaborator<'_> {
         let required = REQUIRED.iter().map(|name| (*name, false));
         let optional = OPTIONS.iter().map(|option| option.name).chain([GROUPS]).map(|name| (name, true));
         let parameters = required.chain(optional).collect();
-        let callee = Callee { name: "minimize", parameters, signature: signature() };
+        let callee = Callee { name: "minimize", parameters, signature: &signature() };
         let Some(matched) = self.matched(&callee, None, arguments, span) else { return Value::Poison };
         let [Some(loss), Some(over), Some(with), options @ .., groups] = matched.as_slice() else {
             unreachable!("matching reports what is missing")

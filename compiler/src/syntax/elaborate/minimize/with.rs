@@ -21,7 +21,7 @@ pub struct With {
 /// The arguments of an optimizer, for matching.
 pub fn callee(signature: &'static Signature) -> Callee<'static> {
     let parameters = signature.arguments.iter().map(|argument| (argument.name, argument.default.is_some()));
-    Callee { name: signature.name, parameters: parameters.collect(), signature: signature.to_string() }
+    Callee { name: signature.name, parameters: parameters.collect(), signature }
 }
 
 impl Elaborator<'_> {
