@@ -20,7 +20,7 @@ pub use choose::{Level, Schedule, choose};
 pub use contraction::{Contraction, contraction};
 pub use flat::{Flat, FlatRead};
 pub use form::{Form, Running, Scattered, form};
-pub use tiles::{Blocks, Side, Tiles};
+pub use tiles::{Side, Tiles};
 
 use crate::kernel::Kernel;
 use crate::nest::Nest;
