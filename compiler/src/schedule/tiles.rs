@@ -110,8 +110,8 @@ impl Tiles {
             rows,
             groups,
             columns,
-            panels: (PANELS / depth / columns).clamp(1, (flat.extents[axis] / columns).max(1)),
-            block_rows: (ROWS / depth).next_multiple_of(rows).clamp(rows, row_extent.next_multiple_of(rows)),
+            panels: block(flat.extents[axis] / columns, PANELS / depth / columns),
+            block_rows: block(row_extent, ROWS / depth).next_multiple_of(rows),
             depth: (depth > DEPTH && first > 1).then(|| parts(first, depth.div_ceil(DEPTH))),
         })
     }
@@ -176,6 +176,11 @@ fn distance(flat: &Flat, side: &Side, conflict: f64) -> f64 {
 fn parts(extent: usize, wanted: usize) -> usize {
     let even = (wanted..=2 * wanted).find(|&parts| extent.is_multiple_of(parts));
     extent.div_ceil(even.unwrap_or(wanted)).max(1)
+}
+
+/// The size of the blocks that an extent falls into, none larger than so much.
+fn block(extent: usize, most: usize) -> usize {
+    parts(extent, extent.div_ceil(most.max(1)).max(1))
 }
 
 /// How many products each sum has.
