@@ -2,8 +2,8 @@
 
 mod nests;
 
-use nests::Case;
 use nests::contractions::Product;
+use nests::{Case, cases};
 use proptest::prelude::*;
 use tapeless_compiler::kernel::{self, Usage, interpret};
 use tapeless_compiler::nest;
@@ -82,6 +82,23 @@ proptest! {
     }
 }
 
+#[test]
+fn kernels_are_whole_at_every_number_of_lanes() {
+    for case in cases() {
+        for lanes in [8, 16] {
+            let kernel = schedule::kernel(&case.nest, &case.shapes, "kernel", &Target { lanes });
+            assert_eq!(kernel::verify(&kernel), Ok(()), "{} at {lanes} lanes\n{kernel}", case.name);
+        }
+    }
+    for extent in [0, 1, 3, 8, 17, 64] {
+        for case in nests::contractions::cases(extent) {
+            for lanes in [8, 16] {
+                assert_eq!(wrong(&case, lanes), None, "{} at {lanes} lanes", case.name);
+            }
+        }
+    }
+}
+
 fn sized(equation: &str, [i, j, k]: [usize; 3]) -> Case {
     Product::new(equation).case(&|label| match label {
         'i' => i,
@@ -112,13 +129,13 @@ fn axes_are_told_apart_by_the_factors_that_move_along_them() {
 #[test]
 fn the_products_of_a_layer_are_tiled() {
     for lanes in [4, 8, 16] {
-        // Gradients of the input and of the weights read side by side what lies so.
+        // Gradients of the input and of the weights have lanes along what lies side by side in the result.
         for (equation, extents) in [("ij,jk->ik", [64, 512, 784]), ("ij,ik->jk", [64, 512, 784])] {
             let tiles = tiles(equation, extents, lanes).expect("a layer is worth tiles");
-            assert!(!tiles.panel.packed && !tiles.row.packed, "{equation} at {lanes} lanes: {tiles:?}");
+            assert_eq!((tiles.axis, tiles.columns, tiles.depth), (1, 2 * lanes, None), "{equation}: {tiles:?}");
         }
         let square = tiles("ik,jk->ij", [512, 512, 512], lanes).expect("a square is worth tiles");
-        assert!(square.panel.packed && square.blocks.is_some(), "{square:?}");
+        assert!(square.panel.packed && square.depth.is_none(), "{square:?}");
         assert_eq!(tiles("ik,jk->ij", [1, 512, 784], lanes), None, "a row is as fast as memory point by point");
     }
 }
@@ -131,4 +148,20 @@ fn scratch_is_behind_all_other_parameters() {
     assert_eq!(usage[..3], [Usage::Read, Usage::Read, Usage::Written]);
     assert!(usage.len() > 3 && usage[3..].iter().all(|&usage| usage == Usage::Scratch), "{usage:?}");
     assert_eq!(kernel::verify(&kernel), Ok(()), "{kernel}");
+}
+
+/// The text of the kernel of a product at eight lanes.
+fn text(equation: &str, extents: [usize; 3]) -> String {
+    let case = sized(equation, extents);
+    schedule::kernel(&case.nest, &case.shapes, "kernel", &Target { lanes: 8 }).to_string()
+}
+
+#[test]
+fn tiles_read_what_lies_side_by_side_where_it_is() {
+    insta::assert_snapshot!(text("ij,jk->ik", [16, 40, 32]), @"");
+}
+
+#[test]
+fn what_lies_apart_is_packed_and_columns_that_are_left_fill_up_a_panel() {
+    insta::assert_snapshot!(text("ik,jk->ij", [32, 20, 5]), @"");
 }

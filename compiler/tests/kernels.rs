@@ -241,12 +241,12 @@ fn products_with_transposed_weights_run_in_lanes_along_the_reduction() {
 }
 
 #[test]
-fn contractions_of_layers_run_in_lanes_with_eight_sums_at_once() {
+fn contractions_of_layers_run_in_tiles_of_eight_sums() {
     for equation in ["ik,jk->ij", "ik,kj->ij", "ij,ik->jk", "ij,jk->ik"] {
         let case = contract(equation, [64, 512, 784]);
         let kernel = schedule::kernel(&case.nest, &case.shapes, "kernel", &Target::default());
         assert_eq!(kernel::verify(&kernel), Ok(()), "{equation}");
-        let sums: usize = kernel.registers.iter().map(|register| register.groups).sum();
-        assert_eq!(sums, 8, "{equation}\n{kernel}");
+        let groups: Vec<usize> = kernel.registers.iter().map(|register| register.groups).collect();
+        assert!(groups.len().is_multiple_of(4) && groups.iter().all(|&groups| groups == 2), "{equation}\n{kernel}");
     }
 }

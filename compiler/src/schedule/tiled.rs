@@ -5,11 +5,14 @@
 //! meet it, and neither blocks of columns nor blocks of rows know of each other.
 
 use super::apply::{Point, Writer, last};
-use super::tiles::{Blocks, Tiles, depth, reads_beside};
+use super::tiles::{Tiles, depth, reads_beside};
 use crate::dtype::DType;
 use crate::kernel::{Expression, LoopId, LoopKind, ParameterId, Var};
 use crate::nest::{Index, ScalarId, flatten};
 use crate::scalar::ScalarOp;
+
+/// How many neighbouring elements of a column are copied together when a panel is packed.
+const LINE: usize = 16;
 
 /// A contraction while it is written, in the loops around all tiles.
 pub(super) struct Tiling<'w, 'a> {
@@ -64,16 +67,16 @@ impl<'a> Writer<'a> {
         let mut tiling = Tiling { writer: self, tiles, rows: None };
         tiling.pack_rows(point);
         let extent = tiling.writer.flat.extents[tiles.axis];
-        match tiles.blocks {
-            None => tiling.at_once(point, extent),
-            Some(blocks) => {
-                let panels = blocks.panels.min(extent.div_ceil(tiles.columns));
+        let width = tiles.panels * tiles.columns;
+        match tiles.depth {
+            Some(depth) => {
                 let packed = tiles.panel.packed || !extent.is_multiple_of(tiles.columns);
-                let packed = packed.then(|| tiling.panels(panels));
-                tiling.chunks(extent, panels * tiles.columns, &mut |tiling, first, count| {
-                    tiling.blocks(&blocks, point, &Columns { first, count, packed });
+                let packed = packed.then(|| tiling.panels(tiles.panels.min(extent.div_ceil(tiles.columns))));
+                tiling.chunks(extent, width, &mut |tiling, first, count| {
+                    tiling.part_by_part(point, &Columns { first, count, packed }, depth);
                 });
             }
+            None => tiling.at_once(point, extent, width),
         }
     }
 }
@@ -131,55 +134,60 @@ impl Tiling<'_, '_> {
 
     /// Columns in whole panels need no scratch for sums: each tile is written when it is summed up. What is left of the
     /// columns is one panel that is filled up with zeros.
-    fn at_once(&mut self, point: &Point, extent: usize) {
-        let columns = self.tiles.columns;
-        let whole = extent - extent % columns;
-        if whole > 0 {
-            let packed = self.tiles.panel.packed.then(|| self.panels(whole / columns));
-            let columns = Columns { first: Index::default(), count: whole, packed };
-            self.pack_panels(point, &columns);
-            self.other_rows(point, &mut |tiling, point| tiling.whole_tiles(point, &columns));
+    fn at_once(&mut self, point: &Point, extent: usize, width: usize) {
+        let left = extent % self.tiles.columns;
+        if extent > left {
+            let packed = self.tiles.panel.packed.then(|| self.panels(self.tiles.panels));
+            self.chunks(extent - left, width, &mut |tiling, first, count| {
+                let columns = Columns { first, count, packed };
+                tiling.pack_panels(point, &columns);
+                tiling.row_blocks(point, &mut |tiling, point, rows| tiling.whole_tiles(point, rows, &columns));
+            });
         }
-        if whole < extent {
-            let flat = self.writer.flat;
-            let blocks = Blocks { panels: 1, rows: self.tiles.row_extent(flat), depth: flat.extents[flat.outputs] };
+        if left > 0 {
             let packed = Some(self.panels(1));
-            let columns = Columns { first: Index::constant(whole as i64), count: extent - whole, packed };
-            self.blocks(&blocks, point, &columns);
+            let columns = Columns { first: Index::constant((extent - left) as i64), count: left, packed };
+            self.part_by_part(point, &columns, self.writer.flat.extents[self.writer.flat.outputs]);
         }
     }
 
-    fn whole_tiles(&mut self, point: &Point, columns: &Columns) {
-        let rows = Rows { first: Index::default(), count: self.tiles.row_extent(self.writer.flat) };
+    fn whole_tiles(&mut self, point: &Point, rows: &Rows, columns: &Columns) {
         let depth = self.writer.flat.extents[self.writer.flat.outputs];
-        self.for_each_tile(point, &rows, columns, &mut |tiling, tile| {
+        self.for_each_tile(point, rows, columns, &mut |tiling, tile| {
             let zero = tiling.writer.scope.constant(DType::F32, 0.0);
             let sums = tiling.sum(tile, vec![zero; tile.rows.count], &Index::default(), depth);
             tiling.results(&tile.points, sums);
         });
     }
 
-    /// Columns whose sums grow in scratch, block by block of rows.
-    fn blocks(&mut self, blocks: &Blocks, point: &Point, columns: &Columns) {
-        self.pack_panels(point, columns);
-        let extent = self.tiles.row_extent(self.writer.flat);
-        let panels = columns.count.div_ceil(self.tiles.columns);
-        let elements = panels * blocks.rows.min(extent) * self.tiles.columns;
-        let array = self.writer.scope.scratch(DType::F32, elements);
+    /// Runs `inner` for each block of rows.
+    fn row_blocks(&mut self, point: &Point, inner: &mut dyn FnMut(&mut Self, &Point, &Rows)) {
+        let extent = self.tiles.row_axes.last().map_or(1, |&axis| self.writer.flat.extents[axis]);
         self.other_rows(point, &mut |tiling, point| {
-            tiling.chunks(extent, blocks.rows, &mut |tiling, first, count| {
-                let sums = Sums { array, rows: count, columns: tiling.tiles.columns };
-                tiling.block(blocks, point, &Rows { first, count }, columns, sums);
+            tiling.chunks(extent, tiling.tiles.block_rows, &mut |tiling, first, count| {
+                inner(tiling, point, &Rows { first, count });
             });
         });
     }
 
+    /// Columns whose sums grow in scratch.
+    fn part_by_part(&mut self, point: &Point, columns: &Columns, depth: usize) {
+        self.pack_panels(point, columns);
+        let width = self.tiles.columns;
+        let elements = columns.count.div_ceil(width) * width * self.tiles.block_rows;
+        let array = self.writer.scope.scratch(DType::F32, elements);
+        self.row_blocks(point, &mut |tiling, point, rows| {
+            let sums = Sums { array, rows: rows.count, columns: width };
+            tiling.block(point, rows, columns, sums, depth);
+        });
+    }
+
     /// The sums of a block, and then its results.
-    fn block(&mut self, blocks: &Blocks, point: &Point, rows: &Rows, columns: &Columns, sums: Sums) {
+    fn block(&mut self, point: &Point, rows: &Rows, columns: &Columns, sums: Sums, part: usize) {
         let panels = columns.count.div_ceil(sums.columns);
         self.zero(sums.array, panels * sums.rows * sums.columns);
         let depth = self.writer.flat.extents[self.writer.flat.outputs];
-        self.chunks(depth, blocks.depth, &mut |tiling, start, depth| {
+        self.chunks(depth, part, &mut |tiling, start, depth| {
             tiling.for_each_tile(point, rows, columns, &mut |tiling, tile| {
                 let column = Index::axis(tile.lanes.0);
                 let place = |row: usize| {
@@ -262,14 +270,13 @@ impl Tiling<'_, '_> {
 
     fn panel_element(&mut self, tile: &Tile<'_>, point: &Point) -> Var {
         let Some(packed) = tile.columns.packed else { return self.factor(self.tiles.panel.factor, point) };
-        let row = tile.panel.clone().times(depth(self.writer.flat) as i64).plus(&self.number(point));
-        let place = row.times(self.tiles.columns as i64).plus(&Index::axis(tile.lanes.0));
+        let place = self.packed_place(point, &Index::axis(tile.lanes.0), &tile.panel);
         self.writer.scope.load_scratch(packed, place)
     }
 
     fn row_element(&mut self, point: &Point) -> Var {
         let Some(packed) = self.rows else { return self.factor(self.tiles.row.factor, point) };
-        let place = self.row_number(point).times(depth(self.writer.flat) as i64).plus(&self.number(point));
+        let place = self.row_place(point);
         self.writer.scope.load_scratch(packed, place)
     }
 
@@ -306,17 +313,32 @@ impl Tiling<'_, '_> {
         let rows: usize = self.tiles.row_axes.iter().map(|&axis| flat.extents[axis]).product();
         let packed = self.writer.scope.scratch(DType::F32, rows * depth(flat));
         self.rows = Some(packed);
-        let axes: Vec<usize> = self.tiles.row_axes.iter().copied().chain(flat.reduction_axes()).collect();
-        let mut point = point.clone();
-        for &axis in &axes {
-            let beside = axis + 1 == flat.extents.len() && reads_beside(flat, self.tiles.row.factor, axis);
-            let kind = if beside { LoopKind::Lanes { groups: self.tiles.groups } } else { LoopKind::Serial };
-            point[axis] = Index::axis(self.writer.scope.open(flat.extents[axis], kind).0);
-        }
-        let value = self.factor(self.tiles.row.factor, &point);
-        let place = self.row_number(&point).times(depth(flat) as i64).plus(&self.number(&point));
-        self.writer.scope.store(packed, place, value);
-        axes.iter().for_each(|_| self.writer.scope.close());
+        let beside = reads_beside(flat, self.tiles.row.factor, flat.extents.len() - 1);
+        let extent = self.tiles.row_axes.last().map_or(1, |&axis| flat.extents[axis]);
+        // Where neighbouring elements of a row are apart, those of neighbouring rows may be on one line.
+        let together = if beside { 1 } else { LINE };
+        self.other_rows(point, &mut |tiling, point| {
+            tiling.chunks(extent, together, &mut |tiling, first, count| {
+                let mut corner = point.clone();
+                for axis in flat.reduction_axes() {
+                    let last = axis + 1 == flat.extents.len();
+                    let groups = tiling.tiles.groups;
+                    let kind = if last && beside { LoopKind::Lanes { groups } } else { LoopKind::Serial };
+                    corner[axis] = Index::axis(tiling.writer.scope.open(flat.extents[axis], kind).0);
+                }
+                for row in 0..count {
+                    let point = tiling.at_row(&corner, first.clone().plus(&Index::constant(row as i64)));
+                    let value = tiling.factor(tiling.tiles.row.factor, &point);
+                    let place = tiling.row_place(&point);
+                    tiling.writer.scope.store(packed, place, value);
+                }
+                flat.reduction_axes().for_each(|_| tiling.writer.scope.close());
+            });
+        });
+    }
+
+    fn row_place(&self, point: &Point) -> Index {
+        self.row_number(point).times(depth(self.writer.flat) as i64).plus(&self.number(point))
     }
 
     /// Copies the panel factor of columns to scratch, if it is packed: panel by panel, each in the order in which tiles read
@@ -334,32 +356,71 @@ impl Tiling<'_, '_> {
 
     /// Copies a panel, the first column of which is at a point.
     fn pack_panel(&mut self, point: &Point, count: usize, packed: ParameterId, panel: &Index) {
-        let (flat, axis, columns) = (self.writer.flat, self.tiles.axis, self.tiles.columns);
-        let factor = self.tiles.panel.factor;
+        let (flat, axis, width) = (self.writer.flat, self.tiles.axis, self.tiles.columns);
+        let last = flat.extents.len() - 1;
         let mut corner = point.clone();
-        for axis in flat.reduction_axes() {
-            let id = self.writer.scope.open(flat.extents[axis], LoopKind::Serial);
-            corner[axis] = Index::axis(id.0);
+        for axis in flat.outputs..last {
+            corner[axis] = Index::axis(self.writer.scope.open(flat.extents[axis], LoopKind::Serial).0);
         }
-        let row = panel.clone().times(depth(flat) as i64).plus(&self.number(&corner)).times(columns as i64);
-        let beside = count == columns && reads_beside(flat, factor, axis);
-        let at = |tiling: &mut Self, column: Index, inside: bool| {
-            let mut point = corner.clone();
-            point[axis] = point[axis].clone().plus(&column);
-            let value = match inside {
-                true => tiling.factor(factor, &point),
-                false => tiling.writer.scope.constant(DType::F32, 0.0),
-            };
-            tiling.writer.scope.store(packed, row.clone().plus(&column), value);
-        };
-        if beside {
-            let id = self.writer.scope.open(columns, LoopKind::Lanes { groups: self.tiles.groups });
-            at(self, Index::axis(id.0), true);
-            self.writer.scope.close();
-        } else {
-            (0..columns).for_each(|column| at(self, Index::constant(column as i64), column < count));
+        let beside = |axis: usize| reads_beside(flat, self.tiles.panel.factor, axis);
+        match (beside(axis) && count == width, beside(last)) {
+            (true, _) => {
+                corner[last] = Index::axis(self.writer.scope.open(flat.extents[last], LoopKind::Serial).0);
+                let groups = self.tiles.groups;
+                let id = self.writer.scope.open(width, LoopKind::Lanes { groups });
+                self.copy(&corner, Index::axis(id.0), packed, panel);
+                self.writer.scope.close();
+                self.writer.scope.close();
+            }
+            // Column by column, a few elements of each: so a line is done with before the next one is needed.
+            (false, true) => self.chunks(flat.extents[last], LINE, &mut |tiling, first, elements| {
+                for (columns, inside) in [(count, true), (width - count, false)] {
+                    if columns == 0 {
+                        continue;
+                    }
+                    let id = tiling.writer.scope.open(columns, LoopKind::Serial);
+                    let column = Index::axis(id.0).plus(&Index::constant(if inside { 0 } else { count as i64 }));
+                    for element in 0..elements {
+                        corner[last] = first.clone().plus(&Index::constant(element as i64));
+                        tiling.copy_or_zero(&corner, column.clone(), inside, packed, panel);
+                    }
+                    tiling.writer.scope.close();
+                }
+            }),
+            (false, false) => {
+                corner[last] = Index::axis(self.writer.scope.open(flat.extents[last], LoopKind::Serial).0);
+                for column in 0..width {
+                    self.copy_or_zero(&corner, Index::constant(column as i64), column < count, packed, panel);
+                }
+                self.writer.scope.close();
+            }
         }
-        flat.reduction_axes().for_each(|_| self.writer.scope.close());
+        (flat.outputs..last).for_each(|_| self.writer.scope.close());
+    }
+
+    fn copy_or_zero(&mut self, point: &Point, column: Index, inside: bool, packed: ParameterId, panel: &Index) {
+        match inside {
+            true => self.copy(point, column, packed, panel),
+            false => {
+                let zero = self.writer.scope.constant(DType::F32, 0.0);
+                let place = self.packed_place(point, &column, panel);
+                self.writer.scope.store(packed, place, zero);
+            }
+        }
+    }
+
+    /// Copies an element of a panel whose first column is at a point.
+    fn copy(&mut self, point: &Point, column: Index, packed: ParameterId, panel: &Index) {
+        let place = self.packed_place(point, &column, panel);
+        let mut point = point.clone();
+        point[self.tiles.axis] = point[self.tiles.axis].clone().plus(&column);
+        let value = self.factor(self.tiles.panel.factor, &point);
+        self.writer.scope.store(packed, place, value);
+    }
+
+    fn packed_place(&self, point: &Point, column: &Index, panel: &Index) -> Index {
+        let row = panel.clone().times(depth(self.writer.flat) as i64).plus(&self.number(point));
+        row.times(self.tiles.columns as i64).plus(column)
     }
 
     /// Makes the results of a block from its sums.

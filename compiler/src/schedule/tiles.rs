@@ -14,11 +14,17 @@ use crate::target::Target;
 /// with they fit the registers of every machine: more are spilled, which is slower at any size.
 const TILE: [usize; 2] = [4, 2];
 
-/// The sums of so many products of a tile need operands that stay close to the registers.
-const DEPTH: usize = 400;
+/// The most products that the sums of a tile take at a time: beyond that, a panel is too far from the registers.
+const DEPTH: usize = 1024;
 
 /// How many elements of the panel factor a block takes, at most: half of what is close to a core.
-const BLOCK: usize = 64 * 1024;
+const PANELS: usize = 64 * 1024;
+
+/// How many elements of the row factor a block takes, at most.
+const ROWS: usize = 32 * 1024;
+
+/// Elements in a line of a cache, lines in a set, and sets.
+const CACHE: [usize; 3] = [16, 8, 64];
 
 /// How a contraction is cut into tiles.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,8 +43,13 @@ pub struct Tiles {
     pub groups: usize,
     /// The columns of a tile: its groups times the lanes of the machine.
     pub columns: usize,
-    /// How tiles form blocks; `None` where each tile is summed up and written at once.
-    pub blocks: Option<Blocks>,
+    /// How many panels a block has.
+    pub panels: usize,
+    /// How many rows a block has.
+    pub block_rows: usize,
+    /// How many positions along the first axis that is summed along are added at a time, if not all: the sums of a block
+    /// then grow in scratch.
+    pub depth: Option<usize>,
 }
 
 /// A factor of a contraction.
@@ -50,17 +61,6 @@ pub struct Side {
     pub packed: bool,
 }
 
-/// A rectangle of tiles whose sums stay in scratch until they are whole.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Blocks {
-    /// How many tiles side by side.
-    pub panels: usize,
-    /// How many rows.
-    pub rows: usize,
-    /// How many positions along the first axis that is summed along are added at a time.
-    pub depth: usize,
-}
-
 /// The tiles of a nest, and the output axes that all of this runs at each point of; `None` if it is no contraction, or one
 /// that is as fast point by point.
 pub fn tiles(flat: &Flat, target: &Target) -> Option<(Vec<usize>, Tiles)> {
@@ -68,10 +68,12 @@ pub fn tiles(flat: &Flat, target: &Target) -> Option<(Vec<usize>, Tiles)> {
     let mut best = (points_cost(flat, &contraction, target), None);
     for panel in [0, 1] {
         for &axis in &contraction.own[panel] {
-            let tiles = Tiles::new(flat, &contraction, panel, axis, target);
-            let cost = tiles.cost(flat, target);
-            if cost < best.0 {
-                best = (cost, Some(tiles));
+            for packed in [[false; 2], [false, true], [true, false], [true; 2]] {
+                let Some(tiles) = Tiles::new(flat, &contraction, [panel, axis], packed, target) else { continue };
+                let cost = tiles.cost(flat, target);
+                if cost < best.0 {
+                    best = (cost, Some(tiles));
+                }
             }
         }
     }
@@ -81,39 +83,37 @@ pub fn tiles(flat: &Flat, target: &Target) -> Option<(Vec<usize>, Tiles)> {
 }
 
 impl Tiles {
-    /// With columns along an axis of one factor.
-    fn new(flat: &Flat, contraction: &Contraction, panel: usize, axis: usize, target: &Target) -> Tiles {
+    /// With columns along an axis of one factor, that factor and the other one packed or not; `None` if one that is not
+    /// cannot be read where it is.
+    fn new(
+        flat: &Flat,
+        contraction: &Contraction,
+        [panel, axis]: [usize; 2],
+        packed: [bool; 2],
+        target: &Target,
+    ) -> Option<Tiles> {
         let [rows, groups] = TILE;
         let columns = groups * target.lanes;
         let [panel_factor, row_factor] = [contraction.factors[panel], contraction.factors[1 - panel]];
         let beside = in_place(flat, panel_factor).is_some_and(|position| position.stride(axis) == Some(1));
+        if !packed[0] && !beside || !packed[1] && in_place(flat, row_factor).is_none() {
+            return None;
+        }
+        let (depth, first) = (depth(flat), flat.extents[flat.outputs]);
         let row_axes = contraction.own[1 - panel].clone();
-        let mut tiles = Tiles {
-            panel: Side { factor: panel_factor, packed: !beside },
+        let row_extent = row_axes.last().map_or(1, |&axis| flat.extents[axis]);
+        Some(Tiles {
+            panel: Side { factor: panel_factor, packed: packed[0] },
             axis,
-            row: Side { factor: row_factor, packed: in_place(flat, row_factor).is_none() },
+            row: Side { factor: row_factor, packed: packed[1] },
             row_axes,
             rows,
             groups,
             columns,
-            blocks: None,
-        };
-        if depth(flat) > DEPTH || flat.write.stride(axis) != Some(1) {
-            tiles.blocks = Some(tiles.in_blocks(flat));
-        }
-        tiles
-    }
-
-    fn in_blocks(&self, flat: &Flat) -> Blocks {
-        let (rows, panels) = (self.row_extent(flat), flat.extents[self.axis].div_ceil(self.columns));
-        // Equal parts, as far as they go.
-        let first = flat.extents[flat.outputs];
-        let parts = depth(flat).div_ceil(DEPTH).min(first);
-        Blocks {
-            panels: (BLOCK / depth(flat) / self.columns).clamp(1, panels),
-            rows: rows.min(64),
-            depth: first.div_ceil(parts),
-        }
+            panels: block(flat.extents[axis] / columns, PANELS / depth / columns),
+            block_rows: block(row_extent, ROWS / depth).next_multiple_of(rows),
+            depth: (depth > DEPTH && first > 1).then(|| parts(first, depth.div_ceil(DEPTH))),
+        })
     }
 
     /// How many rows there are along the axis of rows.
@@ -131,26 +131,56 @@ impl Tiles {
         let depth = depth(flat) as f64;
         let vector = 1.0 / target.lanes as f64;
         // The sums of a tile wait for each other for four cycles, however few they are.
-        let sums = (rows.div_ceil(self.rows) * others * tiles) as f64 * depth * 4.0;
+        let step = 4.0 + distance(flat, &self.panel, 2.0) + distance(flat, &self.row, 1.0);
+        let sums = (rows.div_ceil(self.rows) * others * tiles) as f64 * depth * step;
         let pack = |side: &Side, elements: usize, vector: f64| match side.packed {
             true => elements as f64 * depth * vector * factor_cost(flat, side.factor),
             false => 0.0,
         };
         let straight = reads_beside(flat, self.panel.factor, self.axis);
-        let panels = pack(&self.panel, padded, if straight { vector } else { 1.0 });
-        let packed_rows = pack(&self.row, rows * others, 1.0);
-        let written = (rows * others * columns) as f64;
-        let beside = flat.write.stride(self.axis) == Some(1);
-        let scratch = match self.blocks {
-            Some(blocks) => {
-                let parts = flat.extents[flat.outputs].div_ceil(blocks.depth) as f64;
-                written * ((2.0 + 2.0 * parts) * vector + if beside { vector } else { 1.5 })
+        let panels = pack(&self.panel, padded, if straight { 2.0 * vector } else { 0.8 });
+        let packed_rows = pack(&self.row, rows * others, 0.8);
+        let (results, left) = ((rows * others) as f64, columns % self.columns);
+        let written = if flat.write.stride(self.axis) == Some(1) { vector } else { 1.5 };
+        let scratch = match self.depth {
+            Some(part) => {
+                let parts = flat.extents[flat.outputs].div_ceil(part) as f64;
+                results * columns as f64 * ((2.0 + 2.0 * parts) * vector + written)
             }
             // What is left of the columns goes through scratch too.
-            None => written * vector + (rows * others * (columns % self.columns)) as f64 * 1.5,
+            None => results * ((columns - left) as f64 * written + left as f64 * (4.0 * vector + 1.5)),
         };
         around as f64 * (sums + panels + packed_rows + scratch)
     }
+}
+
+/// How many cycles longer a tile takes for each product because a factor is read where it is: neighbouring rows of it may
+/// fall into the same few sets of the closest cache, which takes so many cycles, and lie on more pages than the machine
+/// remembers.
+fn distance(flat: &Flat, side: &Side, conflict: f64) -> f64 {
+    let [line, ways, sets] = CACHE;
+    let Some(position) = in_place(flat, side.factor).filter(|_| !side.packed) else { return 0.0 };
+    let last = flat.extents.len() - 1;
+    let stride = position.stride(last).unwrap_or(0).unsigned_abs() as usize;
+    let depth = flat.extents[last].min(DEPTH);
+    let apart = if stride.is_multiple_of(line) { (stride / line).max(1) } else { 1 };
+    let different = sets / sets.min(1 << apart.trailing_zeros());
+    match stride >= line && depth > ways * different {
+        true => conflict,
+        false if stride * depth > 32 * 1024 => 0.3,
+        false => 0.0,
+    }
+}
+
+/// The size of the parts that an extent falls into, about so many: equal ones if there are such.
+fn parts(extent: usize, wanted: usize) -> usize {
+    let even = (wanted..=2 * wanted).find(|&parts| extent.is_multiple_of(parts));
+    extent.div_ceil(even.unwrap_or(wanted)).max(1)
+}
+
+/// The size of the blocks that an extent falls into, none larger than so much.
+fn block(extent: usize, most: usize) -> usize {
+    parts(extent, extent.div_ceil(most.max(1)).max(1))
 }
 
 /// How many products each sum has.
@@ -181,13 +211,13 @@ fn points_cost(flat: &Flat, contraction: &Contraction, target: &Target) -> f64 {
     let instructions: f64 = contraction.factors.iter().map(|&factor| factor_cost(flat, factor) - 1.5).sum();
     // A factor that nothing else moves along with is loaded for each product.
     let shared = contraction.own.iter().filter(|own| own.iter().all(|&axis| flat.extents[axis] == 1)).count() as f64;
-    let product = 0.55 + 0.5 * shared + instructions;
+    let product = 0.75 + 0.5 * shared + instructions;
     let beside = |axis: usize| contraction.factors.iter().all(|&factor| reads_beside(flat, factor, axis));
     let along = |axis: usize| {
         let (whole, left) = (flat.extents[axis] / lanes, flat.extents[axis] % lanes);
         points / flat.extents[axis] as f64 * (whole as f64 + left as f64) * product
     };
-    let combining = results * (3.0 + lanes as f64);
+    let combining = results * (1.5 + 0.75 * lanes as f64);
     let mut best = points * product;
     for axis in flat.reduction_axes().filter(|&axis| beside(axis)) {
         best = best.min(along(axis) + combining);
