@@ -25,14 +25,9 @@ pub struct Contraction {
 pub fn contraction(flat: &Flat) -> Option<Contraction> {
     let Some(Scalar::Apply(ScalarOp::Mul, factors)) = flat.body.scalars.last() else { return None };
     let sums = flat.reducer == Some(Reducer::Sum) && flat.body.dtype(&|read| flat.reads[read].dtype) == DType::F32;
-<<<<<<< HEAD
-    let nothing = flat.reduction_axes().is_empty() || flat.extents.contains(&0);
-    if !sums || factors[0] == factors[1] || nothing {
-=======
     // An axis of extent 1 is none: what is left is a product and no sum.
     let empty = flat.reduction_axes().is_empty() || flat.extents.contains(&0);
     if !sums || factors[0] == factors[1] || empty {
->>>>>>> contract
         return None;
     }
     let parts = [flat.body.part(factors[0]), flat.body.part(factors[1])];
