@@ -1,6 +1,6 @@
 //! The models that the benches train, and batches for them.
 
-use tapeless::model;
+use tapeless::{Device, model};
 
 model! {
     /// 10, 20, 1 with mean squared error: a step whose arithmetic is next to nothing.
@@ -77,6 +77,14 @@ model! {
     pub step ApplySquare(x: f32<dyn B, 512>) -> f32<B, 512> {
         let net = Square();
         net(x)
+    }
+}
+
+/// The processor, with vectors of at most as many lanes as the environment variable `LANES` says.
+pub fn device() -> Device {
+    match std::env::var("LANES").ok().and_then(|lanes| lanes.parse().ok()) {
+        Some(lanes) => Device::cpu_with_lanes(lanes),
+        None => Device::cpu(),
     }
 }
 

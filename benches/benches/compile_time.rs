@@ -2,8 +2,8 @@
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use proc_macro2::{TokenStream, TokenTree};
-use tapeless::{Device, Options};
-use tapeless_benches::{TrainMlp, TrainTiny};
+use tapeless::Options;
+use tapeless_benches::{TrainMlp, TrainTiny, device};
 
 /// The contents of `model! { … }` in the `digits` example.
 fn digits_model() -> TokenStream {
@@ -31,7 +31,7 @@ fn compile_time(criterion: &mut Criterion) {
     criterion.bench_function("expand 100 blocks", |bench| {
         bench.iter_batched(|| tokens.clone(), tapeless_compiler::pipeline::derive, BatchSize::SmallInput);
     });
-    let device = Device::cpu();
+    let device = device();
     criterion.bench_function("compile tiny", |bench| {
         bench.iter(|| TrainTiny::compile(&device, TrainTiny::dims().b(32), &Options::default()).map(drop));
     });

@@ -1,11 +1,11 @@
 //! Matrix products: a linear layer of a batch, and squares. Divide 2 * rows * inner * columns by the time for FLOP/s.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use tapeless::{Device, Error, Options, Seed};
-use tapeless_benches::{ApplyLayer, ApplySquare, Layer, Square, numbers};
+use tapeless::{Error, Options, Seed};
+use tapeless_benches::{ApplyLayer, ApplySquare, Layer, Square, device, numbers};
 
 fn layer(criterion: &mut Criterion) -> Result<(), Error> {
-    let device = Device::cpu();
+    let device = device();
     let net = Layer::new(&device, Seed(0))?;
     let mut step = ApplyLayer::compile(&device, ApplyLayer::dims().b(64), &Options::default())?;
     let x = numbers(64 * 784);
@@ -17,7 +17,7 @@ fn layer(criterion: &mut Criterion) -> Result<(), Error> {
 }
 
 fn square(criterion: &mut Criterion) -> Result<(), Error> {
-    let device = Device::cpu();
+    let device = device();
     let net = Square::new(&device, Seed(0))?;
     let mut step = ApplySquare::compile(&device, ApplySquare::dims().b(512), &Options::default())?;
     let x = numbers(512 * 512);

@@ -4,15 +4,15 @@
 //! batch by heart has gradients below the smallest normal number, with which processors are slow.
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use tapeless::{Device, Error, Fusion, Options, Seed};
-use tapeless_benches::{Chain, Mlp, Tiny, TrainChain, TrainMlp, TrainTiny, classes, numbers};
+use tapeless::{Error, Fusion, Options, Seed};
+use tapeless_benches::{Chain, Mlp, Tiny, TrainChain, TrainMlp, TrainTiny, classes, device, numbers};
 
 fn variants() -> [(&'static str, Options); 2] {
     [("fused", Options::default()), ("unfused", Options { fusion: Fusion::none(), ..Options::default() })]
 }
 
 fn tiny(criterion: &mut Criterion) -> Result<(), Error> {
-    let device = Device::cpu();
+    let device = device();
     let (x, y) = (numbers(32 * 10), numbers(32));
     for (name, options) in variants() {
         let mut net = Tiny::new(&device, Seed(0))?;
@@ -26,7 +26,7 @@ fn tiny(criterion: &mut Criterion) -> Result<(), Error> {
 }
 
 fn mlp(criterion: &mut Criterion) -> Result<(), Error> {
-    let device = Device::cpu();
+    let device = device();
     let (x, y) = (numbers(64 * 784), classes(64, 10));
     for (name, options) in variants() {
         let mut net = Mlp::new(&device, Seed(0))?;
@@ -41,7 +41,7 @@ fn mlp(criterion: &mut Criterion) -> Result<(), Error> {
 }
 
 fn chain(criterion: &mut Criterion) -> Result<(), Error> {
-    let device = Device::cpu();
+    let device = device();
     let (x, y) = (numbers(512 * 1024), numbers(512 * 1024));
     for (name, options) in variants() {
         let mut net = Chain::new(&device, Seed(0))?;

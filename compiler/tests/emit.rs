@@ -5,7 +5,7 @@ mod nests;
 use cranelift_codegen::isa::{self, OwnedTargetIsa};
 use cranelift_codegen::settings::{self, Configurable};
 use nests::{cases, contract, unary};
-use tapeless_compiler::backend::cranelift::{EmitError, emit, lower};
+use tapeless_compiler::backend::cranelift::{EmitError, Refusal, emit, lower};
 use tapeless_compiler::dtype::DType;
 use tapeless_compiler::kernel::{self, Kernel};
 use tapeless_compiler::scalar::ScalarOp;
@@ -128,17 +128,17 @@ fn no_kernel_with_lanes_stays_narrow() {
         assert!(widened > 300, "only {widened} kernels have {lanes} lanes");
     }
 }
+/// Without wider vectors a kernel runs at the lanes that there are, and says why.
 #[test]
-fn dump_temp() {
-    let name = std::env::var("SHOW").unwrap_or_default();
-    for case in cases() {
-        if case.name == name {
-            let kernel = schedule::kernel(&case.nest, &case.shapes, "kernel", &Target { lanes: 8 });
-            for lanes in [4, 8, 16] {
-                let code = emit(&kernel, &*host(), lanes).unwrap();
-                println!("== {} spills {}", code.lanes, code.spills);
-                std::fs::write(format!("/tmp/d{lanes}.bin"), &code.bytes).unwrap();
-            }
-        }
-    }
+fn code_says_why_it_has_fewer_lanes() {
+    let case = unary(ScalarOp::Neg, vec![0.0; 64]);
+    let kernel = schedule::kernel(&case.nest, &case.shapes, "kernel", &Target { lanes: 8 });
+    let code = emit(&kernel, &*baseline(), 8).expect("negation is known everywhere");
+    assert_eq!((code.lanes, code.refusal), (4, Some(Refusal::Target)));
+    let code = emit(&kernel, &*baseline(), 4).expect("negation is known everywhere");
+    assert_eq!((code.lanes, code.refusal), (4, None));
+    let single = unary(ScalarOp::Neg, vec![0.0; 3]);
+    let kernel = schedule::kernel(&single.nest, &single.shapes, "kernel", &Target { lanes: 8 });
+    let code = emit(&kernel, &*host(), 8).expect("negation is known everywhere");
+    assert_eq!((code.lanes, code.refusal), (1, None));
 }

@@ -11,7 +11,7 @@ use cranelift_module::{Linkage, Module, default_libcall_names};
 use nests::{Case, cases, unary};
 use region::{Allocation, Protection};
 use tapeless::{bf16, f16};
-use tapeless_compiler::backend::cranelift::{Code, LANE_NUMBERS, SCRATCH_BYTES, emit, lower};
+use tapeless_compiler::backend::cranelift::{Code, emit, lower};
 use tapeless_compiler::dtype::DType;
 use tapeless_compiler::kernel::{Kernel, interpret};
 use tapeless_compiler::scalar::ScalarOp;
@@ -68,10 +68,8 @@ impl Function {
 
     /// Runs the kernel on these arrays, one per parameter, as long as the kernel says, and leaves in them what it wrote.
     fn run(&self, arguments: &mut [Vec<u8>], side: Side) {
-        let scratch: Vec<u8> = LANE_NUMBERS.iter().flat_map(|number| number.to_ne_bytes()).collect();
-        let scratch = Guarded::new(&[scratch, vec![0xa5; SCRATCH_BYTES - size_of_val(&LANE_NUMBERS)]].concat(), side);
         let guarded: Vec<Guarded> = arguments.iter().map(|argument| Guarded::new(argument, side)).collect();
-        let pointers: Vec<*mut u8> = guarded.iter().chain([&scratch]).map(|memory| memory.start).collect();
+        let pointers: Vec<*mut u8> = guarded.iter().map(|memory| memory.start).collect();
         (self.entry)(pointers.as_ptr());
         for (argument, memory) in arguments.iter_mut().zip(&guarded) {
             argument.copy_from_slice(memory.bytes());

@@ -1,12 +1,10 @@
-//! The argument tables of a step's launches: one pointer per parameter of each kernel and one to scratch, in one list.
+//! The argument tables of a step's launches: one pointer per parameter of each kernel, in one list.
 //!
 //! What lies in the workspace is filled in when the step is compiled; what lies in leaves is filled in before every run.
 //! [`Arguments::new`] holds the plan against what the unsafe call needs: every buffer is as large as its kernel takes it,
 //! lies inside of its memory, and no kernel writes an input.
 
-use crate::error::Error;
-use crate::memory::{Memory, padded};
-use tapeless_compiler::backend::cranelift::{LANE_NUMBERS, SCRATCH_BYTES};
+use crate::memory::Memory;
 use tapeless_compiler::kernel::Usage;
 use tapeless_compiler::plan::{Buffer, Place, Plan};
 
@@ -16,18 +14,6 @@ pub(super) struct Arguments {
     launches: Vec<Entry>,
     /// Where each leaf stands in the table.
     uses: Vec<Vec<usize>>,
-}
-
-/// The workspace of a plan, and behind it the scratch of its kernels, which run one after the other.
-pub(super) fn workspace(plan: &Plan) -> Result<Memory, Error> {
-    let mut memory = Memory::zeroed(scratch(plan).saturating_add(SCRATCH_BYTES))?;
-    memory.slice_mut(scratch(plan), LANE_NUMBERS.len()).copy_from_slice(&LANE_NUMBERS);
-    Ok(memory)
-}
-
-/// Where the scratch begins.
-fn scratch(plan: &Plan) -> usize {
-    padded(plan.workspace_bytes)
 }
 
 /// One launch: its kernel, and where its arguments begin and end.
@@ -56,7 +42,7 @@ impl Arguments {
                 if (parameter.dtype, parameter.elements) != (buffer.dtype, buffer.elements) {
                     return Err(format!("kernel {} takes another array than buffer {}", kernel.name, argument.0));
                 }
-                check_place(plan, buffer, parameter.usage != Usage::Read)?;
+                check_place(plan, buffer, parameter.usage != Usage::Read, workspace)?;
                 match buffer.place {
                     Place::Workspace(offset) => table.push(workspace.pointer(offset)),
                     Place::Leaf(leaf) => {
@@ -65,7 +51,6 @@ impl Arguments {
                     }
                 }
             }
-            table.push(workspace.pointer(scratch(plan)));
             launches.push(Entry { kernel: launch.kernel, first, end: table.len() });
         }
         Ok(Arguments { table, launches, uses })
@@ -84,16 +69,12 @@ impl Arguments {
     }
 }
 
-fn check_place(plan: &Plan, buffer: &Buffer, written: bool) -> Result<(), String> {
+fn check_place(plan: &Plan, buffer: &Buffer, written: bool, workspace: &Memory) -> Result<(), String> {
     match buffer.place {
         Place::Workspace(offset) => {
             let end = offset + buffer.elements * buffer.dtype.size();
             let aligned = offset.is_multiple_of(buffer.dtype.size());
-            if end <= plan.workspace_bytes && aligned {
-                Ok(())
-            } else {
-                Err("a buffer leaves the workspace".to_string())
-            }
+            if end <= workspace.bytes() && aligned { Ok(()) } else { Err("a buffer leaves the workspace".to_string()) }
         }
         Place::Leaf(leaf) => {
             let leaf = &plan.leaves[leaf];

@@ -18,7 +18,7 @@ use crate::elements::{Element, Elements};
 use crate::error::Error;
 use crate::memory::Memory;
 use crate::tensor::View;
-use arguments::{Arguments, workspace, written_leaves};
+use arguments::{Arguments, written_leaves};
 use inputs::Inputs;
 use results::StepResult;
 use std::fmt;
@@ -82,7 +82,7 @@ impl Step {
         options: &Options,
     ) -> Result<Step, Error> {
         let wrong = |reason| Error::Internal { step: graph.name.clone(), reason };
-        let workspace = workspace(&plan)?;
+        let workspace = Memory::zeroed(plan.workspace_bytes)?;
         let arguments = Arguments::new(&plan, &workspace).map_err(wrong)?;
         let results = plan.results.iter().map(|result| StepResult::new(&plan, result));
         let results = results.collect::<Result<Vec<_>, _>>().map_err(wrong)?;

@@ -12,7 +12,7 @@ use crate::dtype::DType;
 use crate::kernel::{Expression, ParameterId, Statement, Var};
 use crate::nest::{Atom, Index};
 use cranelift_codegen::ir::{InstBuilder, Value, types};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 /// A loop around the place that is emitted; the function itself is the outermost one.
 #[derive(Default)]
@@ -23,8 +23,8 @@ pub(super) struct Frame {
     pointers: HashMap<(usize, Vec<(usize, i64)>), Value>,
     /// Atoms of indices, for one lane of the group.
     atoms: HashMap<(Atom, usize), Value>,
-    /// Variables whose lanes lie in the scratch.
-    pub(super) apart: HashSet<Var>,
+    /// Parts of variables whose lanes are indices, counted from the first of all groups.
+    pub(super) parts: HashMap<(Var, usize), Value>,
     /// Single values in all lanes.
     pub(super) splats: HashMap<Var, Value>,
     /// The number that was in all lanes last: comparing with it and choosing it is then one instruction.
@@ -68,7 +68,7 @@ impl Emitter<'_, '_> {
         let terms = self.running_terms(index, size);
         let mut pointer = self.pointer(parameter, &terms);
         for term in index.terms.iter().filter(|term| !matches!(term.atom, Atom::Axis(_))) {
-            let atom = self.atom(&term.atom, lane)?;
+            let atom = self.atom(&term.atom, lane);
             let bytes = self.scaled(atom, term.coefficient * size);
             pointer = self.builder.ins().iadd(pointer, bytes);
         }
@@ -77,21 +77,21 @@ impl Emitter<'_, '_> {
     }
 
     /// The value of an index as 64 bits, for one lane of the group.
-    pub(super) fn number(&mut self, index: &Index, lane: usize) -> Result<Value, EmitError> {
+    pub(super) fn number(&mut self, index: &Index, lane: usize) -> Value {
         let mut sum: Option<Value> = None;
         for term in &index.terms {
-            let atom = self.atom(&term.atom, lane)?;
+            let atom = self.atom(&term.atom, lane);
             let product = self.scaled(atom, term.coefficient);
             sum = Some(match sum {
                 Some(sum) => self.builder.ins().iadd(sum, product),
                 None => product,
             });
         }
-        Ok(match (sum, index.offset) {
+        match (sum, index.offset) {
             (Some(sum), 0) => sum,
             (Some(sum), offset) => self.builder.ins().iadd_imm_s(sum, offset),
             (None, offset) => self.builder.ins().iconst(types::I64, offset),
-        })
+        }
     }
 
     /// Whether the index differs between the lanes of the group that runs, by itself or by what it gathers.
@@ -112,7 +112,7 @@ impl Emitter<'_, '_> {
     }
 
     /// Computes what accesses in the body of a loop need and what is known before the loop starts.
-    pub(super) fn prepare(&mut self, body: &[Statement]) -> Result<(), EmitError> {
+    pub(super) fn prepare(&mut self, body: &[Statement]) {
         let mut accesses = Vec::new();
         let mut indices = Vec::new();
         collect(body, &mut accesses, &mut indices);
@@ -125,10 +125,9 @@ impl Emitter<'_, '_> {
         for atom in indices.iter().flat_map(|index| &index.terms).map(|term| &term.atom) {
             let computed = !matches!(atom, Atom::Axis(_));
             if computed && self.is_known(atom) && !self.varies(&Index::atom(atom.clone())) {
-                self.atom(atom, 0)?;
+                self.atom(atom, 0);
             }
         }
-        Ok(())
     }
 
     /// The strides that a loop needs counters for: in bytes for accesses, 1 where its position itself is computed with.
@@ -220,11 +219,11 @@ impl Emitter<'_, '_> {
         }
     }
 
-    fn atom(&mut self, atom: &Atom, lane: usize) -> Result<Value, EmitError> {
+    fn atom(&mut self, atom: &Atom, lane: usize) -> Value {
         let lane = if self.varies(&Index::atom(atom.clone())) { lane } else { 0 };
         let key = (atom.clone(), lane);
         if let Some(value) = self.frames.iter().find_map(|frame| frame.atoms.get(&key)) {
-            return Ok(*value);
+            return *value;
         }
         let value = match atom {
             Atom::Axis(id) => {
@@ -238,32 +237,32 @@ impl Emitter<'_, '_> {
                     }
                 }
             }
-            Atom::Quotient(inner, by) => self.quotient(inner, *by, lane)?,
-            Atom::Remainder(inner, by) => self.remainder(inner, *by, lane)?,
-            Atom::Clamped(inner, bound) => self.clamped(inner, *bound, lane)?,
-            Atom::Gathered { read, bound } => self.gathered(Var(*read), *bound, lane)?,
+            Atom::Quotient(inner, by) => self.quotient(inner, *by, lane),
+            Atom::Remainder(inner, by) => self.remainder(inner, *by, lane),
+            Atom::Clamped(inner, bound) => self.clamped(inner, *bound, lane),
+            Atom::Gathered { read, bound } => self.gathered(Var(*read), *bound, lane),
         };
         self.frame().atoms.insert(key, value);
-        Ok(value)
+        value
     }
 
-    fn remainder(&mut self, inner: &Index, by: i64, lane: usize) -> Result<Value, EmitError> {
-        let number = self.number(inner, lane)?;
+    fn remainder(&mut self, inner: &Index, by: i64, lane: usize) -> Value {
+        let number = self.number(inner, lane);
         if by & (by - 1) == 0 {
-            return Ok(self.builder.ins().band_imm_s(number, by - 1));
+            return self.builder.ins().band_imm_s(number, by - 1);
         }
-        let quotient = self.atom(&Atom::Quotient(Box::new(inner.clone()), by), lane)?;
+        let quotient = self.atom(&Atom::Quotient(Box::new(inner.clone()), by), lane);
         let whole = self.scaled(quotient, by);
-        Ok(self.builder.ins().isub(number, whole))
+        self.builder.ins().isub(number, whole)
     }
 
     /// Floor division of a number that is not negative: a shift, a multiplication and a shift, or, of numbers from 2^31 on, a
     /// division.
-    fn quotient(&mut self, inner: &Index, by: i64, lane: usize) -> Result<Value, EmitError> {
-        let number = self.number(inner, lane)?;
+    fn quotient(&mut self, inner: &Index, by: i64, lane: usize) -> Value {
+        let number = self.number(inner, lane);
         let high = inner.range(&self.extents).1;
         let shift = 64 - (by - 1).leading_zeros();
-        Ok(if by & (by - 1) == 0 {
+        if by & (by - 1) == 0 {
             self.builder.ins().ushr_imm_u(number, i64::from(by.trailing_zeros()))
         } else if high < 1 << 31 && by < 1 << 31 {
             // With m = ceil(2^(31 + shift) / by), the product is below 2^63, and its upper bits are the quotient.
@@ -273,12 +272,12 @@ impl Emitter<'_, '_> {
         } else {
             let divisor = self.builder.ins().iconst(types::I64, by);
             self.builder.ins().udiv(number, divisor)
-        })
+        }
     }
 
     /// The number in `0..bound` that is nearest to an index.
-    fn clamped(&mut self, inner: &Index, bound: i64, lane: usize) -> Result<Value, EmitError> {
-        let mut number = self.number(inner, lane)?;
+    fn clamped(&mut self, inner: &Index, bound: i64, lane: usize) -> Value {
+        let mut number = self.number(inner, lane);
         let (low, high) = inner.range(&self.extents);
         if low < 0 {
             let zero = self.builder.ins().iconst(types::I64, 0);
@@ -288,14 +287,14 @@ impl Emitter<'_, '_> {
             let most = self.builder.ins().iconst(types::I64, bound - 1);
             number = self.builder.ins().smin(number, most);
         }
-        Ok(number)
+        number
     }
 
     /// The element that a variable holds in a lane, clamped to `0..bound`.
-    fn gathered(&mut self, var: Var, bound: usize, lane: usize) -> Result<Value, EmitError> {
+    fn gathered(&mut self, var: Var, bound: usize, lane: usize) -> Value {
         let dtype = self.kernel.vars[var.0];
         let element = match &self.held[var.0] {
-            Some(Held::Lanes(_)) => self.element_of(var, lane)?,
+            Some(Held::Lanes(_)) => self.element_of(var, lane),
             _ => self.single(var).expect("a verified kernel gathers integers"),
         };
         let most = self.builder.ins().iconst(types::I64, (bound as i64 - 1).max(0));
@@ -303,10 +302,10 @@ impl Emitter<'_, '_> {
             let wide = if dtype == DType::I64 { element } else { self.builder.ins().sextend(types::I64, element) };
             let zero = self.builder.ins().iconst(types::I64, 0);
             let positive = self.builder.ins().smax(wide, zero);
-            Ok(self.builder.ins().smin(positive, most))
+            self.builder.ins().smin(positive, most)
         } else {
             let wide = self.builder.ins().uextend(types::I64, element);
-            Ok(self.builder.ins().umin(wide, most))
+            self.builder.ins().umin(wide, most)
         }
     }
 

@@ -7,7 +7,6 @@ use super::EmitError;
 use super::address::{Counter, Frame};
 use super::memory::flags;
 use super::operation::{Operations, Width, value_type};
-use super::scratch::Scratch;
 use crate::dtype::DType;
 use crate::kernel::{Expression, Kernel, LoopId, LoopKind, Register, Statement, Var};
 use crate::nest::Reducer;
@@ -62,8 +61,6 @@ pub(super) struct Emitter<'a, 'f> {
     pub(super) lanes: usize,
     /// The pointer to the first element of each parameter.
     pub(super) parameters: Vec<Value>,
-    /// What lanes are taken apart and put together in.
-    pub(super) scratch: Scratch,
     /// The variables that are defined so far.
     pub(super) held: Vec<Option<Held>>,
     registers: Vec<Slots>,
@@ -84,9 +81,9 @@ impl<'a, 'f> Emitter<'a, 'f> {
         builder.seal_block(entry);
         let arguments = builder.block_params(entry)[0];
         let pointer = |position: usize| i32::try_from(position * 8).expect("a kernel has few parameters");
-        let mut load = |position| builder.ins().load(types::I64, flags(), arguments, pointer(position));
-        let parameters: Vec<Value> = (0..kernel.parameters.len()).map(&mut load).collect();
-        let scratch = Scratch::new(load(parameters.len()));
+        let parameters = (0..kernel.parameters.len())
+            .map(|position| builder.ins().load(types::I64, flags(), arguments, pointer(position)))
+            .collect();
         let mut registers = Vec::with_capacity(kernel.registers.len());
         for register in &kernel.registers {
             let single = builder.declare_var(value_type(register.dtype, Width::Single)?);
@@ -103,7 +100,6 @@ impl<'a, 'f> Emitter<'a, 'f> {
             builder,
             lanes,
             parameters,
-            scratch,
             held: vec![None; kernel.vars.len()],
             registers,
             frames: vec![Frame::default()],
@@ -210,7 +206,7 @@ impl<'a, 'f> Emitter<'a, 'f> {
         unroll: usize,
         body: &[Statement],
     ) -> Result<(), EmitError> {
-        self.prepare(body)?;
+        self.prepare(body);
         self.prepare_splats(body)?;
         let mut strides = self.strides(id.0, body);
         if strides.is_empty() {
@@ -249,7 +245,7 @@ impl<'a, 'f> Emitter<'a, 'f> {
         match (expression, lanes) {
             (Expression::Constant(dtype, value), _) => Ok(Held::Constant(*dtype, *value)),
             (Expression::Index(index), None) => {
-                let number = self.number(index, 0)?;
+                let number = self.number(index, 0);
                 Ok(Held::Single(self.builder.ins().ireduce(types::I32, number)))
             }
             (Expression::Index(index), Some(groups)) => self.index_lanes(index, groups).map(Held::Lanes),

@@ -4,6 +4,7 @@ use super::EmitError;
 use super::address::Access;
 use super::emitter::{Emitter, Phase};
 use super::operation::{Width, value_type};
+use super::parts::PART;
 use crate::dtype::DType;
 use crate::kernel::{ParameterId, Var};
 use crate::nest::{Atom, Index};
@@ -15,7 +16,7 @@ impl Emitter<'_, '_> {
     pub(super) fn index_lanes(&mut self, index: &Index, groups: usize) -> Result<Vec<Value>, EmitError> {
         let Phase::Lanes { id, .. } = self.phase else { unreachable!("only lanes loops have vectors") };
         if let Some(stride) = index.stride(id).filter(|_| !self.gathers(index)) {
-            let first = self.number(index, 0)?;
+            let first = self.number(index, 0);
             let first = self.builder.ins().ireduce(types::I32, first);
             let first = self.builder.ins().splat(types::I32X4, first);
             let mut steps = self.lane_numbers();
@@ -35,7 +36,7 @@ impl Emitter<'_, '_> {
         (0..groups)
             .map(|group| {
                 self.together(types::I32X4, |emitter, lane| {
-                    let number = emitter.number(index, group * emitter.lanes + lane)?;
+                    let number = emitter.number(index, group * emitter.lanes + lane);
                     Ok(emitter.builder.ins().ireduce(types::I32, number))
                 })
             })
@@ -75,23 +76,32 @@ impl Emitter<'_, '_> {
     ) -> Result<Value, EmitError> {
         let dtype = self.kernel.parameters[parameter.0].dtype;
         let ty = value_type(word_type(dtype), Width::Lanes)?;
-        // What is read together is as many bytes as there are lanes; a whole vector of bytes would be too many.
-        let together = dtype.size() > 1 || self.lanes <= 8;
-        let words = if self.contiguous(index) && together {
+        let words = if self.contiguous(index) {
             let (pointer, displacement) = self.address((parameter, index), group * self.lanes)?;
-            match (dtype.size(), self.lanes) {
-                (1, lanes) => {
-                    let packed = if lanes == 4 { types::I32 } else { types::I64 };
-                    let packed = self.builder.ins().load(packed, flags(), pointer, displacement);
-                    self.operations(Width::Lanes).unpacked_bytes(packed)
-                }
-                (2, _) => self.builder.ins().uload16x4(flags(), pointer, displacement),
+            match dtype.size() {
+                1 => self.load_bytes(pointer, displacement),
+                2 => self.builder.ins().uload16x4(flags(), pointer, displacement),
                 _ => self.builder.ins().load(ty, flags(), pointer, displacement),
             }
         } else {
             self.together(ty, |emitter, lane| emitter.load_word(parameter, index, group * emitter.lanes + lane))?
         };
         self.operations(Width::Lanes).value_of_word(dtype, words)
+    }
+
+    /// Neighbouring bytes, a word each; no more of them than there are lanes.
+    fn load_bytes(&mut self, pointer: Value, displacement: i32) -> Value {
+        let packed = if self.lanes == PART { types::I32 } else { types::I64 };
+        let mut words = Vec::new();
+        for first in (0..self.lanes).step_by(8) {
+            let packed = self.builder.ins().load(packed, flags(), pointer, displacement + first as i32);
+            words.push(self.operations(Width::Lanes).unpacked_bytes(packed));
+        }
+        match words[..] {
+            [words] => words,
+            [lower, upper] => self.joined_halves(lower, upper),
+            _ => unreachable!("a vector has at most 16 lanes"),
+        }
     }
 
     /// Stores one element, or one per lane.
@@ -104,7 +114,13 @@ impl Emitter<'_, '_> {
             match width {
                 Width::Single => self.store_word(place, 0, word)?,
                 Width::Lanes if self.contiguous(index) => self.store_words(place, group * self.lanes, word)?,
-                Width::Lanes => self.store_each(place, group * self.lanes, word)?,
+                Width::Lanes => {
+                    let parts = self.parts(word);
+                    for lane in 0..self.lanes {
+                        let element = self.element(&parts, lane);
+                        self.store_word(place, group * self.lanes + lane, element)?;
+                    }
+                }
             }
         }
         Ok(())
@@ -124,9 +140,9 @@ impl Emitter<'_, '_> {
                     self.store_words(place, group * self.lanes, words)?;
                 }
                 Width::Lanes => {
-                    let apart = self.apart(value);
+                    let parts = self.parts(value);
                     for lane in 0..self.lanes {
-                        let element = self.element(&apart, lane);
+                        let element = self.element(&parts, lane);
                         self.add_to(place, group * self.lanes + lane, element)?;
                     }
                 }
@@ -167,22 +183,15 @@ impl Emitter<'_, '_> {
 
     /// Stores what neighbouring elements are in memory, the first of them at a lane.
     fn store_words(&mut self, place: Access<'_>, lane: usize, words: Value) -> Result<(), EmitError> {
-        let value = match self.kernel.parameters[place.0.0].dtype.size() {
-            1 | 2 if self.lanes > 4 => return self.store_each(place, lane, words),
-            bytes @ (1 | 2) => self.operations(Width::Lanes).packed(bytes, words),
-            _ => words,
-        };
+        let bytes = self.kernel.parameters[place.0.0].dtype.size();
         let (pointer, displacement) = self.address(place, lane)?;
-        self.builder.ins().store(flags(), value, pointer, displacement);
-        Ok(())
-    }
-
-    /// Stores what elements are in memory one by one, the first of them at a lane.
-    fn store_each(&mut self, place: Access<'_>, first: usize, words: Value) -> Result<(), EmitError> {
-        let apart = self.apart(words);
-        for lane in 0..self.lanes {
-            let element = self.element(&apart, lane);
-            self.store_word(place, first + lane, element)?;
+        if bytes > 2 {
+            self.builder.ins().store(flags(), words, pointer, displacement);
+            return Ok(());
+        }
+        for (part, words) in self.parts(words).into_iter().enumerate() {
+            let packed = self.operations(Width::Lanes).packed(bytes, words);
+            self.builder.ins().store(flags(), packed, pointer, displacement + (part * PART * bytes) as i32);
         }
         Ok(())
     }

@@ -1,28 +1,26 @@
 //! The CPU back end: kernels through Cranelift to machine code.
 //!
-//! A kernel enters, one position-independent function leaves: System V calling convention, its one parameter a table of
-//! pointers: one per parameter of the kernel, then one to [`SCRATCH_BYTES`] of scratch, aligned to 64 bytes, which begin with
-//! the [`LANE_NUMBERS`] and which no other kernel uses at the same time. No relocations, no calls, no traps. Lanes are 32-bit
-//! words: kernels on types of 64 bits have no lanes. A bool is the word 0 or 1 in memory, one byte as a scalar and a mask of
-//! ones in lanes.
+//! A kernel enters, one position-independent function leaves: System V calling convention, its one parameter a pointer to one
+//! pointer per parameter of the kernel, no relocations, no calls, no traps. Lanes are 32-bit words: kernels on types of 64
+//! bits have no lanes. A bool is the word 0 or 1 in memory, one byte as a scalar and a mask of ones in lanes.
 //!
 //! Cranelift neither unrolls nor schedules, and hoists only with an optimisation level that ruins schedules; so the kernel
 //! says what is unrolled and interleaved, and addresses are taken apart here: what does not change in a loop is computed
 //! before it.
 //!
-//! Cranelift knows vectors of four lanes. For more, a kernel is emitted so that nothing depends on which lane it is in, one
-//! vector standing for all of them, and on x86-64 the code is [widened](widen). Where that is refused, the kernel gets code
-//! for fewer lanes, and the code says why.
+//! Cranelift knows vectors of four lanes. For more, one of its vectors stands for all of them, [parts] of four are taken out
+//! of it and put into it only by what stands for that, and on x86-64 the code is [widened](widen). Where that is refused, the
+//! kernel gets code for fewer lanes, and the code says why.
 
 mod address;
 mod emitter;
 mod memory;
 mod narrow;
 mod operation;
-mod scratch;
+mod parts;
+
 mod widen;
 
-pub use scratch::{LANE_NUMBERS, SCRATCH_BYTES};
 pub use widen::Refusal;
 
 use crate::dtype::DType;
@@ -84,9 +82,6 @@ pub enum EmitError {
     /// An array whose elements lie too far apart for a displacement.
     #[error("kernel {0} works on arrays of more than two gigabytes")]
     TooLarge(String),
-    /// More variables whose lanes are indices than the scratch has room for.
-    #[error("kernel {0} gathers by more indices than the scratch holds")]
-    Scratch(String),
     /// The code generator refused.
     #[error("kernel {kernel}: {message}")]
     Codegen {
@@ -135,11 +130,7 @@ fn emit_wide(
     if !is_x86_64(isa) || !has(isa, "has_avx2") {
         return Ok(Err(Refusal::Target));
     }
-    let bytes = match compile(kernel, isa, lanes) {
-        Ok((bytes, _)) => bytes,
-        Err(error @ EmitError::Scratch(_)) => return Ok(Err(Refusal::Emit(Box::new(error)))),
-        Err(error) => return Err(error),
-    };
+    let (bytes, _) = compile(kernel, isa, lanes)?;
     let spills = widen::spills(&bytes);
     Ok(widen::widen(&bytes, factor).map(|Widened { bytes, alignment }| Code {
         bytes,

@@ -3,14 +3,12 @@
 //! A single bool is a byte that is 0 or 1; in lanes it is a word of zeros or ones. A u8 is a word of 32 bits, 0 to 255.
 
 use super::EmitError;
+use super::parts::PART;
 use crate::dtype::DType;
 use crate::scalar::ScalarOp;
 use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
 use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Type, Value, types};
 use cranelift_frontend::FunctionBuilder;
-
-/// Values of 32 bits in a vector as Cranelift knows it, whatever number of lanes it stands for.
-const VECTOR: usize = 4;
 
 /// Whether an operation is on one value or on a vector of lanes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,7 +67,7 @@ impl Operations<'_, '_> {
 
     /// The same word in all lanes.
     pub(super) fn words(&mut self, ty: Type, word: u32) -> Value {
-        let bytes: Vec<u8> = word.to_le_bytes().repeat(VECTOR);
+        let bytes: Vec<u8> = word.to_le_bytes().repeat(PART);
         let constant = self.builder.func.dfg.constants.insert(bytes.into());
         self.builder.ins().vconst(ty, constant)
     }

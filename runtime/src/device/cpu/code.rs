@@ -8,7 +8,7 @@ use cranelift_codegen::isa::TargetIsa;
 use cranelift_jit::{ArenaMemoryProvider, BranchProtection, JITMemoryKind, JITMemoryProvider};
 use tapeless_compiler::backend::cranelift::Code as Bytes;
 
-/// The machine signature of every kernel: one pointer to one pointer per parameter and one to scratch.
+/// The machine signature of every kernel: one pointer to one pointer per parameter.
 #[cfg(target_arch = "x86_64")]
 type Entry = unsafe extern "sysv64" fn(*const *mut u8);
 #[cfg(not(target_arch = "x86_64"))]
@@ -47,8 +47,7 @@ impl Code {
     /// Runs a kernel.
     ///
     /// # Safety
-    /// There is one argument per parameter of the kernel, in order, and one for the scratch that the back end asks for, which
-    /// nothing else accesses; each points to as many elements of the parameter's type
+    /// There is one argument per parameter of the kernel, in order; each points to as many elements of the parameter's type
     /// as the parameter has, valid for reads, and for writes where the kernel writes; nothing else accesses what is written.
     pub(crate) unsafe fn run(&self, kernel: usize, arguments: &[*mut u8]) {
         // SAFETY: the caller vouches for the arguments; the kernel proves to the compiler's verifier that it stays in bounds.

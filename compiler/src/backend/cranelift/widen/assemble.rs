@@ -1,7 +1,7 @@
 //! Instructions become bytes at their new width, constants behind them.
 
 use super::decode::START;
-use super::table::{Form, Source, Wide, stays, wide, wider};
+use super::table::{Form, Junction, Source, Wide, junction, stays, wide, wider};
 use super::{Factor, Refusal, Widened};
 use iced_x86::{BlockEncoder, BlockEncoderOptions, Code, Instruction, InstructionBlock, Mnemonic, OpKind, Register};
 use std::collections::HashMap;
@@ -48,11 +48,15 @@ fn encoded(code: &[Instruction]) -> Result<Vec<u8>, Refusal> {
 /// Adds what an instruction becomes.
 fn push(mut instruction: Instruction, code: &mut Vec<Instruction>, pool: &mut Pool<'_>) -> Result<(), Refusal> {
     let factor = pool.factor;
-    if let Some(wide) = wide(instruction.code(), factor) {
+    if let Some((junction, factor)) = junction(instruction.code(), factor) {
+        return push_junction(&instruction, junction, factor, code);
+    }
+    let wide = wide(instruction.code(), factor);
+    if let Some(wide) = wide.filter(|_| !pool.loads_part(&instruction)) {
         pool.move_constant(&mut instruction, wide.source)?;
         return push_wide(instruction, wide, factor, code);
     }
-    if !stays(&instruction) {
+    if wide.is_none() && !stays(&instruction) {
         return Err(Refusal::Instruction(instruction.code()));
     }
     pool.move_constant(&mut instruction, Source::One)?;
@@ -60,6 +64,27 @@ fn push(mut instruction: Instruction, code: &mut Vec<Instruction>, pool: &mut Po
         code.push(Instruction::with(Code::VEX_Vzeroupper));
     }
     code.push(instruction);
+    Ok(())
+}
+
+/// Adds what joins or splits vectors, the larger of which are wider than four lanes by a factor.
+fn push_junction(
+    instruction: &Instruction,
+    junction: Junction,
+    factor: Factor,
+    code: &mut Vec<Instruction>,
+) -> Result<(), Refusal> {
+    let registers = (0..3).all(|operand| instruction.op_kind(operand) == OpKind::Register);
+    let [result, first, second] = [0, 1, 2].map(|operand| instruction.op_register(operand));
+    let smaller = |register| if factor == Factor::Two { register } else { wider(register, Factor::Two) };
+    let [whole, lower] = [result, first].map(|register| wider(register, factor));
+    let added = match junction {
+        Junction::Join(joined) if registers => Instruction::with4(joined, whole, lower, smaller(second), 1),
+        // The second vector is the first one, perhaps in another register.
+        Junction::Split(split) if registers => Instruction::with3(split, smaller(result), lower, 1),
+        _ => return Err(Refusal::Instruction(instruction.code())),
+    };
+    code.push(added.map_err(|error| Refusal::Assemble(error.to_string()))?);
     Ok(())
 }
 
@@ -86,7 +111,7 @@ fn push_wide(
     }
     // The bytes that the emitter widens are in a register: in memory there are fewer than the wider form would read.
     let bytes = narrow == Code::VEX_Vpmovzxbw_xmm_xmmm64;
-    if bytes && (factor == Factor::Four || instruction.op1_kind() != OpKind::Register) {
+    if bytes && instruction.op1_kind() != OpKind::Register {
         return Err(Refusal::Instruction(narrow));
     }
     if instruction.memory_displ_size() > 1 && !instruction.is_ip_rel_memory_operand() {
@@ -131,18 +156,29 @@ impl Pool<'_> {
         if !instruction.is_ip_rel_memory_operand() {
             return Ok(());
         }
-        let size = instruction.memory_size().size();
-        let start = (instruction.memory_displacement64() - START) as usize;
-        let constant = self.old.get(start..start + size).filter(|_| size > 0).ok_or(Refusal::Outside)?;
+        let constant = self.constant(instruction).ok_or(Refusal::Outside)?;
         let constant = match source {
             Source::One => constant.to_vec(),
-            Source::Half => return Err(Refusal::Constant),
-            Source::Whole if constant.chunks(4).any(|word| word != &constant[..4]) => return Err(Refusal::Constant),
-            Source::Whole => constant[..4].repeat(4 * self.factor.times()),
+            Source::Whole if is_uniform(constant) => constant[..4].repeat(4 * self.factor.times()),
+            Source::Whole | Source::Half => return Err(Refusal::Constant),
         };
         let place = self.place(constant);
         instruction.set_memory_displacement64(POOL + place as u64);
         Ok(())
+    }
+
+    /// Whether an instruction loads a constant whose lanes differ, which is a part.
+    fn loads_part(&self, instruction: &Instruction) -> bool {
+        let loads = matches!(instruction.mnemonic(), Mnemonic::Vmovups | Mnemonic::Vmovdqu);
+        let constant = || self.constant(instruction).unwrap_or_default();
+        loads && instruction.is_ip_rel_memory_operand() && !is_uniform(constant())
+    }
+
+    /// The constant that an instruction reads.
+    fn constant(&self, instruction: &Instruction) -> Option<&[u8]> {
+        let size = instruction.memory_size().size();
+        let start = usize::try_from(instruction.memory_displacement64().checked_sub(START)?).ok()?;
+        self.old.get(start..start + size).filter(|_| size > 0)
     }
 
     fn place(&mut self, constant: Vec<u8>) -> usize {
@@ -155,4 +191,9 @@ impl Pool<'_> {
         self.places.insert(constant, place);
         place
     }
+}
+
+/// Whether a constant is the same word in every lane.
+fn is_uniform(constant: &[u8]) -> bool {
+    constant.chunks(4).all(|word| *word == constant[..4])
 }

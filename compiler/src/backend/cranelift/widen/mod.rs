@@ -1,17 +1,18 @@
 //! Code of 128-bit vectors becomes code of 256 or 512 bits.
 //!
-//! Cranelift's x86-64 back end knows vectors of four lanes only. A kernel whose instructions all do the same in every lane is
-//! right at any width: so its bytes are decoded, every instruction on whole vectors is encoded again at the wider width, and
-//! everything else stays. What enters is position-independent code without calls, traps and relocations, constants behind
+//! Cranelift's x86-64 back end knows vectors of four lanes only. Instructions that do the same in every lane are right at any
+//! width: so the bytes are decoded, every instruction on whole vectors is encoded again at the wider width, what stands for
+//! joining and splitting vectors becomes that, and everything else stays. What enters is position-independent code without calls, traps and relocations, constants behind
 //! it; what leaves is the same kind of code. Invariants, each checked, else the code is refused:
 //!
 //! - Vectors are touched only by instructions of the [table]; what is not in there may mix lanes.
 //! - The frame is what Cranelift makes: saved registers and spills, reached by displacements from the stack pointer, which
 //!   grow with the vectors. No address of it is taken, and it stays within a page.
-//! - A constant of a whole vector is one word in every lane.
+//! - A constant that is the operand of an operation is one word in every lane.
 //!
-//! The emitter vouches for the rest: memory that a vector is loaded from or stored to is as large as the wider one, and no
-//! vector is the operand of something that means other lanes by position.
+//! The emitter vouches for the rest: memory that a vector is loaded from or stored to is as large as the wider one, and what
+//! means lanes by position (inserting, extracting, shuffling, packing, loading a constant whose lanes differ) means those of a
+//! part, the lowest four.
 
 mod assemble;
 mod decode;
@@ -21,7 +22,6 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-use super::EmitError;
 use iced_x86::{Code, Instruction};
 use thiserror::Error;
 
@@ -59,9 +59,6 @@ pub enum Refusal {
     /// The target has no wider vectors that code is made for.
     #[error("the target has no wider vectors that code is made for")]
     Target,
-    /// The kernel has no code in which all lanes are alike.
-    #[error(transparent)]
-    Emit(Box<EmitError>),
     /// An instruction that may mix lanes or that the pass does not know.
     #[error("{0:?} is not known to be lane by lane")]
     Instruction(Code),

@@ -2,7 +2,8 @@
 //!
 //! [`modern`] comes first: instructions of the old encoding, which Cranelift uses for moves and some scalars, become those of
 //! the new one, which clears what is above. After it, an instruction is one on whole vectors, of which [`wide`] says what it
-//! becomes, or one on scalars or integers, which [`stays`] as it is, or refused.
+//! becomes, or what stands for joining or splitting vectors, of which [`junction`] says so, or one on integers, single values
+//! or parts, which [`stays`] as it is, or refused.
 
 use super::Factor;
 use iced_x86::{Code, ConditionCode, EncodingKind, Instruction, Mnemonic, OpKind, Register};
@@ -55,13 +56,16 @@ pub(super) fn wide(code: Code, factor: Factor) -> Option<Wide> {
     Some(Wide { code, source, form })
 }
 
-/// Whether an instruction stays as it is: on integers, or on single values in vector registers in the new encoding.
+/// Whether an instruction stays as it is: on integers, or on single values or parts in vector registers in the new encoding.
 pub(super) fn stays(instruction: &Instruction) -> bool {
     let operands = 0..instruction.op_count();
     let mut registers = operands.filter(|&operand| instruction.op_kind(operand) == OpKind::Register);
     let vectors = registers.any(|operand| instruction.op_register(operand).is_vector_register());
     match instruction.encoding() {
-        _ if vectors => instruction.encoding() == EncodingKind::VEX && is_single(instruction.mnemonic()),
+        _ if vectors => {
+            let mnemonic = instruction.mnemonic();
+            instruction.encoding() == EncodingKind::VEX && (is_single(mnemonic) || is_part(mnemonic))
+        }
         EncodingKind::Legacy => is_integer(instruction),
         _ => false,
     }
@@ -90,6 +94,39 @@ fn is_single(mnemonic: Mnemonic) -> bool {
             | Vcvtsi2ss
             | Vcvttss2si
     )
+}
+
+fn is_part(mnemonic: Mnemonic) -> bool {
+    use Mnemonic::*;
+    matches!(mnemonic, Vinsertps | Vpinsrd | Vpextrd | Vpshufd | Vpackusdw | Vpackuswb)
+}
+
+/// What stands for joining or splitting vectors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Junction {
+    /// The lower half of the wider vector, and behind it the other.
+    Join(Code),
+    /// The upper half of the wider vector.
+    Split(Code),
+}
+
+/// What becomes of an instruction that stands for joining or splitting vectors; its registers are larger than its halves.
+pub(super) fn junction(code: Code, factor: Factor) -> Option<(Junction, Factor)> {
+    Some(match (code, factor) {
+        (Code::VEX_Vpunpcklqdq_xmm_xmm_xmmm128, _) => {
+            (Junction::Join(Code::VEX_Vinserti128_ymm_ymm_xmmm128_imm8), Factor::Two)
+        }
+        (Code::VEX_Vpunpckhqdq_xmm_xmm_xmmm128, _) => {
+            (Junction::Split(Code::VEX_Vextracti128_xmmm128_ymm_imm8), Factor::Two)
+        }
+        (Code::VEX_Vpunpckldq_xmm_xmm_xmmm128, Factor::Four) => {
+            (Junction::Join(Code::EVEX_Vinserti64x4_zmm_k1z_zmm_ymmm256_imm8), Factor::Four)
+        }
+        (Code::VEX_Vpunpckhdq_xmm_xmm_xmmm128, Factor::Four) => {
+            (Junction::Split(Code::EVEX_Vextracti64x4_ymmm256_k1z_zmm_imm8), Factor::Four)
+        }
+        _ => return None,
+    })
 }
 
 fn is_integer(instruction: &Instruction) -> bool {

@@ -185,8 +185,13 @@ fn constants_that_are_one_word_are_repeated() {
     assert_eq!(words, [9, 0, 0, 0, 0, 0, 0, 0, 7, 7, 7, 7, 7, 7, 7, 7, 7]);
 
     let lanes: Vec<u8> = [0u32, 1, 2, 3].iter().flat_map(|word| word.to_le_bytes()).collect();
-    let code = bytes(&function(&[code!(VEX_Vmovdqu_xmm_xmmm128, Register::XMM2, constant(0))]), &lanes);
+    let code =
+        bytes(&function(&[code!(VEX_Vpaddd_xmm_xmm_xmmm128, Register::XMM2, Register::XMM2, constant(0))]), &lanes);
     assert_eq!(widen(&code, Factor::Two), Err(Refusal::Constant));
+    let code = bytes(&function(&[code!(VEX_Vmovdqu_xmm_xmmm128, Register::XMM2, constant(0))]), &lanes);
+    let code = widen(&code, Factor::Two).expect("a part");
+    assert_eq!(&code.bytes[32..], &lanes[..]);
+    assert_eq!(listing(&code).lines().next(), Some("Vmovdqu XMM2, [constant 0x20]"));
 }
 
 #[test]
@@ -206,18 +211,39 @@ fn constants_are_no_targets_of_branches() {
 #[test]
 fn what_mixes_lanes_is_refused() {
     use Register::{EAX, XMM1, XMM2};
-    let shuffle = code!(VEX_Vpshufd_xmm_xmmm128_imm8, XMM1, XMM2, 0);
-    let pack = code!(VEX_Vpackusdw_xmm_xmm_xmmm128, XMM1, XMM2, XMM2);
+    let shuffle = code!(VEX_Vshufps_xmm_xmm_xmmm128_imm8, XMM1, XMM2, XMM2, 0);
+    let pack = code!(VEX_Vpackssdw_xmm_xmm_xmmm128, XMM1, XMM2, XMM2);
+    let join = code!(VEX_Vpunpcklqdq_xmm_xmm_xmmm128, XMM1, XMM2, MemoryOperand::with_base(Register::RDI));
+    let split = code!(VEX_Vpunpckhqdq_xmm_xmm_xmmm128, XMM1, XMM2, MemoryOperand::with_base(Register::RDI));
     let doubles = code!(VEX_Vaddpd_xmm_xmm_xmmm128, XMM1, XMM2, XMM2);
     let old = code!(Addps_xmm_xmmm128, XMM1, XMM2);
     let mask = code!(VEX_Vmovmskps_r32_xmm, EAX, XMM1);
     // Eight bytes become eight words, and what is in memory behind them is nobody's.
     let bytes = code!(VEX_Vpmovzxbw_xmm_xmmm64, XMM1, MemoryOperand::with_base(Register::RDI));
-    for instruction in [shuffle, pack, doubles, old, mask, bytes] {
+    for instruction in [shuffle, pack, join, split, doubles, old, mask, bytes] {
         let refusal = Refusal::Instruction(instruction.code());
         assert_eq!(widened(&[instruction], Factor::Two), Err(refusal.clone()));
         assert_eq!(widened(&[instruction], Factor::Four), Err(refusal));
     }
+}
+
+#[test]
+fn unpacking_stands_for_joining_and_splitting() {
+    use Register::{XMM1, XMM2, XMM3};
+    let parts = [
+        code!(VEX_Vpunpcklqdq_xmm_xmm_xmmm128, XMM1, XMM2, XMM3),
+        code!(VEX_Vpunpckhqdq_xmm_xmm_xmmm128, XMM1, XMM2, XMM2),
+    ];
+    let halves = [
+        code!(VEX_Vpunpckldq_xmm_xmm_xmmm128, XMM1, XMM2, XMM3),
+        code!(VEX_Vpunpckhdq_xmm_xmm_xmmm128, XMM1, XMM2, XMM2),
+    ];
+    let of_parts = "Vinserti128 YMM1, YMM2, XMM3, 1\nVextracti128 XMM1, YMM2, 1\nVzeroupper\nRet";
+    assert_eq!(listing(&widened(&parts, Factor::Two).expect("all of it is known")), of_parts);
+    assert_eq!(listing(&widened(&parts, Factor::Four).expect("all of it is known")), of_parts);
+    let of_halves = "Vinserti64x4 ZMM1, ZMM2, YMM3, 1\nVextracti64x4 YMM1, ZMM2, 1\nVzeroupper\nRet";
+    assert_eq!(listing(&widened(&halves, Factor::Four).expect("all of it is known")), of_halves);
+    assert_eq!(widened(&halves, Factor::Two), Err(Refusal::Instruction(Code::VEX_Vpunpckldq_xmm_xmm_xmmm128)));
 }
 
 #[test]
@@ -299,22 +325,99 @@ fn a_load_into_all_lanes_is_one_instruction_where_nothing_else_reads_it() {
     ");
 }
 
-#[test]
-fn a_choice_of_wider_instructions_is_the_same_instruction() {
-    let renamed = |name: &str| match name {
-        "Vmovdqu" | "Vpand" | "Vpandn" | "Vpor" | "Vpxor" => {
-            format!("{name}{}", if name == "Vmovdqu" { "32" } else { "d" })
-        }
+/// What an instruction is called at 512 bits.
+fn name_at_512(name: &str) -> String {
+    match name {
+        "Vmovdqu" => "Vmovdqu32".to_string(),
+        "Vpand" | "Vpandn" | "Vpor" | "Vpxor" => format!("{name}d"),
         "Vroundps" => "Vrndscaleps".to_string(),
         "Vpblendvb" => "Vpblendmb".to_string(),
         name => name.to_string(),
-    };
-    for code in table::narrow_codes() {
-        let name = format!("{:?}", code.mnemonic());
-        let [two, four] = [Factor::Two, Factor::Four].map(|factor| table::wide(code, factor).expect("a row").code);
-        assert_eq!(format!("{:?}", two.mnemonic()), name);
-        assert_eq!(format!("{:?}", four.mnemonic()), renamed(&name));
     }
+}
+
+/// An instruction of the table with the operands that its code names: memory where it may be, or registers only.
+fn example(code: Code, memory: bool) -> Option<Instruction> {
+    let name = format!("{code:?}");
+    let operands: Vec<&str> = name.split('_').skip(2).filter(|part| *part != "k1z").collect();
+    let is_memory = |operand: &str| operand.contains("m32") || operand.contains("m64") || operand.contains("m128");
+    if operands.iter().any(|operand| operand.starts_with('m')) && !memory {
+        return None;
+    }
+    let mut instruction = Instruction::with(code);
+    for (at, operand) in operands.iter().enumerate() {
+        let at = at as u32;
+        if memory && is_memory(operand) {
+            instruction.set_op_kind(at, OpKind::Memory);
+            instruction.set_memory_base(Register::RDI);
+            instruction.set_memory_displ_size(8);
+            instruction.set_memory_displacement64(192);
+        } else if operand.starts_with("imm") {
+            instruction.set_op_kind(at, OpKind::Immediate8);
+            instruction.set_immediate8(3);
+        } else {
+            instruction.set_op_register(at, Register::XMM4 + at);
+        }
+    }
+    Some(instruction)
+}
+
+/// Every instruction of the table, widened, assembled and read again: the same operation on the same registers and memory,
+/// which is as much larger.
+#[test]
+fn every_instruction_is_the_same_at_its_new_width() {
+    let mut seen = 0;
+    for code in table::narrow_codes() {
+        for (factor, first) in [(Factor::Two, Register::YMM0), (Factor::Four, Register::ZMM0)] {
+            for narrow in [true, false].into_iter().filter_map(|memory| example(code, memory)) {
+                if let Ok(widened) = widened(&[narrow], factor) {
+                    same(&narrow, &widened, factor, first);
+                    seen += 1;
+                } else {
+                    assert_eq!(code, Code::VEX_Vpmovzxbw_xmm_xmmm64);
+                }
+            }
+        }
+    }
+    assert!(seen > 150, "only {seen} instructions");
+}
+
+fn same(narrow: &Instruction, widened: &Widened, factor: Factor, first: Register) {
+    let wide = table::wide(narrow.code(), factor).expect("it is in the table");
+    let name = format!("{:?}", narrow.mnemonic());
+    let name = if factor == Factor::Two { name } else { name_at_512(&name) };
+    let instructions = decode::decode(&widened.bytes).expect("widened code is a function");
+    let found = instructions.iter().find(|found| format!("{:?}", found.mnemonic()) == name);
+    let found = found.unwrap_or_else(|| panic!("{name} is not in\n{}", listing(widened)));
+    let last = narrow.op_count() - 1;
+    for at in 0..=last {
+        let special = match (wide.form, wide.source) {
+            (table::Form::Compares, _) if at == 0 => Some(Register::K1),
+            (table::Form::Blends, _) if at == last => continue,
+            (_, table::Source::One) if at == last => Some(Register::XMM0 + narrow.op_register(at).number() as u32),
+            (_, table::Source::Half) if at == last => {
+                let half = if factor == Factor::Two { Register::XMM0 } else { Register::YMM0 };
+                Some(half + narrow.op_register(at).number() as u32)
+            }
+            _ => None,
+        };
+        assert_eq!(found.op_kind(at), narrow.op_kind(at), "{name}");
+        match narrow.op_kind(at) {
+            OpKind::Register => {
+                let expected = special.unwrap_or(first + narrow.op_register(at).number() as u32);
+                assert_eq!(found.op_register(at), expected, "{name}");
+            }
+            OpKind::Memory => {
+                assert_eq!((found.memory_base(), found.memory_displacement64()), (Register::RDI, 192), "{name}");
+                let times = if wide.source == table::Source::One { 1 } else { factor.times() };
+                assert_eq!(found.memory_size().size(), times * narrow.memory_size().size(), "{name}");
+                assert!(!found.is_broadcast());
+            }
+            _ => assert_eq!(found.immediate(at), narrow.immediate(at), "{name}"),
+        }
+    }
+    let mask = if wide.form == table::Form::Blends { Register::K1 } else { Register::None };
+    assert_eq!((found.op_mask(), found.zeroing_masking()), (mask, false), "{name}");
 }
 
 #[test]
