@@ -55,10 +55,10 @@ model! {
         metric(loss);
     }
 
-    /// One linear layer without bias.
+    /// One linear layer and what comes behind it.
     pub model Layer(x: f32<N, 784>) -> f32<N, 512> {
-        let fc = Linear(512, bias = false);
-        x.fc()
+        let fc = Linear(512);
+        x.fc().relu()
     }
 
     /// The layer on a batch.
@@ -67,16 +67,19 @@ model! {
         net(x)
     }
 
-    /// A square matrix.
-    pub model Square(x: f32<N, 512>) -> f32<N, 512> {
-        let fc = Linear(512, bias = false);
-        x.fc()
+    /// What a linear layer computes, without a layer.
+    pub step Forward(x: f32<dyn I, dyn K>, w: f32<dyn J, K>) -> f32<I, J> {
+        einsum("ik,jk->ij", x, w)
     }
 
-    /// The product with it.
-    pub step ApplySquare(x: f32<dyn B, 512>) -> f32<B, 512> {
-        let net = Square();
-        net(x)
+    /// The gradient of its input.
+    pub step InputGradient(g: f32<dyn I, dyn J>, w: f32<J, dyn K>) -> f32<I, K> {
+        einsum("ij,jk->ik", g, w)
+    }
+
+    /// The gradient of its weights.
+    pub step WeightGradient(g: f32<dyn I, dyn J>, x: f32<I, dyn K>) -> f32<J, K> {
+        einsum("ij,ik->jk", g, x)
     }
 }
 

@@ -158,10 +158,172 @@ fn text(equation: &str, extents: [usize; 3]) -> String {
 
 #[test]
 fn tiles_read_what_lies_side_by_side_where_it_is() {
-    insta::assert_snapshot!(text("ij,jk->ik", [16, 40, 32]), @"");
+    insta::assert_snapshot!(text("ij,jk->ik", [16, 40, 32]), @r"
+    kernel kernel
+        p0: f32[640]
+        p1: f32[1280]
+        p2: f32[512] written
+        s0: f32 by 2 lanes
+        s1: f32 by 2 lanes
+        s2: f32 by 2 lanes
+        s3: f32 by 2 lanes
+        v0 = f32 0.0
+        loop i0 < 2
+            loop i1 < 4
+                lanes i2 < 16 by 2
+                    s0 = v0
+                    s1 = v0
+                    s2 = v0
+                    s3 = v0
+                    loop i3 < 40
+                        v1 = p1[16 * i0 + i2 + 32 * i3]
+                        v2 = p0[160 * i1 + i3]
+                        v3 = s0
+                        v4 = fma(v2, v1, v3)
+                        s0 = v4
+                        v5 = p0[160 * i1 + i3 + 40]
+                        v6 = s1
+                        v7 = fma(v5, v1, v6)
+                        s1 = v7
+                        v8 = p0[160 * i1 + i3 + 80]
+                        v9 = s2
+                        v10 = fma(v8, v1, v9)
+                        s2 = v10
+                        v11 = p0[160 * i1 + i3 + 120]
+                        v12 = s3
+                        v13 = fma(v11, v1, v12)
+                        s3 = v13
+                    v14 = s0
+                    v15 = s1
+                    v16 = s2
+                    v17 = s3
+                    p2[16 * i0 + 128 * i1 + i2] = v14
+                    p2[16 * i0 + 128 * i1 + i2 + 32] = v15
+                    p2[16 * i0 + 128 * i1 + i2 + 64] = v16
+                    p2[16 * i0 + 128 * i1 + i2 + 96] = v17
+    ");
 }
 
 #[test]
 fn what_lies_apart_is_packed_and_columns_that_are_left_fill_up_a_panel() {
-    insta::assert_snapshot!(text("ik,jk->ij", [32, 20, 5]), @"");
+    insta::assert_snapshot!(text("ik,jk->ij", [32, 20, 5]), @r"
+    kernel kernel
+        p0: f32[160]
+        p1: f32[100]
+        p2: f32[640] written
+        p3: f32[80] scratch
+        p4: f32[80] scratch
+        p5: f32[512] scratch
+        s0: f32 by 2 lanes
+        s1: f32 by 2 lanes
+        s2: f32 by 2 lanes
+        s3: f32 by 2 lanes
+        s4: f32 by 2 lanes
+        s5: f32 by 2 lanes
+        s6: f32 by 2 lanes
+        s7: f32 by 2 lanes
+        loop i0 < 16
+            v0 = p1[5 * i0]
+            p3[i0] = v0
+            v1 = p1[5 * i0 + 1]
+            p3[i0 + 16] = v1
+            v2 = p1[5 * i0 + 2]
+            p3[i0 + 32] = v2
+            v3 = p1[5 * i0 + 3]
+            p3[i0 + 48] = v3
+            v4 = p1[5 * i0 + 4]
+            p3[i0 + 64] = v4
+        v5 = f32 0.0
+        loop i1 < 8
+            lanes i2 < 16 by 2
+                s0 = v5
+                s1 = v5
+                s2 = v5
+                s3 = v5
+                loop i3 < 5
+                    v6 = p3[i2 + 16 * i3]
+                    v7 = p0[20 * i1 + i3]
+                    v8 = s0
+                    v9 = fma(v7, v6, v8)
+                    s0 = v9
+                    v10 = p0[20 * i1 + i3 + 5]
+                    v11 = s1
+                    v12 = fma(v10, v6, v11)
+                    s1 = v12
+                    v13 = p0[20 * i1 + i3 + 10]
+                    v14 = s2
+                    v15 = fma(v13, v6, v14)
+                    s2 = v15
+                    v16 = p0[20 * i1 + i3 + 15]
+                    v17 = s3
+                    v18 = fma(v16, v6, v17)
+                    s3 = v18
+                v19 = s0
+                v20 = s1
+                v21 = s2
+                v22 = s3
+                p2[80 * i1 + i2] = v19
+                p2[80 * i1 + i2 + 20] = v20
+                p2[80 * i1 + i2 + 40] = v21
+                p2[80 * i1 + i2 + 60] = v22
+        loop i4 < 4
+            v23 = p1[5 * i4 + 80]
+            p4[i4] = v23
+            v24 = p1[5 * i4 + 81]
+            p4[i4 + 16] = v24
+            v25 = p1[5 * i4 + 82]
+            p4[i4 + 32] = v25
+            v26 = p1[5 * i4 + 83]
+            p4[i4 + 48] = v26
+            v27 = p1[5 * i4 + 84]
+            p4[i4 + 64] = v27
+        loop i5 < 12
+            p4[i5 + 4] = v5
+            p4[i5 + 20] = v5
+            p4[i5 + 36] = v5
+            p4[i5 + 52] = v5
+            p4[i5 + 68] = v5
+        lanes i6 < 512 by 4
+            p5[i6] = v5
+        loop i7 < 8
+            lanes i8 < 16 by 2
+                v28 = p5[64 * i7 + i8]
+                v29 = p5[64 * i7 + i8 + 16]
+                v30 = p5[64 * i7 + i8 + 32]
+                v31 = p5[64 * i7 + i8 + 48]
+                s4 = v28
+                s5 = v29
+                s6 = v30
+                s7 = v31
+                loop i9 < 5
+                    v32 = p4[i8 + 16 * i9]
+                    v33 = p0[20 * i7 + i9]
+                    v34 = s4
+                    v35 = fma(v33, v32, v34)
+                    s4 = v35
+                    v36 = p0[20 * i7 + i9 + 5]
+                    v37 = s5
+                    v38 = fma(v36, v32, v37)
+                    s5 = v38
+                    v39 = p0[20 * i7 + i9 + 10]
+                    v40 = s6
+                    v41 = fma(v39, v32, v40)
+                    s6 = v41
+                    v42 = p0[20 * i7 + i9 + 15]
+                    v43 = s7
+                    v44 = fma(v42, v32, v43)
+                    s7 = v44
+                v45 = s4
+                v46 = s5
+                v47 = s6
+                v48 = s7
+                p5[64 * i7 + i8] = v45
+                p5[64 * i7 + i8 + 16] = v46
+                p5[64 * i7 + i8 + 32] = v47
+                p5[64 * i7 + i8 + 48] = v48
+        loop i10 < 32
+            lanes i11 < 4 by 1
+                v49 = p5[16 * i10 + i11]
+                p2[20 * i10 + i11 + 16] = v49
+    ");
 }

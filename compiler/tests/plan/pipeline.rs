@@ -155,7 +155,7 @@ fn every_kernel_gets_code() {
         cranelift_codegen::isa::lookup(target_lexicon::Triple::host()).expect("the tests run on a known machine");
     let isa = host.finish(flags).expect("the default settings are consistent");
     let plan = pipeline::plan(&descent(), &[], &Options::default(), &Target::default()).expect("the step compiles");
-    let program = emit(plan, &*isa).expect("every kernel can be emitted");
+    let program = emit(plan, &*isa, &Target::default()).expect("every kernel can be emitted");
     assert_eq!(program.code.len(), program.plan.kernels.len());
     assert!(program.code.iter().all(|code| !code.bytes.is_empty()));
 }
