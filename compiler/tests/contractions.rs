@@ -5,8 +5,11 @@ mod nests;
 use nests::contractions::Product;
 use nests::{Case, cases};
 use proptest::prelude::*;
-use tapeless_compiler::kernel::{self, Usage, interpret};
-use tapeless_compiler::nest;
+use tapeless_compiler::dtype::DType;
+use tapeless_compiler::kernel::{
+    self, Expression, Kernel, LoopId, LoopKind, Parameter, ParameterId, Statement, Usage, Var, VerifyError, interpret,
+};
+use tapeless_compiler::nest::{self, Index};
 use tapeless_compiler::schedule::{self, Flat, Form, Tiles, choose, contraction};
 use tapeless_compiler::target::Target;
 
@@ -148,6 +151,69 @@ fn scratch_is_behind_all_other_parameters() {
     assert_eq!(usage[..3], [Usage::Read, Usage::Read, Usage::Written]);
     assert!(usage.len() > 3 && usage[3..].iter().all(|&usage| usage == Usage::Scratch), "{usage:?}");
     assert_eq!(kernel::verify(&kernel), Ok(()), "{kernel}");
+}
+
+/// What the verifier says of a kernel with packed operands after a change.
+fn refused(change: impl FnOnce(&mut Kernel)) -> Result<(), &'static str> {
+    let case = sized("ik,jk->ij", [32, 16, 5]);
+    let mut kernel = schedule::kernel(&case.nest, &case.shapes, "kernel", &Target { lanes: 8 });
+    assert_eq!(kernel.parameters[3].usage, Usage::Scratch, "{kernel}");
+    change(&mut kernel);
+    match kernel::verify(&kernel) {
+        Ok(()) => Ok(()),
+        Err(VerifyError::Parameter { parameter: ParameterId(3), reason }) => Err(reason),
+        Err(error) => panic!("{error}\n{kernel}"),
+    }
+}
+
+#[test]
+fn scratch_is_loaded_from_only_where_it_was_stored_to() {
+    let nothing = Err("is scratch and loaded from where it is not shown to be stored to before");
+    assert_eq!(refused(|_| {}), Ok(()));
+    // What packs is the first loop.
+    assert_eq!(refused(|kernel| drop(kernel.body.remove(0))), nothing);
+    assert_eq!(refused(|kernel| kernel.body.swap(0, 2)), nothing);
+    let shorter = |kernel: &mut Kernel| match &mut kernel.body[0] {
+        Statement::Loop { extent, .. } => *extent -= 1,
+        other => panic!("packing is a loop and not {other:?}"),
+    };
+    assert_eq!(refused(shorter), nothing);
+}
+
+/// In lanes, loads eight elements of scratch and stores them at these positions.
+fn moved(to: Index) -> Result<(), VerifyError> {
+    let array = |usage| Parameter { dtype: DType::F32, elements: 8, usage };
+    let load = |index| Expression::Load { parameter: ParameterId(1), index };
+    let lanes =
+        |id: usize, body| Statement::Loop { id: LoopId(id), extent: 8, kind: LoopKind::Lanes { groups: 1 }, body };
+    let store = |parameter: usize, index, value: usize| Statement::Store {
+        parameter: ParameterId(parameter),
+        index,
+        value: Var(value),
+    };
+    let kernel = Kernel {
+        name: "moved".to_string(),
+        parameters: vec![array(Usage::Written), array(Usage::Scratch)],
+        vars: vec![DType::F32; 3],
+        registers: Vec::new(),
+        loops: 3,
+        body: vec![
+            Statement::Let(Var(0), Expression::Constant(DType::F32, 1.0)),
+            lanes(0, vec![store(1, Index::axis(0), 0)]),
+            lanes(1, vec![Statement::Let(Var(1), load(Index::axis(1))), store(1, to, 1)]),
+            lanes(2, vec![Statement::Let(Var(2), load(Index::axis(2))), store(0, Index::axis(2), 2)]),
+        ],
+    };
+    kernel::verify(&kernel)
+}
+
+#[test]
+fn lanes_keep_apart_in_scratch() {
+    assert_eq!(moved(Index::axis(1)), Ok(()));
+    let reason = "is scratch and accessed at places that may be the same in two lanes";
+    let met = Err(VerifyError::Parameter { parameter: ParameterId(1), reason });
+    assert_eq!(moved(Index::axis(1).times(-1).plus(&Index::constant(7))), met);
+    assert_eq!(moved(Index::constant(3)), met);
 }
 
 /// The text of the kernel of a product at eight lanes.
