@@ -325,7 +325,7 @@ fn scratch_is_memory_of_one_launch() {
     let scratch = plan.launches[launch].values.len();
     let [output, packed] = [scratch - 1, scratch].map(|argument| plan.launches[launch].arguments[argument]);
     let mut shared = plan.clone();
-    shared.buffers[packed.0].place = shared.buffers[output.0].place;
+    shared.buffers[output.0].place = shared.buffers[packed.0].place;
     let error = verify(&shared, &graph).expect_err("scratch is where the result is");
     assert!(
         matches!(error, VerifyError::Argument(_, _, "is scratch and shares memory with another argument")),
