@@ -5,8 +5,11 @@ mod nests;
 use nests::contractions::Product;
 use nests::{Case, cases};
 use proptest::prelude::*;
-use tapeless_compiler::kernel::{self, Usage, interpret};
-use tapeless_compiler::nest;
+use tapeless_compiler::dtype::DType;
+use tapeless_compiler::kernel::{
+    self, Expression, Kernel, LoopId, LoopKind, Parameter, ParameterId, Statement, Usage, Var, VerifyError, interpret,
+};
+use tapeless_compiler::nest::{self, Index};
 use tapeless_compiler::schedule::{self, Flat, Form, Tiles, choose, contraction};
 use tapeless_compiler::target::Target;
 
@@ -150,6 +153,69 @@ fn scratch_is_behind_all_other_parameters() {
     assert_eq!(kernel::verify(&kernel), Ok(()), "{kernel}");
 }
 
+/// What the verifier says of a kernel with packed operands after a change.
+fn refused(change: impl FnOnce(&mut Kernel)) -> Result<(), &'static str> {
+    let case = sized("ik,jk->ij", [32, 16, 5]);
+    let mut kernel = schedule::kernel(&case.nest, &case.shapes, "kernel", &Target { lanes: 8 });
+    assert_eq!(kernel.parameters[3].usage, Usage::Scratch, "{kernel}");
+    change(&mut kernel);
+    match kernel::verify(&kernel) {
+        Ok(()) => Ok(()),
+        Err(VerifyError::Parameter { parameter: ParameterId(3), reason }) => Err(reason),
+        Err(error) => panic!("{error}\n{kernel}"),
+    }
+}
+
+#[test]
+fn scratch_is_loaded_from_only_where_it_was_stored_to() {
+    let nothing = Err("is scratch and loaded from where it is not shown to be stored to before");
+    assert_eq!(refused(|_| {}), Ok(()));
+    // What packs is the first loop.
+    assert_eq!(refused(|kernel| drop(kernel.body.remove(0))), nothing);
+    assert_eq!(refused(|kernel| kernel.body.rotate_left(1)), nothing);
+    let shorter = |kernel: &mut Kernel| match &mut kernel.body[0] {
+        Statement::Loop { extent, .. } => *extent -= 1,
+        other => panic!("packing is a loop and not {other:?}"),
+    };
+    assert_eq!(refused(shorter), nothing);
+}
+
+/// In lanes, loads eight elements of scratch and stores them at these positions.
+fn moved(to: Index) -> Result<(), VerifyError> {
+    let array = |usage| Parameter { dtype: DType::F32, elements: 8, usage };
+    let load = |index| Expression::Load { parameter: ParameterId(1), index };
+    let lanes =
+        |id: usize, body| Statement::Loop { id: LoopId(id), extent: 8, kind: LoopKind::Lanes { groups: 1 }, body };
+    let store = |parameter: usize, index, value: usize| Statement::Store {
+        parameter: ParameterId(parameter),
+        index,
+        value: Var(value),
+    };
+    let kernel = Kernel {
+        name: "moved".to_string(),
+        parameters: vec![array(Usage::Written), array(Usage::Scratch)],
+        vars: vec![DType::F32; 3],
+        registers: Vec::new(),
+        loops: 3,
+        body: vec![
+            Statement::Let(Var(0), Expression::Constant(DType::F32, 1.0)),
+            lanes(0, vec![store(1, Index::axis(0), 0)]),
+            lanes(1, vec![Statement::Let(Var(1), load(Index::axis(1))), store(1, to, 1)]),
+            lanes(2, vec![Statement::Let(Var(2), load(Index::axis(2))), store(0, Index::axis(2), 2)]),
+        ],
+    };
+    kernel::verify(&kernel)
+}
+
+#[test]
+fn lanes_keep_apart_in_scratch() {
+    assert_eq!(moved(Index::axis(1)), Ok(()));
+    let reason = "is scratch and accessed at places that may be the same in two lanes";
+    let met = Err(VerifyError::Parameter { parameter: ParameterId(1), reason });
+    assert_eq!(moved(Index::axis(1).times(-1).plus(&Index::constant(7))), met);
+    assert_eq!(moved(Index::constant(3)), met);
+}
+
 /// The text of the kernel of a product at eight lanes.
 fn text(equation: &str, extents: [usize; 3]) -> String {
     let case = sized(equation, extents);
@@ -158,10 +224,172 @@ fn text(equation: &str, extents: [usize; 3]) -> String {
 
 #[test]
 fn tiles_read_what_lies_side_by_side_where_it_is() {
-    insta::assert_snapshot!(text("ij,jk->ik", [16, 40, 32]), @"");
+    insta::assert_snapshot!(text("ij,jk->ik", [16, 40, 32]), @r"
+    kernel kernel
+        p0: f32[640]
+        p1: f32[1280]
+        p2: f32[512] written
+        s0: f32 by 2 lanes
+        s1: f32 by 2 lanes
+        s2: f32 by 2 lanes
+        s3: f32 by 2 lanes
+        v0 = f32 0.0
+        loop i0 < 2
+            loop i1 < 4
+                lanes i2 < 16 by 2
+                    s0 = v0
+                    s1 = v0
+                    s2 = v0
+                    s3 = v0
+                    loop i3 < 40
+                        v1 = p1[16 * i0 + i2 + 32 * i3]
+                        v2 = p0[160 * i1 + i3]
+                        v3 = s0
+                        v4 = fma(v2, v1, v3)
+                        s0 = v4
+                        v5 = p0[160 * i1 + i3 + 40]
+                        v6 = s1
+                        v7 = fma(v5, v1, v6)
+                        s1 = v7
+                        v8 = p0[160 * i1 + i3 + 80]
+                        v9 = s2
+                        v10 = fma(v8, v1, v9)
+                        s2 = v10
+                        v11 = p0[160 * i1 + i3 + 120]
+                        v12 = s3
+                        v13 = fma(v11, v1, v12)
+                        s3 = v13
+                    v14 = s0
+                    v15 = s1
+                    v16 = s2
+                    v17 = s3
+                    p2[16 * i0 + 128 * i1 + i2] = v14
+                    p2[16 * i0 + 128 * i1 + i2 + 32] = v15
+                    p2[16 * i0 + 128 * i1 + i2 + 64] = v16
+                    p2[16 * i0 + 128 * i1 + i2 + 96] = v17
+    ");
 }
 
 #[test]
 fn what_lies_apart_is_packed_and_columns_that_are_left_fill_up_a_panel() {
-    insta::assert_snapshot!(text("ik,jk->ij", [32, 20, 5]), @"");
+    insta::assert_snapshot!(text("ik,jk->ij", [32, 20, 5]), @r"
+    kernel kernel
+        p0: f32[160]
+        p1: f32[100]
+        p2: f32[640] written
+        p3: f32[80] scratch
+        p4: f32[80] scratch
+        p5: f32[512] scratch
+        s0: f32 by 2 lanes
+        s1: f32 by 2 lanes
+        s2: f32 by 2 lanes
+        s3: f32 by 2 lanes
+        s4: f32 by 2 lanes
+        s5: f32 by 2 lanes
+        s6: f32 by 2 lanes
+        s7: f32 by 2 lanes
+        loop i0 < 16
+            v0 = p1[5 * i0]
+            p3[i0] = v0
+            v1 = p1[5 * i0 + 1]
+            p3[i0 + 16] = v1
+            v2 = p1[5 * i0 + 2]
+            p3[i0 + 32] = v2
+            v3 = p1[5 * i0 + 3]
+            p3[i0 + 48] = v3
+            v4 = p1[5 * i0 + 4]
+            p3[i0 + 64] = v4
+        v5 = f32 0.0
+        loop i1 < 8
+            lanes i2 < 16 by 2
+                s0 = v5
+                s1 = v5
+                s2 = v5
+                s3 = v5
+                loop i3 < 5
+                    v6 = p3[i2 + 16 * i3]
+                    v7 = p0[20 * i1 + i3]
+                    v8 = s0
+                    v9 = fma(v7, v6, v8)
+                    s0 = v9
+                    v10 = p0[20 * i1 + i3 + 5]
+                    v11 = s1
+                    v12 = fma(v10, v6, v11)
+                    s1 = v12
+                    v13 = p0[20 * i1 + i3 + 10]
+                    v14 = s2
+                    v15 = fma(v13, v6, v14)
+                    s2 = v15
+                    v16 = p0[20 * i1 + i3 + 15]
+                    v17 = s3
+                    v18 = fma(v16, v6, v17)
+                    s3 = v18
+                v19 = s0
+                v20 = s1
+                v21 = s2
+                v22 = s3
+                p2[80 * i1 + i2] = v19
+                p2[80 * i1 + i2 + 20] = v20
+                p2[80 * i1 + i2 + 40] = v21
+                p2[80 * i1 + i2 + 60] = v22
+        loop i4 < 4
+            v23 = p1[5 * i4 + 80]
+            p4[i4] = v23
+            v24 = p1[5 * i4 + 81]
+            p4[i4 + 16] = v24
+            v25 = p1[5 * i4 + 82]
+            p4[i4 + 32] = v25
+            v26 = p1[5 * i4 + 83]
+            p4[i4 + 48] = v26
+            v27 = p1[5 * i4 + 84]
+            p4[i4 + 64] = v27
+        loop i5 < 12
+            p4[i5 + 4] = v5
+            p4[i5 + 20] = v5
+            p4[i5 + 36] = v5
+            p4[i5 + 52] = v5
+            p4[i5 + 68] = v5
+        lanes i6 < 512 by 4
+            p5[i6] = v5
+        loop i7 < 8
+            lanes i8 < 16 by 2
+                v28 = p5[64 * i7 + i8]
+                v29 = p5[64 * i7 + i8 + 16]
+                v30 = p5[64 * i7 + i8 + 32]
+                v31 = p5[64 * i7 + i8 + 48]
+                s4 = v28
+                s5 = v29
+                s6 = v30
+                s7 = v31
+                loop i9 < 5
+                    v32 = p4[i8 + 16 * i9]
+                    v33 = p0[20 * i7 + i9]
+                    v34 = s4
+                    v35 = fma(v33, v32, v34)
+                    s4 = v35
+                    v36 = p0[20 * i7 + i9 + 5]
+                    v37 = s5
+                    v38 = fma(v36, v32, v37)
+                    s5 = v38
+                    v39 = p0[20 * i7 + i9 + 10]
+                    v40 = s6
+                    v41 = fma(v39, v32, v40)
+                    s6 = v41
+                    v42 = p0[20 * i7 + i9 + 15]
+                    v43 = s7
+                    v44 = fma(v42, v32, v43)
+                    s7 = v44
+                v45 = s4
+                v46 = s5
+                v47 = s6
+                v48 = s7
+                p5[64 * i7 + i8] = v45
+                p5[64 * i7 + i8 + 16] = v46
+                p5[64 * i7 + i8 + 32] = v47
+                p5[64 * i7 + i8 + 48] = v48
+        loop i10 < 32
+            lanes i11 < 4 by 1
+                v49 = p5[16 * i10 + i11]
+                p2[20 * i10 + i11 + 16] = v49
+    ");
 }

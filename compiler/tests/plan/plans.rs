@@ -296,3 +296,40 @@ fn an_update_in_place_that_reads_its_neighbours_is_found() {
     plan.launches[0].arguments[1] = plan.launches[0].arguments[0];
     assert_eq!(verify(&plan, &graph), Err(VerifyError::Overlap(0, 0, 1)));
 }
+
+/// The plan of a product whose kernel packs an operand, and its graph.
+fn packing() -> (Graph, Plan) {
+    let mut graph = Graph::new("Packing");
+    let (x, w) = (input(&mut graph, "x", DType::F32, &[32, 40]), input(&mut graph, "w", DType::F32, &[16, 40]));
+    let mut b = Builder::new(&mut graph, Origin::default());
+    let product = contract(&mut b, x, w, "ik,jk->ij");
+    let squares = mul(&mut b, product, product);
+    let total = sum(&mut b, squares, &[0, 1]);
+    metric(&mut graph, "total", total);
+    let plan = planned(&graph, Fusion::none());
+    (graph, plan)
+}
+
+#[test]
+fn scratch_is_memory_of_one_launch() {
+    let (graph, plan) = packing();
+    assert_runs(&graph, &plan);
+    let launch = plan.launches.iter().position(|launch| launch.arguments.len() > launch.values.len());
+    let launch = launch.expect("an operand is packed");
+    let scratch = plan.launches[launch].values.len();
+    let [output, packed] = [scratch - 1, scratch].map(|argument| plan.launches[launch].arguments[argument]);
+    let mut shared = plan.clone();
+    shared.buffers[output.0].place = shared.buffers[packed.0].place;
+    let error = verify(&shared, &graph).expect_err("scratch is where the result is");
+    assert!(
+        matches!(error, VerifyError::Argument(_, _, "is scratch and shares memory with another argument")),
+        "{error}"
+    );
+    let mut leaf = plan.clone();
+    leaf.launches[launch].arguments[scratch] = leaf.launches[launch].arguments[0];
+    let error = verify(&leaf, &graph).expect_err("scratch is an input");
+    assert!(matches!(error, VerifyError::Argument(..)), "{error}");
+    let mut missing = plan;
+    missing.launches[launch].arguments.truncate(scratch);
+    assert_eq!(verify(&missing, &graph), Err(VerifyError::Kernel(launch)));
+}
