@@ -112,7 +112,7 @@ fn kernels_that_are_none_are_refused() {
     assert!(matches!(emit(&kernel, &*host(), 4), Err(EmitError::Verify { .. })));
 }
 
-/// Every kernel with lanes loops runs at all lanes of its target, whatever its types.
+/// No kernel with lanes loops is refused the lanes of its target, whatever its types.
 #[cfg(target_arch = "x86_64")]
 #[test]
 fn no_kernel_with_lanes_stays_narrow() {
@@ -122,12 +122,27 @@ fn no_kernel_with_lanes_stays_narrow() {
             let kernel = schedule::kernel(&case.nest, &case.shapes, "kernel", &Target { lanes });
             let code = emit(&kernel, &*isa, lanes).unwrap_or_else(|error| panic!("{}: {error}\n{kernel}", case.name));
             assert_eq!(code.refusal, None, "{} at {lanes} lanes\n{kernel}", case.name);
-            assert!(code.lanes == lanes || code.lanes == 1, "{}", case.name);
             widened += usize::from(code.lanes == lanes);
         }
-        assert!(widened > 300, "only {widened} kernels have {lanes} lanes");
+        assert!(widened > 200, "only {widened} kernels have {lanes} lanes");
     }
 }
+/// Lanes that leave a lot over one by one are more than pays.
+#[test]
+fn kernels_run_at_the_lanes_that_fit() {
+    let lanes = |extent: usize, most: usize| {
+        let case = unary(ScalarOp::Neg, vec![0.0; extent]);
+        let kernel = schedule::kernel(&case.nest, &case.shapes, "kernel", &Target { lanes: most });
+        emit(&kernel, &*host(), most).expect("negation is known everywhere").lanes
+    };
+    if cfg!(target_arch = "x86_64") {
+        assert_eq!([8, 10, 16, 17, 31, 64].map(|extent| lanes(extent, 8)), [8; 6]);
+        assert_eq!([12, 14, 20, 21].map(|extent| lanes(extent, 8)), [4; 4]);
+        assert_eq!([16, 17, 24, 36, 44].map(|extent| lanes(extent, 16)), [16, 16, 8, 16, 8]);
+    }
+    assert_eq!([3, 4, 17, 64].map(|extent| lanes(extent, 4)), [1, 4, 4, 4]);
+}
+
 /// Without wider vectors a kernel runs at the lanes that there are, and says why.
 #[test]
 fn code_says_why_it_has_fewer_lanes() {

@@ -50,7 +50,7 @@ pub struct Code {
     pub lanes: usize,
     /// How many instructions store vectors for which there were no registers.
     pub spills: usize,
-    /// Why it has fewer lanes than were asked for.
+    /// Why it has fewer lanes than it should.
     pub refusal: Option<Refusal>,
 }
 
@@ -95,7 +95,8 @@ pub enum EmitError {
     NotSelfContained(String),
 }
 
-/// The machine code of a kernel for a target, at this many lanes or, where that is refused, at fewer.
+/// The machine code of a kernel for a target that has this many lanes. It runs at fewer where they leave less over, or where
+/// more are refused.
 pub fn emit(kernel: &Kernel, isa: &dyn TargetIsa, lanes: usize) -> Result<Code, EmitError> {
     if isa.pointer_bits() != 64 {
         return Err(EmitError::Pointers(isa.pointer_bits()));
@@ -103,21 +104,37 @@ pub fn emit(kernel: &Kernel, isa: &dyn TargetIsa, lanes: usize) -> Result<Code, 
     let kernel = lower(kernel, isa);
     kernel::verify(&kernel).map_err(|error| EmitError::Verify { kernel: kernel.name.clone(), error })?;
     let mut refusal = None;
-    if has_lanes(&kernel.body) {
-        for (factor, wide) in [(Factor::Four, 4 * NARROW), (Factor::Two, 2 * NARROW)] {
-            if wide > lanes {
-                continue;
-            }
-            match emit_wide(&kernel, isa, wide, factor)? {
-                Ok(code) => return Ok(Code { refusal, ..code }),
-                Err(reason) => refusal = refusal.or(Some(reason)),
-            }
+    for (factor, wide) in [(Factor::Four, 4 * NARROW), (Factor::Two, 2 * NARROW)] {
+        if wide > fitting_lanes(&kernel, lanes) {
+            continue;
+        }
+        match emit_wide(&kernel, isa, wide, factor)? {
+            Ok(code) => return Ok(Code { refusal, ..code }),
+            Err(reason) => refusal = refusal.or(Some(reason)),
         }
     }
     let (bytes, alignment) = compile(&kernel, isa, NARROW)?;
     let spills = if is_x86_64(isa) { widen::spills(&bytes) } else { 0 };
-    let lanes = if has_lanes(&kernel.body) { NARROW } else { 1 };
+    let lanes = fitting_lanes(&kernel, NARROW);
     Ok(Code { bytes, alignment, lanes, spills, refusal })
+}
+
+/// The number of lanes, at most this many, at which the lanes loops of a kernel take the fewest steps, what is left over one
+/// by one included; 1 if there are no such loops.
+fn fitting_lanes(kernel: &Kernel, most: usize) -> usize {
+    let choices = [4 * NARROW, 2 * NARROW, NARROW].into_iter().filter(|&lanes| lanes <= most);
+    let fitting = choices.min_by_key(|&lanes| steps(&kernel.body, lanes)).unwrap_or(NARROW);
+    if has_lanes(&kernel.body) { fitting } else { 1 }
+}
+
+/// How many steps the lanes loops take that statements run.
+fn steps(statements: &[Statement], lanes: usize) -> usize {
+    let steps = |statement: &Statement| match statement {
+        Statement::Loop { extent, kind: LoopKind::Lanes { .. }, .. } => extent / lanes + extent % lanes,
+        Statement::Loop { extent, body, .. } => extent.saturating_mul(steps(body, lanes)),
+        _ => 0,
+    };
+    statements.iter().map(steps).fold(0, usize::saturating_add)
 }
 
 /// The code of a kernel at more lanes than Cranelift knows, or why there is none.
@@ -131,14 +148,14 @@ fn emit_wide(
         return Ok(Err(Refusal::Target));
     }
     let (bytes, _) = compile(kernel, isa, lanes)?;
-    let spills = widen::spills(&bytes);
-    Ok(widen::widen(&bytes, factor).map(|Widened { bytes, alignment }| Code {
+    let code = |Widened { bytes, alignment, spills }| Code {
         bytes,
         alignment: alignment as u64,
         lanes,
         spills,
         refusal: None,
-    }))
+    };
+    Ok(widen::widen(&bytes, factor).map(code))
 }
 
 /// What Cranelift makes of a kernel whose vectors stand for this many lanes, and what it is aligned to.

@@ -2,7 +2,7 @@
 
 use super::decode::START;
 use super::table::{Form, Junction, Source, Wide, junction, stays, wide, wider};
-use super::{Factor, Refusal, Widened};
+use super::{Factor, Refusal};
 use iced_x86::{BlockEncoder, BlockEncoderOptions, Code, Instruction, InstructionBlock, Mnemonic, OpKind, Register};
 use std::collections::HashMap;
 
@@ -13,7 +13,7 @@ const NEW: u64 = START << 8;
 const POOL: u64 = NEW + (START << 4);
 
 /// The code of instructions, none of them on whole vectors of another width than 128 bits; `bytes` is what they were.
-pub(super) fn assemble(instructions: &[Instruction], bytes: &[u8], factor: Factor) -> Result<Widened, Refusal> {
+pub(super) fn assemble(instructions: &[Instruction], bytes: &[u8], factor: Factor) -> Result<Vec<u8>, Refusal> {
     let mut pool = Pool { old: bytes, new: Vec::new(), places: HashMap::new(), factor };
     let mut code = Vec::with_capacity(instructions.len() + 8);
     for instruction in instructions {
@@ -23,26 +23,31 @@ pub(super) fn assemble(instructions: &[Instruction], bytes: &[u8], factor: Facto
         code[first..].iter_mut().for_each(|added| added.set_ip(0));
         code[first].set_ip(instruction.ip());
     }
-    let alignment = 16 * factor.times();
-    let length = encoded(&code)?.len();
-    let start = NEW + length.next_multiple_of(alignment) as u64;
-    code.iter_mut().filter(|instruction| instruction.is_ip_rel_memory_operand()).for_each(|instruction| {
-        instruction.set_memory_displacement64(instruction.memory_displacement64() - POOL + start);
-    });
-    let mut bytes = encoded(&code)?;
-    if bytes.len() != length {
-        return Err(Refusal::Assemble("the code has another size where its constants are elsewhere".to_string()));
-    }
+    let mut bytes = encode(&code, factor.bytes())?;
     if !pool.new.is_empty() {
-        bytes.resize(length.next_multiple_of(alignment), 0);
+        bytes.resize(bytes.len().next_multiple_of(factor.bytes()), 0);
         bytes.extend(pool.new);
     }
-    Ok(Widened { bytes, alignment })
+    Ok(bytes)
 }
 
-fn encoded(code: &[Instruction]) -> Result<Vec<u8>, Refusal> {
-    let encoded = BlockEncoder::encode(64, InstructionBlock::new(code, NEW), BlockEncoderOptions::NONE);
-    encoded.map(|encoded| encoded.code_buffer).map_err(|error| Refusal::Assemble(error.to_string()))
+/// The bytes of code whose constants follow it at the next multiple of the alignment.
+fn encode(code: &[Instruction], alignment: usize) -> Result<Vec<u8>, Refusal> {
+    let options = BlockEncoderOptions::RETURN_NEW_INSTRUCTION_OFFSETS | BlockEncoderOptions::RETURN_CONSTANT_OFFSETS;
+    let encoded = BlockEncoder::encode(64, InstructionBlock::new(code, NEW), options);
+    let encoded = encoded.map_err(|error| Refusal::Assemble(error.to_string()))?;
+    let mut bytes = encoded.code_buffer;
+    // Displacements were made for constants far away, since they come where the code ends.
+    let moved = (NEW as i32 - POOL as i32) + bytes.len().next_multiple_of(alignment) as i32;
+    let places = encoded.new_instruction_offsets.iter().zip(&encoded.constant_offsets);
+    for (_, (start, parts)) in code.iter().zip(places).filter(|(instruction, _)| instruction.is_ip_rel_memory_operand())
+    {
+        let place = *start as usize + parts.displacement_offset();
+        let field = bytes.get_mut(place..place + 4).and_then(|field| field.first_chunk_mut::<4>());
+        let field = field.ok_or_else(|| Refusal::Assemble("a constant is not where it was put".to_string()))?;
+        *field = i32::from_le_bytes(*field).wrapping_add(moved).to_le_bytes();
+    }
+    Ok(bytes)
 }
 
 /// Adds what an instruction becomes.
@@ -159,7 +164,7 @@ impl Pool<'_> {
         let constant = self.constant(instruction).ok_or(Refusal::Outside)?;
         let constant = match source {
             Source::One => constant.to_vec(),
-            Source::Whole if is_uniform(constant) => constant[..4].repeat(4 * self.factor.times()),
+            Source::Whole if is_uniform(constant) => constant[..4].repeat(self.factor.bytes() / 4),
             Source::Whole | Source::Half => return Err(Refusal::Constant),
         };
         let place = self.place(constant);

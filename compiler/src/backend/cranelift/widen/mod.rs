@@ -42,6 +42,11 @@ impl Factor {
             Factor::Four => 4,
         }
     }
+
+    /// The bytes of a vector.
+    fn bytes(self) -> usize {
+        16 * self.times()
+    }
 }
 
 /// Code at its new width.
@@ -51,6 +56,8 @@ pub(super) struct Widened {
     pub(super) bytes: Vec<u8>,
     /// What the address of the first byte must be a multiple of.
     pub(super) alignment: usize,
+    /// How many instructions store vectors to the frame.
+    pub(super) spills: usize,
 }
 
 /// Why code stays at four lanes.
@@ -82,15 +89,19 @@ pub enum Refusal {
 /// The code at vectors that are wider by a factor.
 pub(super) fn widen(bytes: &[u8], factor: Factor) -> Result<Widened, Refusal> {
     let mut instructions = decode::decode(bytes)?;
+    let spills = count_spills(&instructions);
     instructions.iter_mut().for_each(|instruction| *instruction = table::modern(*instruction));
     fold::broadcasts(&mut instructions);
     frame::scale(&mut instructions, factor.times())?;
-    assemble::assemble(&instructions, bytes, factor)
+    let bytes = assemble::assemble(&instructions, bytes, factor)?;
+    Ok(Widened { bytes, alignment: factor.bytes(), spills })
 }
 
-/// How many vectors the code stores to its frame, counted once however often they are.
+/// How many instructions of code store vectors to its frame.
 pub(super) fn spills(bytes: &[u8]) -> usize {
-    let instructions = decode::decode(bytes).unwrap_or_default();
-    let spills = |instruction: &&Instruction| frame::is_spill(instruction);
-    instructions.iter().filter(spills).count()
+    decode::decode(bytes).map_or(0, |instructions| count_spills(&instructions))
+}
+
+fn count_spills(instructions: &[Instruction]) -> usize {
+    instructions.iter().filter(|instruction| frame::is_spill(instruction)).count()
 }

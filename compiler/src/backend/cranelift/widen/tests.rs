@@ -344,7 +344,8 @@ fn example(code: Code, memory: bool) -> Option<Instruction> {
     if operands.iter().any(|operand| operand.starts_with('m')) && !memory {
         return None;
     }
-    let mut instruction = Instruction::with(code);
+    let mut instruction = Instruction::default();
+    instruction.set_code(code);
     for (at, operand) in operands.iter().enumerate() {
         let at = at as u32;
         if memory && is_memory(operand) {
