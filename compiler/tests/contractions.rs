@@ -27,9 +27,9 @@ fn wrong(case: &Case, lanes: usize) -> Option<String> {
     arguments.push(vec![f64::NAN; expected.len()]);
     interpret(&kernel, &mut arguments, lanes);
     // Sums of up to a thousand products of numbers up to 4, each rounded to f32.
-    let far = |(found, expected): (&f64, &f64)| !((found - expected).abs() <= 2e-5 * expected.abs().max(1.0));
+    let close = |(found, expected): (&f64, &f64)| (found - expected).abs() <= 2e-5 * expected.abs().max(1.0);
     let found = arguments.last().expect("the output was pushed");
-    let position = found.iter().zip(&expected).position(far)?;
+    let position = found.iter().zip(&expected).map(close).position(|close| !close)?;
     Some(format!("{} and not {} at {position}\n{kernel}", found[position], expected[position]))
 }
 

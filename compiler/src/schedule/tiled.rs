@@ -359,8 +359,8 @@ impl Tiling<'_, '_> {
         let (flat, axis, width) = (self.writer.flat, self.tiles.axis, self.tiles.columns);
         let last = flat.extents.len() - 1;
         let mut corner = point.clone();
-        for axis in flat.outputs..last {
-            corner[axis] = Index::axis(self.writer.scope.open(flat.extents[axis], LoopKind::Serial).0);
+        for (position, &extent) in corner.iter_mut().zip(&flat.extents).take(last).skip(flat.outputs) {
+            *position = Index::axis(self.writer.scope.open(extent, LoopKind::Serial).0);
         }
         let beside = |axis: usize| reads_beside(flat, self.tiles.panel.factor, axis);
         match (beside(axis) && count == width, beside(last)) {
