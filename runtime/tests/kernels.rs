@@ -33,12 +33,7 @@ fn lanes() -> Vec<usize> {
     #[cfg(target_arch = "x86_64")]
     {
         let eight = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
-        let sixteen = is_x86_feature_detected!("avx512f")
-            && is_x86_feature_detected!("avx512dq")
-            && is_x86_feature_detected!("avx512bw")
-            && is_x86_feature_detected!("avx512vl");
         lanes.extend(eight.then_some(8));
-        lanes.extend((eight && sixteen).then_some(16));
     }
     lanes
 }
