@@ -8,8 +8,8 @@
 //! says what is unrolled and interleaved, and addresses are taken apart here: what does not change in a loop is computed
 //! before it.
 //!
-//! Cranelift knows vectors of four lanes. For more, one of its vectors stands for all of them, [parts] of four are taken out
-//! of it and put into it only by what stands for that, and on x86-64 the code is [widened](widen). Where that is refused, the
+//! Cranelift knows vectors of four lanes. For more, one of its vectors stands for all of them, parts of four are taken out
+//! of it and put into it only by what stands for that, and on x86-64 the code is widened. Where that is refused, the
 //! kernel gets code for fewer lanes, and the code says why.
 
 mod address;
