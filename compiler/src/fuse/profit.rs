@@ -18,7 +18,6 @@ pub fn should_inline(producer: &Nest, consumer: &Nest, read: usize) -> Result<()
     if is_contraction(consumer) && !in_epilogue_only(consumer, read) {
         return Err(Reason::ConsumerMultiplies);
     }
-
     let operations = producer.body.scalars.len() + consumer.body.scalars.len();
     if operations > MOST_OPERATIONS {
         return Err(Reason::TooLarge(operations));
@@ -32,10 +31,14 @@ pub fn should_inline(producer: &Nest, consumer: &Nest, read: usize) -> Result<()
     Ok(())
 }
 
-/// How many bytes the values that a kernel keeps for itself may take: half of the smallest cache, as machines have it.
-const MOST_SCRATCH: usize = 16 << 10;
+/// How many operations the parts of a kernel may have together; they need not all be alive at once.
+const MOST_TOGETHER: usize = 4 * MOST_OPERATIONS;
 
-/// Whether nests should be one kernel.
+/// How many bytes the values of a row may take that a kernel keeps for itself: they stay in the second-level cache of any
+/// machine, beside what the row reads. A part whose values need no scratch counts too.
+const MOST_SCRATCH: usize = 64 << 10;
+
+/// Whether nests should be one kernel, over so many leading axes.
 pub fn should_cluster(nests: &[&Nest], shared: usize) -> bool {
     let operations: usize = nests.iter().map(|nest| nest.body.scalars.len()).sum();
     let bytes = |nest: &&Nest| {
@@ -43,7 +46,7 @@ pub fn should_cluster(nests: &[&Nest], shared: usize) -> bool {
         elements * nest.dtype.size()
     };
     let scratch: usize = if shared > 0 { nests.iter().map(bytes).sum() } else { 0 };
-    operations <= 4 * MOST_OPERATIONS && scratch <= 4 * MOST_SCRATCH
+    operations <= MOST_TOGETHER && scratch <= MOST_SCRATCH
 }
 
 /// What one evaluation of the body costs, in additions.

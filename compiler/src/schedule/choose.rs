@@ -14,7 +14,7 @@ use crate::scalar::ScalarOp;
 use crate::target::Target;
 
 /// How many accumulators fit the registers of a machine beside what they are fed with.
-const ACCUMULATORS: usize = 8;
+pub(super) const ACCUMULATORS: usize = 8;
 
 /// How a nest runs.
 #[derive(Clone, Debug, PartialEq)]

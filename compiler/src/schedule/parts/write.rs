@@ -6,12 +6,9 @@ use crate::dtype::DType;
 use crate::kernel::{Expression, Kernel, LoopKind, Parameter, ParameterId, Register, Usage, Var};
 use crate::nest::{Atom, Body, Index, Reducer, Scalar, ScalarId, flatten};
 use crate::scalar::ScalarOp;
-use crate::schedule::choose::{is_heavy, is_lane_type};
+use crate::schedule::choose::{ACCUMULATORS, is_heavy, is_lane_type};
 use crate::schedule::scope::Scope;
 use crate::target::Target;
-
-/// How many accumulators fit the registers of a machine beside what they are fed with.
-const ACCUMULATORS: usize = 8;
 
 /// The most scalars of a loop body for which two groups of lanes at once still fit the registers.
 const LIGHT: usize = 24;
@@ -275,7 +272,7 @@ impl<'a> PartsWriter<'a> {
         *self.scalars(part, body, axes, reduced, turn).last().expect("a verified body is not empty")
     }
 
-    /// All scalars of a body at a point. What a product of a sum needs last is left to the sum.
+    /// All scalars of a body at a point.
     fn scalars(&mut self, part: usize, body: &Body, axes: &[Index], reduced: Option<Var>, turn: usize) -> Vec<Var> {
         let mut values: Vec<Var> = Vec::with_capacity(body.scalars.len());
         for scalar in &body.scalars {
