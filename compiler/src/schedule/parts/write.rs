@@ -242,15 +242,25 @@ impl<'a> PartsWriter<'a> {
         let nest = self.parts[accumulator.part].nest;
         let op =
             self.parts[accumulator.part].reducer().operation().expect("positions of maxima are kernels of their own");
-        let values = self.scalars(accumulator.part, &nest.body, axes, None, turn);
-        let old = self.scope.read(Expression::Register(accumulator.register));
-        let product = match nest.body.scalars.last() {
-            Some(Scalar::Apply(ScalarOp::Mul, operands)) if op == ScalarOp::Add => Some([operands[0], operands[1]]),
+        let product = match nest.body.scalars.split_last() {
+            Some((Scalar::Apply(ScalarOp::Mul, factors), rest))
+                if op == ScalarOp::Add && nest.reduced_dtype().is_float() =>
+            {
+                Some((factors, rest))
+            }
             _ => None,
         };
-        let new = match product.filter(|_| nest.reduced_dtype().is_float()) {
-            Some([left, right]) => self.scope.apply(ScalarOp::Fma, &[values[left.0], values[right.0], old]),
-            None => self.scope.apply(op, &[old, values[values.len() - 1]]),
+        let new = match product {
+            Some((factors, rest)) => {
+                let values = self.scalars(accumulator.part, rest, axes, None, turn);
+                let old = self.scope.read(Expression::Register(accumulator.register));
+                self.scope.apply(ScalarOp::Fma, &[values[factors[0].0], values[factors[1].0], old])
+            }
+            None => {
+                let value = self.last(accumulator.part, &nest.body, axes, None, turn);
+                let old = self.scope.read(Expression::Register(accumulator.register));
+                self.scope.apply(op, &[old, value])
+            }
         };
         self.scope.assign(accumulator.register, new);
     }
@@ -269,13 +279,20 @@ impl<'a> PartsWriter<'a> {
     }
 
     fn last(&mut self, part: usize, body: &Body, axes: &[Index], reduced: Option<Var>, turn: usize) -> Var {
-        *self.scalars(part, body, axes, reduced, turn).last().expect("a verified body is not empty")
+        *self.scalars(part, &body.scalars, axes, reduced, turn).last().expect("a verified body is not empty")
     }
 
     /// All scalars of a body at a point.
-    fn scalars(&mut self, part: usize, body: &Body, axes: &[Index], reduced: Option<Var>, turn: usize) -> Vec<Var> {
-        let mut values: Vec<Var> = Vec::with_capacity(body.scalars.len());
-        for scalar in &body.scalars {
+    fn scalars(
+        &mut self,
+        part: usize,
+        scalars: &[Scalar],
+        axes: &[Index],
+        reduced: Option<Var>,
+        turn: usize,
+    ) -> Vec<Var> {
+        let mut values: Vec<Var> = Vec::with_capacity(scalars.len());
+        for scalar in scalars {
             let var = match scalar {
                 Scalar::Read(read) => self.read(part, *read, axes, turn),
                 Scalar::Constant(dtype, value) => self.scope.constant(*dtype, *value),
