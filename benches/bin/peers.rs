@@ -87,7 +87,7 @@ fn arguments() -> Result<Arguments, lexopt::Error> {
 fn training(arguments: &Arguments) -> Result<Training, PeersError> {
     let batch = Batch::read(&arguments.init)?;
     let device = Device::cpu();
-    let options = Options::default();
+    let options = Options { threads: arguments.threads, ..Options::default() };
     Ok(match arguments.case.as_str() {
         "tiny" => {
             let mut net = Tiny::new(&device, Seed(0))?;
@@ -148,7 +148,7 @@ impl Batch {
         let wrong = |reason: String| PeersError::File { path: self.path.clone(), reason };
         let tensors = SafeTensors::deserialize(&self.bytes).map_err(|error| wrong(error.to_string()))?;
         let tensor = tensors.tensor(name).map_err(|error| wrong(error.to_string()))?;
-        if tensor.dtype().size() != N {
+        if tensor.dtype().bitsize() != 8 * N {
             return Err(wrong(format!("{name} is {:?}, whose elements do not have {N} bytes", tensor.dtype())));
         }
         let elements = tensor.data().chunks_exact(N);

@@ -36,6 +36,12 @@ pub use crate::fuse::Fusion;
 pub struct Options {
     /// Which kinds of fusion are on; all by default.
     pub fusion: Fusion,
+    /// How many threads run the step, the caller's included; 0, which is the default, stands for one per processor that the
+    /// program may use. Results do not depend on it.
+    pub threads: usize,
+    /// How many values of 32 bits vectors have at most; 0, which is the default, stands for as many as the device has. Sums
+    /// are taken in an order that depends on it.
+    pub lanes: usize,
     /// Whether gradients are kept for the user to read after a run; not by default. They then take memory of their own.
     pub keep_gradients: bool,
 }

@@ -18,7 +18,7 @@ fn wrong(case: &Case, lanes: usize) -> Option<String> {
     if let Err(error) = nest::verify(&case.nest, &case.shapes) {
         return Some(format!("{error}\n{}", case.nest));
     }
-    let kernel = schedule::kernel(&case.nest, &case.shapes, "kernel", &Target { lanes });
+    let kernel = schedule::kernel(&case.nest, &case.shapes, "kernel", &Target::new(lanes));
     if let Err(error) = kernel::verify(&kernel) {
         return Some(format!("{error}\n{kernel}"));
     }
@@ -89,7 +89,7 @@ proptest! {
 fn kernels_are_whole_at_every_number_of_lanes() {
     for case in cases() {
         for lanes in [8, 16] {
-            let kernel = schedule::kernel(&case.nest, &case.shapes, "kernel", &Target { lanes });
+            let kernel = schedule::kernel(&case.nest, &case.shapes, "kernel", &Target::new(lanes));
             assert_eq!(kernel::verify(&kernel), Ok(()), "{} at {lanes} lanes\n{kernel}", case.name);
         }
     }
@@ -113,7 +113,7 @@ fn sized(equation: &str, [i, j, k]: [usize; 3]) -> Case {
 
 fn tiles(equation: &str, extents: [usize; 3], lanes: usize) -> Option<Tiles> {
     let case = sized(equation, extents);
-    match choose(&Flat::new(&case.nest, &case.shapes), &Target { lanes }).form {
+    match choose(&Flat::new(&case.nest, &case.shapes), &Target::new(lanes)).form {
         Form::Tiled(tiles) => Some(tiles),
         _ => None,
     }
@@ -149,14 +149,15 @@ fn scratch_is_behind_all_other_parameters() {
     let kernel = schedule::kernel(&case.nest, &case.shapes, "kernel", &Target::default());
     let usage: Vec<Usage> = kernel.parameters.iter().map(|parameter| parameter.usage).collect();
     assert_eq!(usage[..3], [Usage::Read, Usage::Read, Usage::Written]);
-    assert!(usage.len() > 3 && usage[3..].iter().all(|&usage| usage == Usage::Scratch), "{usage:?}");
+    let own = |usage: &Usage| matches!(usage, Usage::Scratch | Usage::Local);
+    assert!(usage.len() > 3 && usage[3..].iter().all(own), "{usage:?}");
     assert_eq!(kernel::verify(&kernel), Ok(()), "{kernel}");
 }
 
 /// What the verifier says of a kernel with packed operands after a change.
 fn refused(change: impl FnOnce(&mut Kernel)) -> Result<(), &'static str> {
     let case = sized("ik,jk->ij", [32, 16, 5]);
-    let mut kernel = schedule::kernel(&case.nest, &case.shapes, "kernel", &Target { lanes: 8 });
+    let mut kernel = schedule::kernel(&case.nest, &case.shapes, "kernel", &Target::new(8));
     assert_eq!(kernel.parameters[3].usage, Usage::Scratch, "{kernel}");
     change(&mut kernel);
     match kernel::verify(&kernel) {
@@ -210,7 +211,7 @@ fn moved(to: Index) -> Result<(), VerifyError> {
 #[test]
 fn lanes_keep_apart_in_scratch() {
     assert_eq!(moved(Index::axis(1)), Ok(()));
-    let reason = "is scratch and accessed at places that may be the same in two lanes";
+    let reason = "is scratch and accessed at places that may be the same in two iterations at once";
     let met = Err(VerifyError::Parameter { parameter: ParameterId(1), reason });
     assert_eq!(moved(Index::axis(1).times(-1).plus(&Index::constant(7))), met);
     assert_eq!(moved(Index::constant(3)), met);
@@ -219,7 +220,7 @@ fn lanes_keep_apart_in_scratch() {
 /// The text of the kernel of a product at eight lanes.
 fn text(equation: &str, extents: [usize; 3]) -> String {
     let case = sized(equation, extents);
-    schedule::kernel(&case.nest, &case.shapes, "kernel", &Target { lanes: 8 }).to_string()
+    schedule::kernel(&case.nest, &case.shapes, "kernel", &Target::new(8)).to_string()
 }
 
 #[test]

@@ -66,7 +66,10 @@ fn code_is_the_same_each_time() {
     for case in cases().into_iter().chain([contract("ik,jk->ij", [64, 512, 784])]) {
         let kernel = schedule::kernel(&case.nest, &case.shapes, "kernel", &Target::default());
         let code = emit(&kernel, &*host(), 4).unwrap_or_else(|error| panic!("{}: {error}\n{kernel}", case.name));
-        assert!(!code.bytes.is_empty() && code.alignment.is_power_of_two(), "{}", case.name);
+        assert_eq!(code.functions.is_empty(), kernel.body.is_empty(), "{}", case.name);
+        for function in &code.functions {
+            assert!(!function.bytes.is_empty() && function.alignment.is_power_of_two(), "{}", case.name);
+        }
         assert_eq!(emit(&kernel, &*host(), 4), Ok(code), "{}", case.name);
     }
 }
@@ -78,7 +81,7 @@ fn machines_without_extensions_get_code_or_a_reason() {
         let kernel = schedule::kernel(&case.nest, &case.shapes, "kernel", &Target::default());
         assert_eq!(kernel::verify(&lower(&kernel, &*isa)), Ok(()), "{}", case.name);
         match emit(&kernel, &*isa, 4) {
-            Ok(code) => assert!(!code.bytes.is_empty()),
+            Ok(code) => assert_eq!(code.functions.is_empty(), kernel.body.is_empty()),
             // Rounding takes an instruction that x86-64 began without.
             Err(error) => {
                 let rounds = ["casts", "floor", "round"].iter().any(|name| case.name.starts_with(name));
@@ -119,7 +122,7 @@ fn no_kernel_with_lanes_stays_narrow() {
     for (isa, lanes) in [(server(), 8), (server(), 16)] {
         let mut widened = 0;
         for case in cases().into_iter().chain([contract("ik,jk->ij", [64, 512, 784])]) {
-            let kernel = schedule::kernel(&case.nest, &case.shapes, "kernel", &Target { lanes });
+            let kernel = schedule::kernel(&case.nest, &case.shapes, "kernel", &Target::new(lanes));
             let code = emit(&kernel, &*isa, lanes).unwrap_or_else(|error| panic!("{}: {error}\n{kernel}", case.name));
             assert_eq!(code.refusal, None, "{} at {lanes} lanes\n{kernel}", case.name);
             widened += usize::from(code.lanes == lanes);
@@ -132,7 +135,7 @@ fn no_kernel_with_lanes_stays_narrow() {
 fn kernels_run_at_the_lanes_that_fit() {
     let lanes = |extent: usize, most: usize| {
         let case = unary(ScalarOp::Neg, vec![0.0; extent]);
-        let kernel = schedule::kernel(&case.nest, &case.shapes, "kernel", &Target { lanes: most });
+        let kernel = schedule::kernel(&case.nest, &case.shapes, "kernel", &Target::new(most));
         emit(&kernel, &*host(), most).expect("negation is known everywhere").lanes
     };
     if cfg!(target_arch = "x86_64") {
@@ -147,13 +150,13 @@ fn kernels_run_at_the_lanes_that_fit() {
 #[test]
 fn code_says_why_it_has_fewer_lanes() {
     let case = unary(ScalarOp::Neg, vec![0.0; 64]);
-    let kernel = schedule::kernel(&case.nest, &case.shapes, "kernel", &Target { lanes: 8 });
+    let kernel = schedule::kernel(&case.nest, &case.shapes, "kernel", &Target::new(8));
     let code = emit(&kernel, &*baseline(), 8).expect("negation is known everywhere");
     assert_eq!((code.lanes, code.refusal), (4, Some(Refusal::Target)));
     let code = emit(&kernel, &*baseline(), 4).expect("negation is known everywhere");
     assert_eq!((code.lanes, code.refusal), (4, None));
     let single = unary(ScalarOp::Neg, vec![0.0; 3]);
-    let kernel = schedule::kernel(&single.nest, &single.shapes, "kernel", &Target { lanes: 8 });
+    let kernel = schedule::kernel(&single.nest, &single.shapes, "kernel", &Target::new(8));
     let code = emit(&kernel, &*host(), 8).expect("negation is known everywhere");
     assert_eq!((code.lanes, code.refusal), (1, None));
 }

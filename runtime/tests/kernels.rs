@@ -11,7 +11,7 @@ use cranelift_module::{Linkage, Module, default_libcall_names};
 use nests::{Case, cases, unary};
 use region::{Allocation, Protection};
 use tapeless::{bf16, f16};
-use tapeless_compiler::backend::cranelift::{Code, emit, lower};
+use tapeless_compiler::backend::cranelift::{Code, Machine, emit, lower};
 use tapeless_compiler::dtype::DType;
 use tapeless_compiler::kernel::{Kernel, interpret};
 use tapeless_compiler::scalar::ScalarOp;
@@ -38,9 +38,14 @@ fn lanes() -> Vec<usize> {
     lanes
 }
 
+/// The machine signature of a phase.
+type Entry = extern "sysv64" fn(*const *mut u8, *mut u8, usize, usize);
+
 /// A kernel in executable memory.
 struct Function {
-    entry: extern "sysv64" fn(*const *mut u8),
+    /// Its phases, and how many iterations the parallel loop of each has.
+    phases: Vec<(Entry, Option<usize>)>,
+    local: usize,
     module: Option<JITModule>,
     code: Code,
 }
@@ -50,22 +55,39 @@ impl Function {
         let code = emit(kernel, &*isa(), lanes).unwrap_or_else(|error| panic!("{error}\n{kernel}"));
         let mut module = JITModule::new(JITBuilder::with_isa(isa(), default_libcall_names()));
         let mut signature = module.make_signature();
-        signature.params.push(cranelift_codegen::ir::AbiParam::new(cranelift_codegen::ir::types::I64));
-        let id = module.declare_function("kernel", Linkage::Export, &signature).expect("the name is free");
-        module.define_function_bytes(id, code.alignment, &code.bytes, &[]).expect("there is memory");
+        signature.params.extend([cranelift_codegen::ir::AbiParam::new(cranelift_codegen::ir::types::I64); 4]);
+        let define = |(number, machine): (usize, &Machine)| {
+            let id = module.declare_function(&format!("phase{number}"), Linkage::Export, &signature);
+            let id = id.expect("the name is free");
+            module.define_function_bytes(id, machine.alignment, &machine.bytes, &[]).expect("there is memory");
+            (id, machine.parallel)
+        };
+        let functions: Vec<_> = code.functions.iter().enumerate().map(define).collect();
         module.finalize_definitions().expect("memory can be made executable");
-        let address = module.get_finalized_function(id);
-        // SAFETY: the bytes at the address are a whole function with this signature, and they stay until the module is freed,
-        // which only drop does.
-        let entry = unsafe { std::mem::transmute::<*const u8, extern "sysv64" fn(*const *mut u8)>(address) };
-        Function { entry, module: Some(module), code }
+        let entry = |(id, parallel)| {
+            let address = module.get_finalized_function(id);
+            // SAFETY: the bytes at the address are a whole function with this signature, and they stay until the module is
+            // freed, which only drop does.
+            (unsafe { std::mem::transmute::<*const u8, Entry>(address) }, parallel)
+        };
+        let phases = functions.into_iter().map(entry).collect();
+        Function { phases, local: kernel.local_offsets().1, module: Some(module), code }
     }
 
-    /// Runs the kernel on these arrays, one per parameter, as long as the kernel says, and leaves in them what it wrote.
+    /// Runs the kernel on these arrays, one per argument, as long as the kernel says, and leaves in them what it wrote. Of
+    /// parallel loops, the second half comes first.
     fn run(&self, arguments: &mut [Vec<u8>], side: Side) {
         let guarded: Vec<Guarded> = arguments.iter().map(|argument| Guarded::new(argument, side)).collect();
         let pointers: Vec<*mut u8> = guarded.iter().map(|memory| memory.start).collect();
-        (self.entry)(pointers.as_ptr());
+        let local = Guarded::new(&vec![0xa5; self.local], side);
+        for &(entry, parallel) in &self.phases {
+            let (extent, half) = (parallel.unwrap_or(1), parallel.unwrap_or(1) / 2);
+            for (first, end) in [(half, extent), (0, half)] {
+                if first < end {
+                    entry(pointers.as_ptr(), local.start, first, end);
+                }
+            }
+        }
         for (argument, memory) in arguments.iter_mut().zip(&guarded) {
             argument.copy_from_slice(memory.bytes());
         }
@@ -158,7 +180,7 @@ fn arguments(case: &Case, kernel: &Kernel) -> Vec<Vec<u8>> {
     let mut arguments: Vec<Vec<u8>> =
         kernel.parameters.iter().zip(&case.operands).map(|(p, elements)| encode(p.dtype, elements)).collect();
     // The output and scratch.
-    for parameter in &kernel.parameters[case.operands.len()..] {
+    for parameter in kernel.arguments().skip(case.operands.len()) {
         arguments.push(vec![0xa5; parameter.elements * parameter.dtype.size()]);
     }
     arguments
@@ -176,7 +198,7 @@ fn predicted(case: &Case, kernel: &Kernel, lanes: usize) -> Vec<f64> {
 fn machines_agree_with_the_interpreter() {
     for lanes in lanes() {
         for case in cases() {
-            let kernel = schedule::kernel(&case.nest, &case.shapes, "kernel", &Target { lanes });
+            let kernel = schedule::kernel(&case.nest, &case.shapes, "kernel", &Target::new(lanes));
             let function = Function::new(&kernel, lanes);
             for side in [Side::Start, Side::End] {
                 agrees(&case, &kernel, &function, side);
@@ -208,7 +230,7 @@ fn transcendental_operations_are_within_their_ulps() {
         let numbers: Vec<f64> = every.iter().copied().filter(promised).collect();
         let case = unary(op, numbers.clone());
         let lanes = lanes().pop().expect("there are lanes");
-        let kernel = schedule::kernel(&case.nest, &case.shapes, "kernel", &Target { lanes });
+        let kernel = schedule::kernel(&case.nest, &case.shapes, "kernel", &Target::new(lanes));
         let mut arguments = arguments(&case, &kernel);
         Function::new(&kernel, lanes).run(&mut arguments, Side::End);
         let found = decode(DType::F32, &arguments[1]);

@@ -1,10 +1,10 @@
 //! The kernel interpreter: what a kernel means, slow and safe.
 //!
 //! It runs a verified kernel statement by statement, rounds every f32 result to f32, and every element of half precision
-//! where it is stored. So it predicts what a machine with the same number of lanes computes: bit by bit for everything but
+//! where it is stored. The iterations of a parallel loop run backwards, since their order must not matter. So it predicts what a machine with the same number of lanes computes: bit by bit for everything but
 //! [`ScalarOp::TRANSCENDENTAL`], which it takes from f64, and for those too once [`super::approximate()`] has replaced them.
 
-use super::{Expression, Kernel, LoopKind, ParameterId, Register, Statement, Var};
+use super::{Expression, Kernel, LoopKind, ParameterId, Register, Statement, Usage, Var};
 use crate::dtype::DType;
 use crate::nest::{Index, Reducer};
 use crate::scalar::ScalarOp;
@@ -55,6 +55,11 @@ impl Machine<'_> {
                         self.counters[id.0] = iteration;
                         match kind {
                             LoopKind::Serial => self.run(body),
+                            LoopKind::Parallel => {
+                                self.counters[id.0] = extent - 1 - iteration;
+                                self.forget_local();
+                                self.run(body);
+                            }
                             LoopKind::Lanes { groups } => {
                                 self.lane = Some(lane(iteration, *extent, *groups, self.lanes));
                                 self.run(body);
@@ -87,6 +92,12 @@ impl Machine<'_> {
                 }
             }
         }
+    }
+
+    /// What an iteration of a parallel loop finds in local memory is not a number, so that it shows.
+    fn forget_local(&mut self) {
+        let scratch = self.kernel.parameters[self.arguments.len()..].iter().zip(&mut self.scratch);
+        scratch.filter(|(parameter, _)| parameter.usage == Usage::Local).for_each(|(_, array)| array.fill(f64::NAN));
     }
 
     /// Which value of the register is seen; `None` when all are.

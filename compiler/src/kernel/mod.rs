@@ -21,13 +21,21 @@
 //! to it; the iterations of a lanes loop add to different elements. Two parameters may be one array in memory only if every
 //! element is stored by the iteration that loads it, and none is added to.
 //!
+//! A [`LoopKind::Parallel`] loop stands in no other loop. Its iterations know nothing of each other: they may run in any order
+//! and several at once. A kernel falls into [`phases()`], one after the other: each such loop is one, and so is what stands
+//! between two of them. Registers belong to one phase, and so do variables but for those that all phases can compute for
+//! themselves. What is split into iterations, and how, is part of the kernel, so its result does not depend on how many run
+//! at once.
+//!
 //! Scratch is memory that a launch has for itself, as undefined in the beginning as it is unseen in the end. A kernel may
 //! store to it and load from it as often as it likes, but loads only what it has stored before, and what one iteration of a
-//! lanes loop stores no other iteration of that loop stores or loads.
+//! lanes loop or a parallel loop stores no other iteration of that loop stores or loads. Local memory is scratch that each
+//! iteration of a parallel loop has for itself.
 
 mod approximate;
 mod fma;
 mod interpret;
+mod phases;
 mod print;
 mod scratch;
 mod verify;
@@ -36,6 +44,7 @@ mod writers;
 pub use approximate::approximate;
 pub use fma::split_fma;
 pub use interpret::interpret;
+pub use phases::{Phase, phases};
 pub use verify::{VerifyError, verify};
 pub use writers::never_meet;
 
@@ -43,12 +52,15 @@ use crate::dtype::DType;
 use crate::nest::{Index, Reducer};
 use crate::scalar::ScalarOp;
 
+/// What local arrays are aligned to, in bytes.
+const LINE: usize = 64;
+
 /// A function over arrays.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Kernel {
     /// A name for listings; unique in a plan.
     pub name: String,
-    /// The arrays that it works on; scratch comes last.
+    /// The arrays that it works on; scratch and local memory come last.
     pub parameters: Vec<Parameter>,
     /// The element type of every variable.
     pub vars: Vec<DType>,
@@ -58,6 +70,26 @@ pub struct Kernel {
     pub loops: usize,
     /// What it does.
     pub body: Vec<Statement>,
+}
+
+impl Kernel {
+    /// The arrays that a launch brings: all but local memory.
+    pub fn arguments(&self) -> impl Iterator<Item = &Parameter> {
+        self.parameters.iter().filter(|parameter| parameter.usage != Usage::Local)
+    }
+
+    /// Where the local arrays lie, in bytes, each at a multiple of 64, and how many bytes there are together.
+    pub fn local_offsets(&self) -> (Vec<Option<usize>>, usize) {
+        let mut end = 0;
+        let mut place = |parameter: &Parameter| {
+            let start = end;
+            end += (parameter.elements * parameter.dtype.size()).next_multiple_of(LINE);
+            start
+        };
+        let local = |parameter: &Parameter| parameter.usage == Usage::Local;
+        let offsets = self.parameters.iter().map(|parameter| local(parameter).then(|| place(parameter))).collect();
+        (offsets, end)
+    }
 }
 
 /// An array that a kernel works on.
@@ -80,6 +112,8 @@ pub enum Usage {
     Written,
     /// Stores to it and loads from it: memory for the time of one launch.
     Scratch,
+    /// The same for the time of one iteration of a parallel loop.
+    Local,
 }
 
 /// A parameter, by position.
@@ -113,6 +147,8 @@ pub struct RegisterDecl {
 pub enum LoopKind {
     /// One after the other.
     Serial,
+    /// In any order, and several at once.
+    Parallel,
     /// In groups of neighbours, one per lane, and this many groups (a power of two) at once.
     Lanes {
         /// How many groups.

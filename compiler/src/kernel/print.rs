@@ -21,6 +21,7 @@ impl fmt::Display for Kernel {
                 Usage::Read => "",
                 Usage::Written => " written",
                 Usage::Scratch => " scratch",
+                Usage::Local => " local",
             };
             writeln!(f, "    p{position}: {}[{}]{usage}", parameter.dtype, parameter.elements)?;
         }
@@ -45,6 +46,7 @@ impl Kernel {
             Statement::Loop { id: LoopId(id), extent, kind, body } => {
                 match kind {
                     LoopKind::Serial => writeln!(f, "{margin}loop i{id} < {extent}")?,
+                    LoopKind::Parallel => writeln!(f, "{margin}parallel i{id} < {extent}")?,
                     LoopKind::Lanes { groups } => writeln!(f, "{margin}lanes i{id} < {extent} by {groups}")?,
                 }
                 self.write_all(f, body, depth + 1)

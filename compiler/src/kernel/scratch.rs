@@ -12,7 +12,7 @@ use super::writers::{Site, disjoint, runs};
 pub(super) struct Filled {
     /// First and last position of each row of elements that have been stored; no two touch.
     rows: Vec<(i64, i64)>,
-    /// The loads in the lanes loop around the place.
+    /// The loads in the lanes loop or the parallel loop around the place.
     pub(super) loads: Vec<Site>,
 }
 
@@ -59,9 +59,9 @@ impl Filled {
         true
     }
 
-    /// Whether no iteration of a lanes loop that is now left stores what another one stores or loads.
-    pub(super) fn keeps_apart(&mut self, lanes: LoopId, stores: &[Site]) -> bool {
-        let loads = std::mem::take(&mut self.loads);
-        stores.iter().all(|store| stores.iter().chain(&loads).all(|other| store.apart_along(other, lanes)))
+    /// Whether no iteration of a loop that is now left stores what another one stores, or loads from the given load on.
+    pub(super) fn keeps_apart(&self, id: LoopId, stores: &[Site], from: usize) -> bool {
+        let others = || stores.iter().chain(&self.loads[from..]);
+        stores.iter().all(|store| others().all(|other| store.apart_along(other, id)))
     }
 }

@@ -1,5 +1,6 @@
 //! The verifier of kernels: what every pass that makes a kernel is held to, and what back ends rely on.
 
+use super::phases::{Crossing, keep_apart};
 use super::scratch::Filled;
 use super::writers::{Site, disjoint, runs};
 use super::{Expression, Kernel, LoopId, LoopKind, ParameterId, Register, Statement, Usage, Var};
@@ -93,9 +94,15 @@ pub enum VerifyError {
         /// What it got.
         operands: Vec<DType>,
     },
-    /// Scratch that is not behind all other parameters.
-    #[error("scratch comes before another parameter")]
+    /// Scratch or local memory that is not behind all other parameters.
+    #[error("scratch or local memory comes before another parameter")]
     Order,
+    /// A variable that one phase defines and another uses.
+    #[error("v{} is used in another phase than the one that defines it", .0.0)]
+    CrossingVar(Var),
+    /// A register of two phases.
+    #[error("s{} is used in two phases", .0.0)]
+    CrossingRegister(Register),
     /// Elements that may be stored more than once.
     #[error("the elements of p{} are not shown to be stored once each", .0.0)]
     Writers(ParameterId),
@@ -119,6 +126,7 @@ pub fn verify(kernel: &Kernel) -> Result<(), VerifyError> {
         loops: Vec::new(),
         groups: None,
         lanes: None,
+        parallel: None,
         live: true,
         defined: vec![false; kernel.vars.len()],
         in_scope: vec![false; kernel.vars.len()],
@@ -129,14 +137,22 @@ pub fn verify(kernel: &Kernel) -> Result<(), VerifyError> {
         filled: vec![Filled::default(); kernel.parameters.len()],
     };
     walk.statements(&kernel.body)?;
-    let scratch = |parameter: usize| kernel.parameters[parameter].usage == Usage::Scratch;
-    if kernel.parameters.windows(2).any(|pair| pair[0].usage == Usage::Scratch && pair[1].usage != Usage::Scratch) {
+    if kernel.parameters.windows(2).any(|pair| is_own(pair[0].usage) && !is_own(pair[1].usage)) {
         return Err(VerifyError::Order);
     }
-    match walk.stores.iter().enumerate().position(|(parameter, sites)| !scratch(parameter) && !disjoint(sites)) {
-        Some(parameter) => Err(VerifyError::Writers(ParameterId(parameter))),
-        None => Ok(()),
+    let own = |parameter: usize| is_own(kernel.parameters[parameter].usage);
+    if let Some(parameter) = walk.stores.iter().enumerate().position(|(at, sites)| !own(at) && !disjoint(sites)) {
+        return Err(VerifyError::Writers(ParameterId(parameter)));
     }
+    keep_apart(kernel).map_err(|crossing| match crossing {
+        Crossing::Var(var) => VerifyError::CrossingVar(var),
+        Crossing::Register(register) => VerifyError::CrossingRegister(register),
+    })
+}
+
+/// Whether no one else sees an array that is used so.
+fn is_own(usage: Usage) -> bool {
+    matches!(usage, Usage::Scratch | Usage::Local)
 }
 
 struct Walk<'a> {
@@ -149,6 +165,8 @@ struct Walk<'a> {
     groups: Option<usize>,
     /// The lanes loop itself.
     lanes: Option<LoopId>,
+    /// The parallel loop around this place.
+    parallel: Option<LoopId>,
     /// Whether this place is ever reached: no loop around it is empty.
     live: bool,
     defined: Vec<bool>,
@@ -192,7 +210,14 @@ impl Walk<'_> {
             Some(false) => self.entered[id.0] = true,
         }
         let (outer_groups, outer_live, outer_set) = (self.groups, self.live, self.set.clone());
-        let stored: Vec<usize> = self.stores.iter().map(Vec::len).collect();
+        let seen: Vec<(usize, usize)> =
+            self.stores.iter().zip(&self.filled).map(|(stores, filled)| (stores.len(), filled.loads.len())).collect();
+        if kind == LoopKind::Parallel {
+            if !self.loops.is_empty() {
+                return error("is a parallel loop inside of another loop");
+            }
+            self.parallel = Some(id);
+        }
         if let LoopKind::Lanes { groups } = kind {
             if outer_groups.is_some() {
                 return error("is a lanes loop inside of a lanes loop");
@@ -208,7 +233,7 @@ impl Walk<'_> {
         self.statements(body)?;
         self.loops.pop();
         if self.live {
-            self.leave_scratch(id, kind, &stored)?;
+            self.leave_scratch(id, kind, &seen)?;
         }
         // What iterations of a lanes loop set for themselves is nothing that the outside knows.
         if extent == 0 || self.groups != outer_groups {
@@ -216,6 +241,7 @@ impl Walk<'_> {
         }
         (self.groups, self.live) = (outer_groups, outer_live);
         self.lanes = self.lanes.filter(|&lanes| lanes != id);
+        self.parallel = self.parallel.filter(|&parallel| parallel != id);
         Ok(())
     }
 
@@ -253,12 +279,12 @@ impl Walk<'_> {
         if usage == Usage::Written {
             return error("is written and so cannot be loaded from");
         }
-        if usage == Usage::Scratch && self.live {
+        if is_own(usage) && self.live {
             let (low, high) = index.range(&self.extents);
             if !self.filled[parameter.0].holds(low, high) {
                 return error("is scratch and loaded from where it is not shown to be stored to before");
             }
-            if self.lanes.is_some() {
+            if self.lanes.is_some() || self.parallel.is_some() {
                 let site = Site { index: index.clone(), loops: self.loops.clone() };
                 self.filled[parameter.0].loads.push(site);
             }
@@ -266,16 +292,24 @@ impl Walk<'_> {
         Ok(dtype.computed())
     }
 
-    /// At the end of a loop, what it has stored to scratch is there. The iterations of a lanes loop must have kept apart.
-    fn leave_scratch(&mut self, id: LoopId, kind: LoopKind, stored: &[usize]) -> Result<(), VerifyError> {
-        for (parameter, declared) in self.kernel.parameters.iter().enumerate() {
-            if declared.usage != Usage::Scratch {
+    /// At the end of a loop, what it has stored to scratch is there; `seen` says how many stores and loads there were before
+    /// it. The iterations of a lanes loop or a parallel loop must have kept apart, except in local memory, which each
+    /// iteration of a parallel loop has for itself and forgets.
+    fn leave_scratch(&mut self, id: LoopId, kind: LoopKind, seen: &[(usize, usize)]) -> Result<(), VerifyError> {
+        let parallel = self.parallel.is_some_and(|parallel| parallel != id);
+        for (parameter, declared) in self.kernel.parameters.iter().enumerate().filter(|(_, own)| is_own(own.usage)) {
+            let (stored, loaded) = seen[parameter];
+            let (filled, stores) = (&mut self.filled[parameter], &self.stores[parameter][stored..]);
+            if kind == LoopKind::Parallel && declared.usage == Usage::Local {
+                *filled = Filled::default();
                 continue;
             }
-            let (filled, stores) = (&mut self.filled[parameter], &self.stores[parameter][stored[parameter]..]);
-            if kind != LoopKind::Serial && !filled.keeps_apart(id, stores) {
-                let reason = "is scratch and accessed at places that may be the same in two lanes";
+            if kind != LoopKind::Serial && !filled.keeps_apart(id, stores, loaded) {
+                let reason = "is scratch and accessed at places that may be the same in two iterations at once";
                 return Err(VerifyError::Parameter { parameter: ParameterId(parameter), reason });
+            }
+            if kind != LoopKind::Serial && !parallel {
+                filled.loads.truncate(loaded);
             }
             filled.fill(&self.loops, stores, &self.extents);
         }
@@ -303,6 +337,9 @@ impl Walk<'_> {
         same(|| format!("p{}", parameter.0), dtype, self.dtype(value)?)?;
         if usage != Usage::Written {
             return error("is not written and so cannot be added to");
+        }
+        if self.parallel.is_some() {
+            return error("is added to in a parallel loop");
         }
         if ScalarOp::Add.result(&[dtype; 2]) != Some(dtype) {
             return error("is added to but holds no numbers");
@@ -342,6 +379,12 @@ impl Walk<'_> {
         let Some(declared) = self.kernel.parameters.get(parameter.0) else {
             return Err(VerifyError::Parameter { parameter, reason: "is not declared" });
         };
+        if declared.usage == Usage::Local && self.parallel.is_none() {
+            return Err(VerifyError::Parameter {
+                parameter,
+                reason: "is local and accessed outside of parallel loops",
+            });
+        }
         self.index(index)?;
         let (low, high) = index.range(&self.extents);
         if self.live && (low < 0 || high >= declared.elements as i64) {
@@ -445,128 +488,4 @@ fn same(place: impl Fn() -> String, expected: DType, found: DType) -> Result<(),
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::{Parameter, RegisterDecl};
-    use super::*;
-
-    /// The maximum of each of 3 rows of 21 numbers.
-    fn row_maxima() -> Kernel {
-        let f32s = |elements, usage| Parameter { dtype: DType::F32, elements, usage };
-        let register = Register(0);
-        let load =
-            Expression::Load { parameter: ParameterId(0), index: Index::axis(0).times(21).plus(&Index::axis(1)) };
-        let row = Statement::Loop {
-            id: LoopId(1),
-            extent: 21,
-            kind: LoopKind::Lanes { groups: 2 },
-            body: vec![
-                Statement::Let(Var(1), load),
-                Statement::Let(Var(2), Expression::Register(register)),
-                Statement::Let(Var(3), Expression::Apply(ScalarOp::Max, vec![Var(2), Var(1)])),
-                Statement::Assign(register, Var(3)),
-            ],
-        };
-        let rows = Statement::Loop {
-            id: LoopId(0),
-            extent: 3,
-            kind: LoopKind::Serial,
-            body: vec![
-                Statement::Let(Var(0), Expression::Constant(DType::F32, f64::NEG_INFINITY)),
-                Statement::Assign(register, Var(0)),
-                row,
-                Statement::Let(Var(4), Expression::Combine(register, Reducer::Max)),
-                Statement::Store { parameter: ParameterId(1), index: Index::axis(0), value: Var(4) },
-            ],
-        };
-        Kernel {
-            name: "row_maxima".to_string(),
-            parameters: vec![f32s(63, Usage::Read), f32s(3, Usage::Written)],
-            vars: vec![DType::F32; 5],
-            registers: vec![RegisterDecl { dtype: DType::F32, groups: 2 }],
-            loops: 2,
-            body: vec![rows],
-        }
-    }
-
-    /// The statements of the loop over rows.
-    fn row(kernel: &mut Kernel) -> &mut Vec<Statement> {
-        match &mut kernel.body[0] {
-            Statement::Loop { body, .. } => body,
-            other => panic!("the kernel starts with a loop, not {other:?}"),
-        }
-    }
-
-    #[test]
-    fn prints_and_runs() {
-        let kernel = row_maxima();
-        assert_eq!(verify(&kernel), Ok(()));
-        insta::assert_snapshot!(kernel.to_string(), @r"
-        kernel row_maxima
-            p0: f32[63]
-            p1: f32[3] written
-            s0: f32 by 2 lanes
-            loop i0 < 3
-                v0 = f32 -inf
-                s0 = v0
-                lanes i1 < 21 by 2
-                    v1 = p0[21 * i0 + i1]
-                    v2 = s0
-                    v3 = max(v2, v1)
-                    s0 = v3
-                v4 = max of s0
-                p1[i0] = v4
-        ");
-        let numbers: Vec<f64> = (0..63).map(|i| f64::from(i * 37 % 64)).collect();
-        let expected: Vec<f64> = numbers.chunks(21).map(|row| row.iter().copied().fold(0.0, f64::max)).collect();
-        for lanes in [1, 4, 16] {
-            let mut arguments = [numbers.clone(), vec![0.0; 3]];
-            super::super::interpret(&kernel, &mut arguments, lanes);
-            assert_eq!(arguments[1], expected, "{lanes} lanes");
-        }
-    }
-
-    #[test]
-    fn positions_stay_in_their_arrays() {
-        let mut kernel = row_maxima();
-        kernel.parameters[0].elements = 62;
-        let bounds = VerifyError::Bounds { parameter: ParameterId(0), low: 0, high: 62, elements: 62 };
-        assert_eq!(verify(&kernel), Err(bounds));
-    }
-
-    #[test]
-    fn each_element_has_one_writer() {
-        let mut kernel = row_maxima();
-        let store = row(&mut kernel).pop().expect("the last statement is the store");
-        let Statement::Store { parameter, value, .. } = store else { panic!("the last statement is the store") };
-        row(&mut kernel).push(Statement::Store { parameter, index: Index::constant(2), value });
-        assert_eq!(verify(&kernel), Err(VerifyError::Writers(ParameterId(1))));
-    }
-
-    #[test]
-    fn variables_and_registers_come_before_their_use() {
-        let mut kernel = row_maxima();
-        row(&mut kernel).remove(1);
-        assert_eq!(verify(&kernel), Err(VerifyError::Unset(Register(0))));
-        let mut kernel = row_maxima();
-        row(&mut kernel).remove(0);
-        assert_eq!(verify(&kernel), Err(VerifyError::Undefined(Var(0))));
-        let mut kernel = row_maxima();
-        row(&mut kernel).push(Statement::Let(Var(4), Expression::Constant(DType::F32, 0.0)));
-        assert_eq!(verify(&kernel), Err(VerifyError::Redefined(Var(4))));
-    }
-
-    #[test]
-    fn lanes_keep_to_themselves() {
-        let mut kernel = row_maxima();
-        kernel.registers[0].groups = 4;
-        assert!(matches!(verify(&kernel), Err(VerifyError::Lanes { .. })));
-        kernel.registers[0].groups = 0;
-        assert!(matches!(verify(&kernel), Err(VerifyError::Lanes { .. })));
-        kernel.registers[0].groups = 3;
-        assert_eq!(verify(&kernel), Err(VerifyError::Register(Register(0))));
-        let mut kernel = row_maxima();
-        kernel.vars[4] = DType::I32;
-        let place = "v4".to_string();
-        assert_eq!(verify(&kernel), Err(VerifyError::Type { place, expected: DType::I32, found: DType::F32 }));
-    }
-}
+mod tests;

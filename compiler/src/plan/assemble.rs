@@ -95,7 +95,8 @@ impl<'g> Assembly<'g> {
         if written.all(|parameter| parameter.elements == 0) {
             return;
         }
-        for &Parameter { dtype, elements, .. } in &kernel.parameters[arguments.len()..] {
+        let scratch = kernel.arguments().skip(arguments.len());
+        for &Parameter { dtype, elements, .. } in scratch {
             self.plan.buffers.push(Buffer { dtype, elements, place: Place::Workspace(0) });
             arguments.push(BufferId(self.plan.buffers.len() - 1));
         }

@@ -109,7 +109,7 @@ pub enum Place {
 pub struct Launch {
     /// Position in [`Plan::kernels`].
     pub kernel: usize,
-    /// One buffer per parameter of the kernel. Those for scratch, which come last, are in the workspace and in no other launch.
+    /// One buffer per parameter of the kernel that is not local. Those for scratch, which come last, are in the workspace and in no other launch.
     pub arguments: Vec<BufferId>,
     /// What each argument but scratch holds: the value of the graph that is read from it, or that it holds after the launch.
     pub values: Vec<ValueId>,

@@ -2,7 +2,7 @@
 
 use super::{Place, Plan};
 use crate::graph::Leaf;
-use crate::kernel::{Kernel, Usage};
+use crate::kernel::Usage;
 use std::fmt::Write;
 
 /// One line per leaf, launch and result, and the size of the workspace.
@@ -18,13 +18,13 @@ fn write_all(plan: &Plan, text: &mut String) -> std::fmt::Result {
         writeln!(text, "leaf {at}: {} {}{:?}", name(&leaf.leaf), leaf.dtype, leaf.shape)?;
     }
     for (at, launch) in plan.launches.iter().enumerate() {
-        let Kernel { name, parameters, .. } = &plan.kernels[launch.kernel];
+        let kernel = &plan.kernels[launch.kernel];
         let places = |usage: Usage| -> String {
-            let arguments = parameters.iter().zip(&launch.arguments).filter(|(parameter, _)| parameter.usage == usage);
+            let arguments = kernel.arguments().zip(&launch.arguments).filter(|(parameter, _)| parameter.usage == usage);
             arguments.map(|(_, buffer)| place(plan, buffer.0)).collect::<Vec<_>>().join(", ")
         };
         let (results, label, operands) = (places(Usage::Written), &launch.label, places(Usage::Read));
-        write!(text, "launch {at}: {results} <- {label}({operands}) by {name}")?;
+        write!(text, "launch {at}: {results} <- {label}({operands}) by {}", kernel.name)?;
         match places(Usage::Scratch) {
             scratch if scratch.is_empty() => writeln!(text)?,
             scratch => writeln!(text, " with {scratch}")?,

@@ -7,7 +7,7 @@
 
 use super::{ALIGNMENT, Buffer, BufferId, Launch, Place, Plan};
 use crate::graph::{Graph, Role, ValueId};
-use crate::kernel::{Expression, Kernel, LoopId, ParameterId, Statement, Usage, never_meet};
+use crate::kernel::{Expression, Kernel, LoopId, Parameter, ParameterId, Statement, Usage, never_meet};
 use crate::nest::{Atom, Index};
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -168,7 +168,7 @@ impl Memory {
 
 /// The arguments of a launch that hold values: position, buffer, value, and whether the kernel writes it.
 fn arguments<'p>(plan: &'p Plan, launch: &'p Launch) -> impl Iterator<Item = (usize, &'p Buffer, ValueId, bool)> {
-    let parameters = plan.kernels[launch.kernel].parameters.iter();
+    let parameters = plan.kernels[launch.kernel].arguments();
     let buffers = launch.arguments.iter().map(|&BufferId(buffer)| &plan.buffers[buffer]);
     let arguments = buffers.zip(&launch.values).zip(parameters).enumerate();
     arguments.map(|(at, ((buffer, &value), parameter))| (at, buffer, value, parameter.usage == Usage::Written))
@@ -186,7 +186,7 @@ fn written<'p>(plan: &'p Plan, launch: &'p Launch) -> impl Iterator<Item = (usiz
 
 fn verify_arguments(plan: &Plan, graph: &Graph, at: usize) -> Result<(), VerifyError> {
     let launch = &plan.launches[at];
-    let count = plan.kernels.get(launch.kernel).map(|kernel| kernel.parameters.len());
+    let count = plan.kernels.get(launch.kernel).map(|kernel| kernel.arguments().count());
     let values = graph.values().len();
     if count != Some(launch.arguments.len())
         || count.is_some_and(|_| holding(&plan.kernels[launch.kernel]) != launch.values.len())
@@ -195,10 +195,10 @@ fn verify_arguments(plan: &Plan, graph: &Graph, at: usize) -> Result<(), VerifyE
     {
         return Err(VerifyError::Kernel(at));
     }
-    let parameters = &plan.kernels[launch.kernel].parameters;
+    let parameters: Vec<&Parameter> = plan.kernels[launch.kernel].arguments().collect();
     for (argument, buffer, value, _) in arguments(plan, launch) {
         let wrong = |what| Err(VerifyError::Argument(at, argument, what));
-        let (parameter, ty) = (&parameters[argument], graph.ty(value));
+        let (parameter, ty) = (parameters[argument], graph.ty(value));
         if (parameter.dtype, parameter.elements) != (buffer.dtype, buffer.elements) {
             return wrong("is another array than the kernel takes");
         }
@@ -208,7 +208,7 @@ fn verify_arguments(plan: &Plan, graph: &Graph, at: usize) -> Result<(), VerifyE
     }
     for (argument, buffer) in scratch(plan, launch) {
         let wrong = |what| Err(VerifyError::Argument(at, argument, what));
-        let parameter = &parameters[argument];
+        let parameter = parameters[argument];
         if (parameter.dtype, parameter.elements) != (buffer.dtype, buffer.elements) || leaf_of(buffer).is_some() {
             return wrong("is no memory that the kernel may have for itself");
         }
@@ -223,7 +223,7 @@ fn verify_arguments(plan: &Plan, graph: &Graph, at: usize) -> Result<(), VerifyE
 
 /// How many parameters of a kernel hold values: all before the first that is scratch.
 fn holding(kernel: &Kernel) -> usize {
-    kernel.parameters.iter().take_while(|parameter| parameter.usage != Usage::Scratch).count()
+    kernel.arguments().take_while(|parameter| parameter.usage != Usage::Scratch).count()
 }
 
 fn verify_reads(plan: &Plan, at: usize, memory: &Memory) -> Result<(), VerifyError> {

@@ -46,6 +46,9 @@ impl Writer<'_> {
     /// together: what is inside handles all of their points at once.
     pub(super) fn loops(&mut self, levels: &[Level], points: Vec<Point>, inner: &mut dyn FnMut(&mut Self, Vec<Point>)) {
         let Some((level, rest)) = levels.split_first() else { return inner(self, points) };
+        if let Some(size) = level.piece {
+            return self.pieces(level, size, rest, points, inner);
+        }
         let (whole, left) =
             (self.flat.extents[level.axis] / level.unroll, self.flat.extents[level.axis] % level.unroll);
         if whole == 1 && level.kind == LoopKind::Serial {
@@ -59,6 +62,30 @@ impl Writer<'_> {
         if left > 0 {
             let first = Index::constant((whole * level.unroll) as i64);
             self.loops(rest, copies(&points, level.axis, &first, left), inner);
+        }
+    }
+
+    /// Runs a lanes level piece by piece, all whole pieces in parallel.
+    fn pieces(
+        &mut self,
+        level: &Level,
+        size: usize,
+        rest: &[Level],
+        points: Vec<Point>,
+        inner: &mut dyn FnMut(&mut Self, Vec<Point>),
+    ) {
+        let (whole, left) = (self.flat.extents[level.axis] / size, self.flat.extents[level.axis] % size);
+        let mut lanes = |writer: &mut Self, first: Index, extent: usize| {
+            let id = writer.scope.open(extent, level.kind);
+            let first = first.plus(&Index::axis(id.0));
+            writer.loops(rest, copies(&points, level.axis, &first, 1), inner);
+            writer.scope.close();
+        };
+        let id = self.scope.open(whole, LoopKind::Parallel);
+        lanes(self, Index::axis(id.0).times(size as i64), size);
+        self.scope.close();
+        if left > 0 {
+            lanes(self, Index::constant((whole * size) as i64), left);
         }
     }
 

@@ -6,6 +6,7 @@
 
 use super::flat::Flat;
 use super::form::{Form, Running, Scattered, form};
+use super::spread::{is_worth_it, piece};
 use super::tiles::tiles;
 use crate::dtype::DType;
 use crate::kernel::LoopKind;
@@ -36,17 +37,19 @@ pub struct Level {
     pub axis: usize,
     /// How its iterations run.
     pub kind: LoopKind,
-    /// How many neighbouring positions an iteration handles; more than 1 only for serial loops over output axes.
+    /// How many neighbouring positions an iteration handles; more than 1 only for loops over output axes that are not lanes.
     pub unroll: usize,
+    /// Of the first loop, if it is lanes: into pieces of which size it falls, that run in parallel.
+    pub piece: Option<usize>,
 }
 
 impl Level {
     fn serial(axis: usize) -> Level {
-        Level { axis, kind: LoopKind::Serial, unroll: 1 }
+        Level { axis, kind: LoopKind::Serial, unroll: 1, piece: None }
     }
 
     fn lanes(axis: usize, groups: usize) -> Level {
-        Level { axis, kind: LoopKind::Lanes { groups }, unroll: 1 }
+        Level { axis, kind: LoopKind::Lanes { groups }, unroll: 1, piece: None }
     }
 }
 
@@ -55,7 +58,7 @@ impl Schedule {
     pub fn groups(&self) -> usize {
         let groups = |level: &Level| match level.kind {
             LoopKind::Lanes { groups } => Some(groups),
-            LoopKind::Serial => None,
+            LoopKind::Serial | LoopKind::Parallel => None,
         };
         self.outputs.iter().chain(&self.reductions).find_map(groups).unwrap_or(0)
     }
@@ -76,12 +79,39 @@ enum Lanes {
 
 /// The schedule of a nest.
 pub fn choose(flat: &Flat, target: &Target) -> Schedule {
-    match form(flat) {
+    let mut schedule = match form(flat) {
         Form::Points => choose_points(flat, target),
         Form::Scattered(scattered) => choose_scattered(flat, scattered, target),
         Form::Running(running) => choose_running(flat, running, target),
         Form::Tiled(_) => unreachable!("tiles are chosen here"),
+    };
+    spread_outputs(flat, &mut schedule, target);
+    schedule
+}
+
+/// Runs the first loop in parallel where there is work for several threads. What is scattered adds to the same elements
+/// from everywhere.
+fn spread_outputs(flat: &Flat, schedule: &mut Schedule, target: &Target) {
+    let work = match &schedule.form {
+        Form::Scattered(_) => return,
+        Form::Tiled(tiles) => tiles.cost(flat, target),
+        Form::Points | Form::Running(_) => points_work(flat, schedule, target),
+    };
+    let Some(first) = schedule.outputs.first_mut() else { return };
+    let extent = flat.extents[first.axis];
+    match first.kind {
+        LoopKind::Lanes { groups } => first.piece = piece(extent, groups * target.lanes, work, target),
+        _ if is_worth_it(work, target) && extent / first.unroll > 1 => first.kind = LoopKind::Parallel,
+        _ => {}
     }
+}
+
+/// About how many cycles a nest takes that runs point by point.
+fn points_work(flat: &Flat, schedule: &Schedule, target: &Target) -> f64 {
+    let points: f64 = flat.extents.iter().map(|&extent| extent as f64).product();
+    let levels = schedule.outputs.iter().chain(&schedule.reductions);
+    let lanes = levels.into_iter().find(|level| matches!(level.kind, LoopKind::Lanes { .. }));
+    points * lanes.map_or_else(|| scalar_cost(flat), |level| lanes_cost(flat, level.axis, target))
 }
 
 /// Around the axis that is scattered along, the order in which the nest has its axes; the last one in lanes if neighbours
@@ -285,7 +315,7 @@ fn group_cost(flat: &Flat, scalar: &Scalar, axis: usize) -> f64 {
     }
 }
 
-fn operation_cost(op: ScalarOp) -> f64 {
+pub(super) fn operation_cost(op: ScalarOp) -> f64 {
     match op {
         op if op.is_transcendental() => 20.0,
         ScalarOp::Div | ScalarOp::Sqrt => 4.0,

@@ -12,6 +12,7 @@ mod flat;
 mod form;
 mod parts;
 mod scope;
+mod spread;
 mod sums;
 mod tiled;
 mod tiles;

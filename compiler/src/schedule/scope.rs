@@ -153,6 +153,17 @@ impl Scope {
         ParameterId(self.kernel.parameters.len() - 1)
     }
 
+    /// An array that an iteration of a parallel loop has for itself.
+    pub(super) fn local(&mut self, dtype: DType, elements: usize) -> ParameterId {
+        self.kernel.parameters.push(Parameter { dtype, elements, usage: Usage::Local });
+        ParameterId(self.kernel.parameters.len() - 1)
+    }
+
+    /// Whether a parallel loop is open.
+    pub(super) fn is_parallel(&self) -> bool {
+        self.frames.iter().any(|frame| matches!(frame.head, Some((_, _, LoopKind::Parallel))))
+    }
+
     /// An element of scratch, as it is here and now.
     pub(super) fn load_scratch(&mut self, parameter: ParameterId, index: Index) -> Var {
         let dtype = self.kernel.parameters[parameter.0].dtype;

@@ -72,7 +72,7 @@ impl<'a> Writer<'a> {
             Some(depth) => {
                 let packed = tiles.panel.packed || !extent.is_multiple_of(tiles.columns);
                 let packed = packed.then(|| tiling.panels(tiles.panels.min(extent.div_ceil(tiles.columns))));
-                tiling.chunks(extent, width, &mut |tiling, first, count| {
+                tiling.blocks(extent, width, &mut |tiling, first, count| {
                     tiling.part_by_part(point, &Columns { first, count, packed }, depth);
                 });
             }
@@ -99,9 +99,40 @@ impl Tiling<'_, '_> {
         }
     }
 
-    /// Scratch for so many panels.
+    /// Runs `inner` for blocks of neighbouring columns, in parallel if the tiles say so.
+    fn blocks(&mut self, extent: usize, size: usize, inner: &mut dyn FnMut(&mut Self, Index, usize)) {
+        match self.tiles.parallel {
+            true => self.parallel_chunks(extent, size, inner),
+            false => self.chunks(extent, size, inner),
+        }
+    }
+
+    /// Runs `inner` for neighbours, this many at a time and all at once, and for what is left over.
+    fn parallel_chunks(&mut self, extent: usize, size: usize, inner: &mut dyn FnMut(&mut Self, Index, usize)) {
+        let (whole, left) = (extent / size, extent % size);
+        if whole > 0 {
+            let id = self.writer.scope.open(whole, LoopKind::Parallel);
+            inner(self, Index::axis(id.0).times(size as i64), size);
+            self.writer.scope.close();
+        }
+        if left > 0 {
+            self.writer.scope.open(1, LoopKind::Parallel);
+            inner(self, Index::constant((whole * size) as i64), left);
+            self.writer.scope.close();
+        }
+    }
+
+    /// Memory that a block has for itself.
+    fn own(&mut self, elements: usize) -> ParameterId {
+        match self.tiles.parallel || self.writer.scope.is_parallel() {
+            true => self.writer.scope.local(DType::F32, elements),
+            false => self.writer.scope.scratch(DType::F32, elements),
+        }
+    }
+
+    /// Memory for so many panels.
     fn panels(&mut self, panels: usize) -> ParameterId {
-        self.writer.scope.scratch(DType::F32, panels * self.tiles.columns * depth(self.writer.flat))
+        self.own(panels * self.tiles.columns * depth(self.writer.flat))
     }
 
     /// The number of a point along the axes that are summed along.
@@ -138,7 +169,7 @@ impl Tiling<'_, '_> {
         let left = extent % self.tiles.columns;
         if extent > left {
             let packed = self.tiles.panel.packed.then(|| self.panels(self.tiles.panels));
-            self.chunks(extent - left, width, &mut |tiling, first, count| {
+            self.blocks(extent - left, width, &mut |tiling, first, count| {
                 let columns = Columns { first, count, packed };
                 tiling.pack_panels(point, &columns);
                 tiling.row_blocks(point, &mut |tiling, point, rows| tiling.whole_tiles(point, rows, &columns));
@@ -146,8 +177,11 @@ impl Tiling<'_, '_> {
         }
         if left > 0 {
             let packed = Some(self.panels(1));
-            let columns = Columns { first: Index::constant((extent - left) as i64), count: left, packed };
-            self.part_by_part(point, &columns, self.writer.flat.extents[self.writer.flat.outputs]);
+            self.blocks(left, left, &mut |tiling, first, count| {
+                let first = first.plus(&Index::constant((extent - left) as i64));
+                let columns = Columns { first, count, packed };
+                tiling.part_by_part(point, &columns, tiling.writer.flat.extents[tiling.writer.flat.outputs]);
+            });
         }
     }
 
@@ -175,7 +209,7 @@ impl Tiling<'_, '_> {
         self.pack_panels(point, columns);
         let width = self.tiles.columns;
         let elements = columns.count.div_ceil(width) * width * self.tiles.block_rows;
-        let array = self.writer.scope.scratch(DType::F32, elements);
+        let array = self.own(elements);
         self.row_blocks(point, &mut |tiling, point, rows| {
             let sums = Sums { array, rows: rows.count, columns: width };
             tiling.block(point, rows, columns, sums, depth);
@@ -311,14 +345,19 @@ impl Tiling<'_, '_> {
         }
         let flat = self.writer.flat;
         let rows: usize = self.tiles.row_axes.iter().map(|&axis| flat.extents[axis]).product();
-        let packed = self.writer.scope.scratch(DType::F32, rows * depth(flat));
+        let packed = match self.writer.scope.is_parallel() {
+            true => self.writer.scope.local(DType::F32, rows * depth(flat)),
+            false => self.writer.scope.scratch(DType::F32, rows * depth(flat)),
+        };
         self.rows = Some(packed);
         let beside = reads_beside(flat, self.tiles.row.factor, flat.extents.len() - 1);
         let extent = self.tiles.row_axes.last().map_or(1, |&axis| flat.extents[axis]);
         // Where neighbouring elements of a row are apart, those of neighbouring rows may be on one line.
         let together = if beside { 1 } else { LINE };
+        let alone = self.tiles.row_axes.len() < 2;
         self.other_rows(point, &mut |tiling, point| {
-            tiling.chunks(extent, together, &mut |tiling, first, count| {
+            let chunks = if tiling.tiles.parallel && alone { Self::parallel_chunks } else { Self::chunks };
+            chunks(tiling, extent, together, &mut |tiling, first, count| {
                 let mut corner = point.clone();
                 for axis in flat.reduction_axes() {
                     let last = axis + 1 == flat.extents.len();

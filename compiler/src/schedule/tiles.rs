@@ -7,6 +7,7 @@
 
 use super::contraction::{Contraction, contraction, in_place};
 use super::flat::Flat;
+use super::spread::is_worth_it;
 use crate::nest::{Scalar, ScalarId};
 use crate::target::Target;
 
@@ -22,6 +23,9 @@ const PANELS: usize = 64 * 1024;
 
 /// How many elements of the row factor a block takes, at most.
 const ROWS: usize = 32 * 1024;
+
+/// How many blocks of columns there are at least, if they run in parallel.
+const BLOCKS: usize = 4;
 
 /// Elements in a line of a cache, lines in a set, and sets.
 const CACHE: [usize; 3] = [16, 8, 64];
@@ -50,6 +54,8 @@ pub struct Tiles {
     /// How many positions along the first axis that is summed along are added at a time, if not all: the sums of a block
     /// then grow in scratch.
     pub depth: Option<usize>,
+    /// Whether blocks of columns run in parallel.
+    pub parallel: bool,
 }
 
 /// A factor of a contraction.
@@ -77,8 +83,15 @@ pub fn tiles(flat: &Flat, target: &Target) -> Option<(Vec<usize>, Tiles)> {
             }
         }
     }
-    let tiles = best.1?;
-    let around = flat.output_axes().filter(|axis| *axis != tiles.axis && !tiles.row_axes.contains(axis)).collect();
+    let (cost, tiles) = best;
+    let mut tiles = tiles?;
+    let around: Vec<usize> =
+        flat.output_axes().filter(|axis| *axis != tiles.axis && !tiles.row_axes.contains(axis)).collect();
+    let panels = flat.extents[tiles.axis] / tiles.columns;
+    if around.is_empty() && is_worth_it(cost, target) && panels > 1 {
+        tiles.parallel = true;
+        tiles.panels = tiles.panels.min(parts(panels, BLOCKS.min(panels)));
+    }
     Some((around, tiles))
 }
 
@@ -113,6 +126,7 @@ impl Tiles {
             panels: block(flat.extents[axis] / columns, PANELS / depth / columns),
             block_rows: block(row_extent, ROWS / depth).next_multiple_of(rows),
             depth: (depth > DEPTH && first > 1).then(|| parts(first, depth.div_ceil(DEPTH))),
+            parallel: false,
         })
     }
 
@@ -122,7 +136,7 @@ impl Tiles {
     }
 
     /// How many cycles the nest takes.
-    fn cost(&self, flat: &Flat, target: &Target) -> f64 {
+    pub(super) fn cost(&self, flat: &Flat, target: &Target) -> f64 {
         let (rows, columns) = (self.row_extent(flat), flat.extents[self.axis]);
         let (tiles, padded) = (columns.div_ceil(self.columns), columns.next_multiple_of(self.columns));
         let others: usize = self.row_axes.iter().rev().skip(1).map(|&axis| flat.extents[axis]).product();

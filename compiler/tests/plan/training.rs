@@ -60,7 +60,7 @@ fn assert_trains(graph: &Graph) {
     for keep_gradients in [true, false] {
         let mut sizes = Vec::new();
         for fusion in [Fusion::none(), Fusion::default()] {
-            let options = Options { fusion, keep_gradients };
+            let options = Options { fusion, keep_gradients, ..Options::default() };
             let plan = pipeline::plan(&graph, &[], &options, &Target::default()).expect("the step compiles");
             let mut kept = graph.clone();
             kept.results.retain(|result| keep_gradients || !matches!(result.role, Role::Gradient { .. }));

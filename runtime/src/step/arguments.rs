@@ -1,4 +1,4 @@
-//! The argument tables of a step's launches: one pointer per parameter of each kernel, in one list.
+//! The argument tables of a step's launches: one pointer per argument of each kernel, in one list.
 //!
 //! What lies in the workspace is filled in when the step is compiled; what lies in leaves is filled in before every run.
 //! [`Arguments::new`] holds the plan against what the unsafe call needs: every buffer is as large as its kernel takes it,
@@ -34,10 +34,10 @@ impl Arguments {
         for launch in &plan.launches {
             let first = table.len();
             let kernel = &plan.kernels[launch.kernel];
-            if kernel.parameters.len() != launch.arguments.len() {
-                return Err(format!("kernel {} has {} parameters", kernel.name, kernel.parameters.len()));
+            if kernel.arguments().count() != launch.arguments.len() {
+                return Err(format!("kernel {} takes {} arguments", kernel.name, kernel.arguments().count()));
             }
-            for (parameter, argument) in kernel.parameters.iter().zip(&launch.arguments) {
+            for (parameter, argument) in kernel.arguments().zip(&launch.arguments) {
                 let buffer = &plan.buffers[argument.0];
                 if (parameter.dtype, parameter.elements) != (buffer.dtype, buffer.elements) {
                     return Err(format!("kernel {} takes another array than buffer {}", kernel.name, argument.0));
@@ -93,8 +93,8 @@ fn check_place(plan: &Plan, buffer: &Buffer, written: bool, workspace: &Memory) 
 pub(super) fn written_leaves(plan: &Plan) -> Vec<bool> {
     let mut written = vec![false; plan.leaves.len()];
     for launch in &plan.launches {
-        let parameters = &plan.kernels[launch.kernel].parameters;
-        for (parameter, argument) in parameters.iter().zip(&launch.arguments) {
+        let parameters = plan.kernels[launch.kernel].arguments();
+        for (parameter, argument) in parameters.zip(&launch.arguments) {
             if let Place::Leaf(leaf) = plan.buffers[argument.0].place {
                 written[leaf] |= parameter.usage == Usage::Written;
             }

@@ -53,8 +53,8 @@ fn counted(lines: &[String]) -> Vec<(&str, usize)> {
 
 /// The columns of a launch: its ops, what it reads and writes, where it was written.
 fn line(graph: &Graph, plan: &Plan, launch: &Launch) -> [String; 3] {
-    let parameters = &plan.kernels[launch.kernel].parameters;
-    let arguments = || parameters.iter().zip(&launch.arguments);
+    let kernel = &plan.kernels[launch.kernel];
+    let arguments = || kernel.arguments().zip(&launch.arguments);
     let bytes = |usage: Usage| -> usize {
         let buffers: BTreeSet<_> = arguments().filter(|(p, _)| p.usage == usage).map(|(_, buffer)| buffer).collect();
         buffers.iter().map(|buffer| plan.buffers[buffer.0].elements * plan.buffers[buffer.0].dtype.size()).sum()

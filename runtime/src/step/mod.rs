@@ -13,7 +13,7 @@ mod stores;
 pub use stores::StoreArgument;
 
 use crate::device::Device;
-use crate::device::cpu::Code;
+use crate::device::cpu::{self, Code, Local};
 use crate::elements::{Element, Elements};
 use crate::error::Error;
 use crate::memory::Memory;
@@ -39,6 +39,8 @@ pub struct Step {
     /// What is to say about kernels with fewer lanes than the machine has.
     narrow: Vec<String>,
     workspace: Memory,
+    local: Local,
+    threads: usize,
     inputs: Inputs,
     stores: Vec<StoreUse>,
     arguments: Arguments,
@@ -63,7 +65,7 @@ impl Step {
 
     fn build(graph: Graph, device: &Device, dims: Vec<(String, usize)>, options: &Options) -> Result<Step, Error> {
         let bindings: Vec<(&str, usize)> = dims.iter().map(|(name, extent)| (name.as_str(), *extent)).collect();
-        let (isa, target) = (device.processor().isa()?, device.processor().target());
+        let (isa, target) = (device.processor().isa()?, &device.processor().target(options.lanes));
         let failed = |source| Error::Compile { step: graph.name.clone(), source };
         let plan = pipeline::plan(&graph, &bindings, options, target).map_err(failed)?;
         let program = pipeline::emit(plan, &**isa, target).map_err(failed)?;
@@ -83,6 +85,9 @@ impl Step {
     ) -> Result<Step, Error> {
         let wrong = |reason| Error::Internal { step: graph.name.clone(), reason };
         let workspace = Memory::zeroed(plan.workspace_bytes)?;
+        let threads = if code.is_parallel() { cpu::threads(options.threads) } else { 1 };
+        let local = plan.kernels.iter().map(|kernel| kernel.local_offsets().1).max().unwrap_or(0);
+        let local = Local::new(local, threads)?;
         let arguments = Arguments::new(&plan, &workspace).map_err(wrong)?;
         let results = plan.results.iter().map(|result| StepResult::new(&plan, result));
         let results = results.collect::<Result<Vec<_>, _>>().map_err(wrong)?;
@@ -100,6 +105,8 @@ impl Step {
             code,
             narrow,
             workspace,
+            local,
+            threads,
             inputs,
             stores,
             arguments,
@@ -132,11 +139,13 @@ impl Step {
 
     /// Runs every kernel in order. All leaves are filled in.
     fn launch(&mut self) {
+        let session = self.device.processor().session(self.threads);
         for (kernel, arguments) in self.arguments.launches() {
             // SAFETY: `Arguments::new` held every buffer against its kernel's parameter, and the lengths of leaves were
             // checked when they were filled in. Workspace and slots belong to `self` and to stores that are borrowed
-            // exclusively; inputs and stores that are borrowed otherwise are not written, which was checked too.
-            unsafe { self.code.run(kernel, arguments) }
+            // exclusively; inputs and stores that are borrowed otherwise are not written, which was checked too. Local
+            // memory was made for the kernel that takes the most, and for as many threads as the session may have.
+            unsafe { self.code.run(kernel, arguments, &mut self.local, &session) }
         }
     }
 

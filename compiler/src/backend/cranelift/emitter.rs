@@ -61,6 +61,8 @@ pub(super) struct Emitter<'a, 'f> {
     pub(super) lanes: usize,
     /// The pointer to the first element of each parameter.
     pub(super) parameters: Vec<Value>,
+    /// The first iteration of the parallel loop that runs, and the one after the last.
+    pieces: [Value; 2],
     /// The variables that are defined so far.
     pub(super) held: Vec<Option<Held>>,
     registers: Vec<Slots>,
@@ -79,11 +81,10 @@ impl<'a, 'f> Emitter<'a, 'f> {
         builder.append_block_params_for_function_params(entry);
         builder.switch_to_block(entry);
         builder.seal_block(entry);
-        let arguments = builder.block_params(entry)[0];
-        let pointer = |position: usize| i32::try_from(position * 8).expect("a kernel has few parameters");
-        let parameters = (0..kernel.parameters.len())
-            .map(|position| builder.ins().load(types::I64, flags(), arguments, pointer(position)))
-            .collect();
+        let [arguments, local, first, end] = *builder.block_params(entry) else {
+            unreachable!("the signature of a kernel has four parameters")
+        };
+        let parameters = pointers(kernel, &mut builder, arguments, local);
         let mut registers = Vec::with_capacity(kernel.registers.len());
         for register in &kernel.registers {
             let single = builder.declare_var(value_type(register.dtype, Width::Single)?);
@@ -100,6 +101,7 @@ impl<'a, 'f> Emitter<'a, 'f> {
             builder,
             lanes,
             parameters,
+            pieces: [first, end],
             held: vec![None; kernel.vars.len()],
             registers,
             frames: vec![Frame::default()],
@@ -131,6 +133,10 @@ impl<'a, 'f> Emitter<'a, 'f> {
     fn statement(&mut self, statement: &Statement) -> Result<(), EmitError> {
         match statement {
             Statement::Loop { id, extent, kind: LoopKind::Serial, body } => self.run(*id, 0..*extent, 1, body),
+            Statement::Loop { id, extent: 1, kind: LoopKind::Parallel, body } => {
+                self.iteration(*id, Counter::Fixed(0), body)
+            }
+            Statement::Loop { id, kind: LoopKind::Parallel, body, .. } => self.parallel(*id, body),
             Statement::Loop { id, extent, kind: LoopKind::Lanes { groups }, body } => {
                 self.lanes(*id, *extent, *groups, body)
             }
@@ -206,16 +212,43 @@ impl<'a, 'f> Emitter<'a, 'f> {
         unroll: usize,
         body: &[Statement],
     ) -> Result<(), EmitError> {
+        let strides = self.enter(id, body)?;
+        let start = |stride: &i64| self.builder.ins().iconst(types::I64, stride * at.start as i64);
+        let start = strides.iter().map(start).collect();
+        let end = self.builder.ins().iconst(types::I64, strides[0] * at.end as i64);
+        self.turns(id, (strides, start, end), step, unroll, body)
+    }
+
+    /// Runs the iterations that the caller asks for, of which there is at least one.
+    fn parallel(&mut self, id: LoopId, body: &[Statement]) -> Result<(), EmitError> {
+        let strides = self.enter(id, body)?;
+        let [first, end] = self.pieces;
+        let start = strides.iter().map(|&stride| self.builder.ins().imul_imm_s(first, stride)).collect();
+        let end = self.builder.ins().imul_imm_s(end, strides[0]);
+        self.turns(id, (strides, start, end), 1, 1, body)
+    }
+
+    /// Computes what does not change in a loop. The distances that positions in its body move by: at least one.
+    fn enter(&mut self, id: LoopId, body: &[Statement]) -> Result<Vec<i64>, EmitError> {
         self.prepare(body);
         self.prepare_splats(body)?;
         let mut strides = self.strides(id.0, body);
         if strides.is_empty() {
             strides.push(1);
         }
-        let start: Vec<BlockArg> = strides
-            .iter()
-            .map(|stride| self.builder.ins().iconst(types::I64, stride * at.start as i64).into())
-            .collect();
+        Ok(strides)
+    }
+
+    /// A loop with a counter for each of these distances, from these starts until the first counter is at the end.
+    fn turns(
+        &mut self,
+        id: LoopId,
+        (strides, start, end): (Vec<i64>, Vec<Value>, Value),
+        step: usize,
+        unroll: usize,
+        body: &[Statement],
+    ) -> Result<(), EmitError> {
+        let start: Vec<BlockArg> = start.into_iter().map(BlockArg::from).collect();
         let (header, exit) = (self.builder.create_block(), self.builder.create_block());
         self.builder.ins().jump(header, &start);
         let counters: Vec<(i64, Value)> =
@@ -228,7 +261,7 @@ impl<'a, 'f> Emitter<'a, 'f> {
         let whole = (step * unroll) as i64;
         let next: Vec<Value> =
             counters.iter().map(|&(stride, counter)| self.builder.ins().iadd_imm_s(counter, stride * whole)).collect();
-        let more = self.builder.ins().icmp_imm_s(IntCC::NotEqual, next[0], strides[0] * at.end as i64);
+        let more = self.builder.ins().icmp(IntCC::NotEqual, next[0], end);
         let next: Vec<BlockArg> = next.into_iter().map(BlockArg::from).collect();
         self.builder.ins().brif(more, header, &next, exit, &[]);
         self.builder.seal_block(header);
@@ -420,6 +453,21 @@ impl<'a, 'f> Emitter<'a, 'f> {
     pub(super) fn operations(&mut self, width: Width) -> Operations<'_, 'f> {
         Operations { builder: &mut self.builder, width }
     }
+}
+
+/// The pointer to each array: to local ones from where local memory is, to all others from the list of arguments.
+fn pointers(kernel: &Kernel, builder: &mut FunctionBuilder<'_>, arguments: Value, local: Value) -> Vec<Value> {
+    let mut position = 0;
+    let (offsets, _) = kernel.local_offsets();
+    let pointer = |offset: Option<usize>| match offset {
+        Some(offset) => builder.ins().iadd_imm_s(local, offset as i64),
+        None => {
+            position += 1;
+            let at = i32::try_from((position - 1) * 8).expect("a kernel has few parameters");
+            builder.ins().load(types::I64, flags(), arguments, at)
+        }
+    };
+    offsets.into_iter().map(pointer).collect()
 }
 
 fn collect_extents(statements: &[Statement], extents: &mut [usize]) {

@@ -1,7 +1,8 @@
 //! The CPU back end: kernels through Cranelift to machine code.
 //!
-//! A kernel enters, one position-independent function leaves: System V calling convention, its one parameter a pointer to one
-//! pointer per parameter of the kernel, no relocations, no calls, no traps. Lanes are 32-bit words: kernels on types of 64
+//! A kernel enters, one position-independent function per phase leaves: System V calling convention, no relocations, no
+//! calls, no traps. Its parameters are a pointer to one pointer per argument of the kernel, a pointer to local memory, and of
+//! a parallel loop the first iteration to run and the one after the last. Lanes are 32-bit words: kernels on types of 64
 //! bits have no lanes. A bool is the word 0 or 1 in memory, one byte as a scalar and a mask of ones in lanes.
 //!
 //! Cranelift neither unrolls nor schedules, and hoists only with an optimisation level that ruins schedules; so the kernel
@@ -24,7 +25,7 @@ mod widen;
 pub use widen::Refusal;
 
 use crate::dtype::DType;
-use crate::kernel::{self, Kernel, LoopKind, Statement, approximate, split_fma};
+use crate::kernel::{self, Kernel, LoopKind, Phase, Statement, approximate, split_fma};
 use crate::scalar::ScalarOp;
 use cranelift_codegen::Context;
 use cranelift_codegen::control::ControlPlane;
@@ -42,16 +43,25 @@ pub const NARROW: usize = 4;
 /// The machine code of one kernel.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Code {
-    /// The bytes: the function starts at the first one.
-    pub bytes: Vec<u8>,
-    /// What the address of the first byte must be a multiple of.
-    pub alignment: u64,
+    /// A function per phase, to be run in this order.
+    pub functions: Vec<Machine>,
     /// How many lanes its vectors have, on which the order of reductions depends; 1 if there are no lanes loops.
     pub lanes: usize,
     /// How many instructions store vectors for which there were no registers.
     pub spills: usize,
     /// Why it has fewer lanes than it should.
     pub refusal: Option<Refusal>,
+}
+
+/// The machine code of one phase.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Machine {
+    /// The bytes: the function starts at the first one.
+    pub bytes: Vec<u8>,
+    /// What the address of the first byte must be a multiple of.
+    pub alignment: u64,
+    /// How many iterations its parallel loop has; `None` if it has none.
+    pub parallel: Option<usize>,
 }
 
 /// Why a kernel has no code.
@@ -103,20 +113,24 @@ pub fn emit(kernel: &Kernel, isa: &dyn TargetIsa, lanes: usize) -> Result<Code, 
     }
     let kernel = lower(kernel, isa);
     kernel::verify(&kernel).map_err(|error| EmitError::Verify { kernel: kernel.name.clone(), error })?;
+    let phases = kernel::phases(&kernel);
     let mut refusal = None;
     for (factor, wide) in [(Factor::Four, 4 * NARROW), (Factor::Two, 2 * NARROW)] {
         if wide > fitting_lanes(&kernel, lanes) {
             continue;
         }
-        match emit_wide(&kernel, isa, wide, factor)? {
+        match emit_wide(&phases, isa, wide, factor)? {
             Ok(code) => return Ok(Code { refusal, ..code }),
             Err(reason) => refusal = refusal.or(Some(reason)),
         }
     }
-    let (bytes, alignment) = compile(&kernel, isa, NARROW)?;
-    let spills = if is_x86_64(isa) { widen::spills(&bytes) } else { 0 };
-    let lanes = fitting_lanes(&kernel, NARROW);
-    Ok(Code { bytes, alignment, lanes, spills, refusal })
+    let mut code = Code { functions: Vec::new(), lanes: fitting_lanes(&kernel, NARROW), spills: 0, refusal };
+    for phase in &phases {
+        let (bytes, alignment) = compile(&phase.kernel, isa, NARROW)?;
+        code.spills += if is_x86_64(isa) { widen::spills(&bytes) } else { 0 };
+        code.functions.push(Machine { bytes, alignment, parallel: phase.parallel });
+    }
+    Ok(code)
 }
 
 /// The number of lanes, at most this many, at which the lanes loops of a kernel take the fewest steps, what is left over one
@@ -139,7 +153,7 @@ fn steps(statements: &[Statement], lanes: usize) -> usize {
 
 /// The code of a kernel at more lanes than Cranelift knows, or why there is none.
 fn emit_wide(
-    kernel: &Kernel,
+    phases: &[Phase],
     isa: &dyn TargetIsa,
     lanes: usize,
     factor: Factor,
@@ -147,15 +161,17 @@ fn emit_wide(
     if !is_x86_64(isa) || !has(isa, "has_avx2") {
         return Ok(Err(Refusal::Target));
     }
-    let (bytes, _) = compile(kernel, isa, lanes)?;
-    let code = |Widened { bytes, alignment, spills }| Code {
-        bytes,
-        alignment: alignment as u64,
-        lanes,
-        spills,
-        refusal: None,
-    };
-    Ok(widen::widen(&bytes, factor).map(code))
+    let mut code = Code { functions: Vec::new(), lanes, spills: 0, refusal: None };
+    for phase in phases {
+        let (bytes, _) = compile(&phase.kernel, isa, lanes)?;
+        let Widened { bytes, alignment, spills } = match widen::widen(&bytes, factor) {
+            Ok(widened) => widened,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        code.spills += spills;
+        code.functions.push(Machine { bytes, alignment: alignment as u64, parallel: phase.parallel });
+    }
+    Ok(Ok(code))
 }
 
 /// What Cranelift makes of a kernel whose vectors stand for this many lanes, and what it is aligned to.
@@ -198,7 +214,7 @@ fn has(isa: &dyn TargetIsa, extension: &str) -> bool {
 /// The kernel as a function of Cranelift's IR.
 fn function(kernel: &Kernel, isa: &dyn TargetIsa, lanes: usize) -> Result<Function, EmitError> {
     let mut signature = Signature::new(CallConv::SystemV);
-    signature.params.push(AbiParam::new(types::I64));
+    signature.params.extend([AbiParam::new(types::I64); 4]);
     let mut function = Function::with_name_signature(UserFuncName::default(), signature);
     let mut context = FunctionBuilderContext::new();
     let builder = FunctionBuilder::new(&mut function, &mut context);

@@ -4,8 +4,10 @@
 //! the shared axes. Inside of them the parts stand in [`Stage`]s, one after the other: single values first, then loops over
 //! what is left of the axes. Parts with the same axes left stand in one loop, where one uses what another has just computed.
 //! What a later loop needs of an earlier one is kept in scratch arrays as long as one turn of the shared loops lasts. Sums
-//! along the shared axes begin with zeros and grow turn by turn.
+//! along the shared axes begin with zeros and grow turn by turn; where there is work for several threads, in pieces of the
+//! first axis, whose sums are summed up in order.
 
+mod spread;
 mod stages;
 mod write;
 
@@ -84,6 +86,11 @@ impl<'a> Laid<'a> {
     /// How values combine.
     fn reducer(&self) -> Reducer {
         self.nest.reducer.expect("only a nest with a reducer has reduction axes")
+    }
+
+    /// How many elements the result has.
+    fn result_elements(&self) -> usize {
+        self.nest.extents[..self.nest.outputs].iter().product()
     }
 
     /// What one turn leaves: the elements of an array over the output axes that are left.

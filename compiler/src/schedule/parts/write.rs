@@ -1,7 +1,7 @@
 //! Writing the kernel of parts.
 
-use super::Laid;
 use super::stages::Stage;
+use super::{Laid, spread};
 use crate::dtype::DType;
 use crate::kernel::{Expression, Kernel, LoopKind, Parameter, ParameterId, Register, Usage, Var};
 use crate::nest::{Atom, Body, Index, Reducer, Scalar, ScalarId, flatten};
@@ -26,6 +26,10 @@ pub(super) struct PartsWriter<'a> {
     results: Vec<Option<ParameterId>>,
     /// The array of each part that a later stage reads.
     scratch: Vec<Option<ParameterId>>,
+    /// The sums of each part along the shared axes, as far as a piece of work has come, if pieces run in parallel.
+    growing: Vec<Option<ParameterId>>,
+    /// How many positions of the first axis are one piece of work, if pieces run in parallel.
+    piece: Option<usize>,
     /// What each part is at this point: a single value as long as the turn lasts, others as long as the point does.
     values: Vec<Option<Var>>,
 }
@@ -61,8 +65,10 @@ impl<'a> PartsWriter<'a> {
             };
             !parts[part].outputs.is_empty() && (0..parts.len()).any(reads)
         };
+        let piece = spread::piece(shared, parts, stages, target);
+        let usage = if piece.is_some() { Usage::Local } else { Usage::Scratch };
         let scratch = (0..parts.len())
-            .map(|at| later(at).then(|| add(parts[at].nest.dtype.computed(), parts[at].elements(), Usage::Scratch)))
+            .map(|at| later(at).then(|| add(parts[at].nest.dtype.computed(), parts[at].elements(), usage)))
             .collect();
         PartsWriter {
             shared,
@@ -74,26 +80,132 @@ impl<'a> PartsWriter<'a> {
             turn: Vec::new(),
             results,
             scratch,
+            growing: vec![None; parts.len()],
+            piece,
             values: vec![None; parts.len()],
         }
     }
 
     pub(super) fn kernel(mut self) -> Kernel {
-        for part in 0..self.parts.len() {
-            if self.parts[part].sums {
-                self.zeros(part);
+        match (self.shared.first(), self.piece) {
+            (Some(&extent), Some(piece)) => self.turns_in_pieces(extent, piece),
+            (None, Some(piece)) => self.points_in_pieces(piece),
+            (_, None) => {
+                (0..self.parts.len()).filter(|&part| self.parts[part].sums).for_each(|part| self.zeros(part));
+                self.turns(self.shared, Index::default());
             }
         }
-        for &extent in self.shared {
+        self.scope.finish()
+    }
+
+    /// Runs the stages at every position of the shared axes; `extents` are those of the axes, of which the first one begins
+    /// at a position.
+    fn turns(&mut self, extents: &[usize], first: Index) {
+        self.turn.clear();
+        for &extent in extents {
             let position = self.serial(extent);
             self.turn.push(position);
         }
+        if let Some(position) = self.turn.first_mut() {
+            *position = first.plus(position);
+        }
         let turn = self.scope.depth();
         for stage in self.stages {
-            self.stage(stage, turn);
+            self.stage(stage, turn, None);
         }
-        (0..self.shared.iter().filter(|&&extent| extent > 1).count()).for_each(|_| self.scope.close());
-        self.scope.finish()
+        (0..extents.iter().filter(|&&extent| extent > 1).count()).for_each(|_| self.scope.close());
+    }
+
+    /// Parts over rows, so many of the first axis at a time, all at once. What is summed up along the shared axes is summed up
+    /// in each piece, and then the sums of all pieces in order.
+    fn turns_in_pieces(&mut self, extent: usize, piece: usize) {
+        let sums: Vec<usize> = (0..self.parts.len()).filter(|&part| self.parts[part].sums).collect();
+        let pieces = extent.div_ceil(piece);
+        let gathered: Vec<ParameterId> = sums
+            .iter()
+            .map(|&part| {
+                let (dtype, elements) = (self.parts[part].nest.dtype, self.parts[part].result_elements());
+                self.growing[part] = Some(self.scope.local(dtype, elements));
+                self.scope.scratch(dtype, pieces * elements)
+            })
+            .collect();
+        self.pieces(extent, piece, &mut |writer, number, count| {
+            sums.iter().for_each(|&part| writer.zeros(part));
+            let extents = [&[count], &writer.shared[1..]].concat();
+            writer.turns(&extents, number.clone().times(piece as i64));
+            for (&part, &gathered) in sums.iter().zip(&gathered) {
+                writer.gather(part, gathered, &number);
+            }
+        });
+        for (part, gathered) in sums.into_iter().zip(gathered) {
+            self.sum_of_pieces(part, gathered, pieces);
+        }
+    }
+
+    /// Runs `inner` for each piece of an axis, in parallel: it gets the number of the piece and its extent.
+    fn pieces(&mut self, extent: usize, piece: usize, inner: &mut dyn FnMut(&mut Self, Index, usize)) {
+        let (whole, left) = (extent / piece, extent % piece);
+        let id = self.scope.open(whole, LoopKind::Parallel);
+        inner(self, Index::axis(id.0), piece);
+        self.scope.close();
+        if left > 0 {
+            self.scope.open(1, LoopKind::Parallel);
+            inner(self, Index::constant(whole as i64), left);
+            self.scope.close();
+        }
+    }
+
+    /// Copies what a piece has summed up to its place among the pieces.
+    fn gather(&mut self, part: usize, gathered: ParameterId, number: &Index) {
+        let growing = self.growing[part].expect("sums of pieces grow in memory of their own");
+        let elements = self.parts[part].result_elements();
+        let at = self.elementwise(part, elements);
+        let value = self.scope.load_scratch(growing, at.clone());
+        self.scope.store(gathered, number.clone().times(elements as i64).plus(&at), value);
+        self.scope.close();
+    }
+
+    /// Sums up what pieces have summed up.
+    fn sum_of_pieces(&mut self, part: usize, gathered: ParameterId, pieces: usize) {
+        let (result, dtype) = (self.result(part), self.parts[part].nest.dtype);
+        let elements = self.parts[part].result_elements();
+        let groups = lane_groups(dtype);
+        let register = self.scope.register(dtype, groups);
+        let zero = self.scope.constant(dtype, 0.0);
+        let at = self.elementwise(part, elements);
+        self.scope.assign(register, zero);
+        let number = Index::axis(self.scope.open(pieces, LoopKind::Serial).0);
+        let value = self.scope.load_scratch(gathered, number.times(elements as i64).plus(&at));
+        let old = self.scope.read(Expression::Register(register));
+        let new = self.scope.apply(ScalarOp::Add, &[old, value]);
+        self.scope.assign(register, new);
+        self.scope.close();
+        let sum = self.scope.read(Expression::Register(register));
+        self.scope.store(result, at, sum);
+        self.scope.close();
+    }
+
+    /// Opens a loop over the elements of a part's result; the position in it.
+    fn elementwise(&mut self, part: usize, elements: usize) -> Index {
+        let kind = match lane_groups(self.parts[part].nest.dtype) {
+            0 => LoopKind::Serial,
+            groups => LoopKind::Lanes { groups },
+        };
+        Index::axis(self.scope.open(elements, kind).0)
+    }
+
+    /// Parts that run point by point: single values first, then all points, so many positions of the first axis at a time.
+    fn points_in_pieces(&mut self, piece: usize) {
+        let (points, single): (Vec<&Stage>, Vec<&Stage>) =
+            self.stages.iter().partition(|stage| !stage.extents.is_empty());
+        single.into_iter().for_each(|stage| self.stage(stage, 0, None));
+        let extent = points[0].extents[0];
+        self.pieces(extent, piece, &mut |writer, number, count| {
+            let turn = writer.scope.depth();
+            for stage in &points {
+                writer.stage(stage, turn, Some((number.clone().times(piece as i64), count)));
+            }
+        });
     }
 
     /// Opens a loop, unless it would have one iteration only; the position on its axis.
@@ -104,15 +216,12 @@ impl<'a> PartsWriter<'a> {
         }
     }
 
-    /// Stores zero everywhere in a result.
+    /// Stores zero everywhere where a part sums up.
     fn zeros(&mut self, part: usize) {
-        let result = self.result(part);
-        let nest = self.parts[part].nest;
-        let elements = nest.extents[..nest.outputs].iter().product();
-        let kind = if is_lane_type(nest.dtype) { LoopKind::Lanes { groups: 4 } } else { LoopKind::Serial };
-        let zero = self.scope.constant(nest.dtype, 0.0);
-        let id = self.scope.open(elements, kind);
-        self.scope.store(result, Index::axis(id.0), zero);
+        let array = self.growing[part].unwrap_or_else(|| self.result(part));
+        let zero = self.scope.constant(self.parts[part].nest.dtype, 0.0);
+        let at = self.elementwise(part, self.parts[part].result_elements());
+        self.scope.store(array, at, zero);
         self.scope.close();
     }
 
@@ -120,7 +229,8 @@ impl<'a> PartsWriter<'a> {
         self.results[part].expect("a sum along the shared axes is read by others, who find it in memory")
     }
 
-    fn stage(&mut self, stage: &Stage, turn: usize) {
+    /// All parts of a stage; of its first axis only some positions, if there is a span: the first one and how many.
+    fn stage(&mut self, stage: &Stage, turn: usize, span: Option<(Index, usize)>) {
         let around = stage.around.unwrap_or(stage.extents.len());
         let groups = self.groups(stage);
         let mut left = Vec::new();
@@ -128,7 +238,10 @@ impl<'a> PartsWriter<'a> {
         let open = |writer: &mut Self, left: &mut Vec<Index>, at: usize| {
             let last = at + 1 == stage.extents.len();
             let kind = if last && groups > 0 { LoopKind::Lanes { groups } } else { LoopKind::Serial };
-            left.push(Index::axis(writer.scope.open(stage.extents[at], kind).0));
+            left.push(match &span {
+                Some((first, count)) if at == 0 => first.clone().plus(&Index::axis(writer.scope.open(*count, kind).0)),
+                _ => Index::axis(writer.scope.open(stage.extents[at], kind).0),
+            });
         };
         for at in 0..around {
             open(self, &mut left, at);
@@ -226,9 +339,14 @@ impl<'a> PartsWriter<'a> {
         let laid = &self.parts[part];
         if let Some(result) = self.results[part] {
             let index = laid.write().substitute(axes, self.scope.extents(), 0);
-            match laid.sums {
-                true => self.scope.accumulate(result, index, value),
-                false => self.scope.store(result, index, value),
+            match (laid.sums, self.growing[part]) {
+                (true, Some(growing)) => {
+                    let old = self.scope.load_scratch(growing, index.clone());
+                    let new = self.scope.apply(ScalarOp::Add, &[old, value]);
+                    self.scope.store(growing, index, new);
+                }
+                (true, None) => self.scope.accumulate(result, index, value),
+                (false, _) => self.scope.store(result, index, value),
             }
         }
         if let Some(scratch) = self.scratch[part] {
@@ -352,8 +470,13 @@ impl<'a> PartsWriter<'a> {
     }
 }
 
+/// How many groups of lanes handle elements of a type at once; 0 if they fill no lanes.
+fn lane_groups(dtype: DType) -> usize {
+    if is_lane_type(dtype) { 4 } else { 0 }
+}
+
 /// Whether all elements and numbers of a part fill a lane each.
-fn has_lane_types(part: &Laid<'_>) -> bool {
+pub(super) fn has_lane_types(part: &Laid<'_>) -> bool {
     let reads = part.nest.reads.iter().map(|read| read.dtype);
     let bodies = [Some(&part.nest.body), part.nest.epilogue.as_ref()];
     let numbers = bodies.into_iter().flatten().flat_map(|body| &body.scalars).filter_map(|scalar| match scalar {

@@ -1,8 +1,10 @@
 //! The processor: which instructions it has, and how code is made for it.
 
 mod code;
+mod pool;
 
-pub(crate) use code::Code;
+pub(crate) use code::{Code, Local};
+pub(crate) use pool::{Pool, Session};
 
 use crate::error::Error;
 use cranelift_codegen::isa::OwnedTargetIsa;
@@ -27,22 +29,39 @@ const SETTINGS: [(&str, &str); 7] = [
 pub(crate) struct Cpu {
     isa: Result<OwnedTargetIsa, String>,
     target: Target,
+    pool: Pool,
 }
 
 impl Cpu {
     /// The processor with vectors of at most this many lanes.
     pub(crate) fn new(most_lanes: usize) -> Cpu {
-        Cpu { isa: native(), target: Target { lanes: lanes(most_lanes) } }
+        Cpu { isa: native(), target: Target::new(lanes(most_lanes)), pool: Pool::default() }
     }
 
-    /// What schedules are made for.
-    pub(crate) fn target(&self) -> &Target {
-        &self.target
+    /// What schedules are made for, with at most so many lanes; 0 stands for as many as there are.
+    pub(crate) fn target(&self, most_lanes: usize) -> Target {
+        match most_lanes {
+            0 => self.target,
+            most => Target { lanes: lanes(most).min(self.target.lanes), ..self.target },
+        }
+    }
+
+    /// The use of its threads.
+    pub(crate) fn session(&self, threads: usize) -> Session<'_> {
+        self.pool.session(threads)
     }
 
     /// What code is made for.
     pub(crate) fn isa(&self) -> Result<&OwnedTargetIsa, Error> {
         self.isa.as_ref().map_err(|reason| Error::Machine { reason: reason.clone() })
+    }
+}
+
+/// How many threads a step uses that asks for so many; 0 stands for one per processor that the program may use.
+pub(crate) fn threads(wanted: usize) -> usize {
+    match wanted {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        wanted => wanted,
     }
 }
 

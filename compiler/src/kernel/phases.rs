@@ -1,0 +1,161 @@
+//! Phases: what of a kernel runs at once, and what runs before it.
+//!
+//! A kernel enters; its phases leave in order, each a kernel of its own with the same parameters. What all phases can compute
+//! for themselves, because it depends on nothing that the kernel stores or keeps in registers, stands in every phase that
+//! uses it.
+
+use super::{Expression, Kernel, LoopKind, Register, Statement, Usage, Var};
+use crate::nest::{Atom, Index};
+use std::collections::BTreeSet;
+
+/// One phase of a kernel.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Phase {
+    /// How many iterations its parallel loop has; `None` if it has none.
+    pub parallel: Option<usize>,
+    /// What it does. A parallel loop is its last statement and the only one that stores.
+    pub kernel: Kernel,
+}
+
+/// The phases of a kernel in order.
+pub fn phases(kernel: &Kernel) -> Vec<Phase> {
+    let mut phases = Vec::new();
+    let (mut free, mut bound): (Vec<&Statement>, Vec<&Statement>) = (Vec::new(), Vec::new());
+    let mut owned = vec![false; kernel.vars.len()];
+    for statement in &kernel.body {
+        match statement {
+            Statement::Loop { kind: LoopKind::Parallel, extent, .. } => {
+                phases.extend(phase(kernel, None, &free, &std::mem::take(&mut bound)));
+                phases.extend(phase(kernel, Some(*extent), &free, &[statement]));
+            }
+            Statement::Let(var, expression) if is_free(kernel, expression, &owned) => {
+                owned[var.0] = true;
+                free.push(statement);
+            }
+            other => bound.push(other),
+        }
+    }
+    phases.extend(phase(kernel, None, &free, &bound));
+    phases
+}
+
+/// Whether each phase defines the variables that it uses, and no register is used in two.
+pub(super) fn keep_apart(kernel: &Kernel) -> Result<(), Crossing> {
+    let mut registers = BTreeSet::new();
+    for phase in phases(kernel) {
+        let mut used = Used::default();
+        used.statements(&phase.kernel.body);
+        if let Some(&var) = used.vars.difference(&used.defined).next() {
+            return Err(Crossing::Var(Var(var)));
+        }
+        if let Some(&register) = used.registers.intersection(&registers).next() {
+            return Err(Crossing::Register(Register(register)));
+        }
+        registers.extend(used.registers);
+    }
+    Ok(())
+}
+
+/// What one phase leaves to another though it cannot.
+pub(super) enum Crossing {
+    Var(Var),
+    Register(Register),
+}
+
+/// Whether an expression is the same in every phase: `owned` says which variables are.
+fn is_free(kernel: &Kernel, expression: &Expression, owned: &[bool]) -> bool {
+    let index = |index: &Index| !index.any(&mut |atom| matches!(atom, Atom::Gathered { read, .. } if !owned[*read]));
+    match expression {
+        Expression::Constant(..) => true,
+        Expression::Index(position) => index(position),
+        Expression::Load { parameter, index: position } => {
+            kernel.parameters[parameter.0].usage == Usage::Read && index(position)
+        }
+        Expression::Apply(_, operands) => operands.iter().all(|operand| owned[operand.0]),
+        Expression::Register(_) | Expression::Combine(..) => false,
+    }
+}
+
+/// These statements behind what of `free` they use; nothing if there are none.
+fn phase(kernel: &Kernel, parallel: Option<usize>, free: &[&Statement], statements: &[&Statement]) -> Option<Phase> {
+    if statements.is_empty() {
+        return None;
+    }
+    let mut used = Used::default();
+    statements.iter().for_each(|statement| used.statement(statement));
+    let mut body: Vec<Statement> = Vec::new();
+    for statement in free.iter().rev() {
+        if let Statement::Let(var, _) = statement
+            && used.vars.contains(&var.0)
+        {
+            used.statement(statement);
+            body.push((*statement).clone());
+        }
+    }
+    body.reverse();
+    body.extend(statements.iter().map(|&statement| statement.clone()));
+    Some(Phase { parallel, kernel: Kernel { body, ..without_body(kernel) } })
+}
+
+fn without_body(kernel: &Kernel) -> Kernel {
+    Kernel {
+        name: kernel.name.clone(),
+        parameters: kernel.parameters.clone(),
+        vars: kernel.vars.clone(),
+        registers: kernel.registers.clone(),
+        loops: kernel.loops,
+        body: Vec::new(),
+    }
+}
+
+/// Which variables and registers statements name.
+#[derive(Default)]
+struct Used {
+    vars: BTreeSet<usize>,
+    defined: BTreeSet<usize>,
+    registers: BTreeSet<usize>,
+}
+
+impl Used {
+    fn statements(&mut self, statements: &[Statement]) {
+        statements.iter().for_each(|statement| self.statement(statement));
+    }
+
+    fn statement(&mut self, statement: &Statement) {
+        match statement {
+            Statement::Loop { body, .. } => self.statements(body),
+            Statement::Let(var, expression) => {
+                self.defined.insert(var.0);
+                self.expression(expression);
+            }
+            Statement::Assign(register, var) => {
+                self.registers.insert(register.0);
+                self.vars.insert(var.0);
+            }
+            Statement::Store { index, value, .. } | Statement::Accumulate { index, value, .. } => {
+                self.vars.insert(value.0);
+                self.index(index);
+            }
+        }
+    }
+
+    fn expression(&mut self, expression: &Expression) {
+        match expression {
+            Expression::Constant(..) => {}
+            Expression::Index(index) | Expression::Load { index, .. } => self.index(index),
+            Expression::Register(register) | Expression::Combine(register, _) => {
+                self.registers.insert(register.0);
+            }
+            Expression::Apply(_, operands) => self.vars.extend(operands.iter().map(|operand| operand.0)),
+        }
+    }
+
+    fn index(&mut self, index: &Index) {
+        index.any(&mut |atom| {
+            if let Atom::Gathered { read, .. } = atom {
+                self.vars.insert(*read);
+            }
+            false
+        });
+    }
+}
