@@ -34,7 +34,7 @@ model! {
         metric(loss);
     }
 
-    /// Gates and a scale, all elementwise: a step that is memory traffic.
+    /// Two gates and a layer norm of their product: a step that is memory traffic.
     pub model Chain(x: f32<N, 1024>) -> f32<N, 1024> {
         #[param]
         let w1: f32<1024> = uniform(-1.0, 1.0);
@@ -44,7 +44,12 @@ model! {
         let w2: f32<1024> = uniform(-1.0, 1.0);
         #[param]
         let b2: f32<1024> = zeros();
-        tanh(x * w1 + b1) * sigmoid(x * w2 + b2)
+        #[param]
+        let g: f32<1024> = ones();
+        #[param]
+        let b: f32<1024> = zeros();
+        let y = tanh(x * w1 + b1) * sigmoid(x * w2 + b2);
+        layer_norm(y, [1024], g, b)
     }
 
     /// One step of gradient descent.

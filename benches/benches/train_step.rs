@@ -7,6 +7,9 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use tapeless::{Error, Fusion, Options, Seed};
 use tapeless_benches::{Chain, Mlp, Tiny, TrainChain, TrainMlp, TrainTiny, classes, device, numbers};
 
+/// Rows of the chain: more than caches hold.
+const CHAIN_ROWS: usize = 4096;
+
 fn variants() -> [(&'static str, Options); 2] {
     [("fused", Options::default()), ("unfused", Options { fusion: Fusion::none(), ..Options::default() })]
 }
@@ -42,10 +45,10 @@ fn mlp(criterion: &mut Criterion) -> Result<(), Error> {
 
 fn chain(criterion: &mut Criterion) -> Result<(), Error> {
     let device = device();
-    let (x, y) = (numbers(512 * 1024), numbers(512 * 1024));
+    let (x, y) = (numbers(CHAIN_ROWS * 1024), numbers(CHAIN_ROWS * 1024));
     for (name, options) in variants() {
         let mut net = Chain::new(&device, Seed(0))?;
-        let mut step = TrainChain::compile(&device, TrainChain::dims().b(512), &options)?;
+        let mut step = TrainChain::compile(&device, TrainChain::dims().b(CHAIN_ROWS), &options)?;
         step.run(&mut net, &x, &y, 0.0)?;
         let mut group = criterion.benchmark_group("chain");
         group.sample_size(20);
