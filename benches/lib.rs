@@ -34,7 +34,7 @@ model! {
         metric(loss);
     }
 
-    /// Gates, a scale and a layer norm: a step that is memory traffic.
+    /// Two gates and a layer norm of their product: a step that is memory traffic.
     pub model Chain(x: f32<N, 1024>) -> f32<N, 1024> {
         #[param]
         let w1: f32<1024> = uniform(-1.0, 1.0);
@@ -60,10 +60,10 @@ model! {
         metric(loss);
     }
 
-    /// One linear layer without bias.
+    /// One linear layer with bias and ReLU.
     pub model Layer(x: f32<N, 784>) -> f32<N, 512> {
-        let fc = Linear(512, bias = false);
-        x.fc()
+        let fc = Linear(512);
+        x.fc().relu()
     }
 
     /// The layer on a batch.
@@ -72,16 +72,9 @@ model! {
         net(x)
     }
 
-    /// A square matrix.
-    pub model Square(x: f32<N, 512>) -> f32<N, 512> {
-        let fc = Linear(512, bias = false);
-        x.fc()
-    }
-
-    /// The product with it.
-    pub step ApplySquare(x: f32<dyn B, 512>) -> f32<B, 512> {
-        let net = Square();
-        net(x)
+    /// The product of two matrices.
+    pub step Product(a: f32<dyn I, dyn K>, b: f32<K, dyn J>) -> f32<I, J> {
+        a.matmul(b)
     }
 }
 

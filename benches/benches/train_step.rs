@@ -1,58 +1,79 @@
-//! Whole training steps, fused and with one kernel per operation.
+//! Whole training steps: fused, with one kernel per operation, and with each kind of fusion left out alone.
 //!
 //! The learning rate is 0, so that every step does the same work however long a bench runs: a model that has learnt its
 //! batch by heart has gradients below the smallest normal number, with which processors are slow.
 
-use criterion::{Criterion, criterion_group, criterion_main};
+use criterion::measurement::WallTime;
+use criterion::{BenchmarkGroup, Criterion, criterion_group, criterion_main};
 use tapeless::{Error, Fusion, Options, Seed};
 use tapeless_benches::{Chain, Mlp, Tiny, TrainChain, TrainMlp, TrainTiny, classes, device, numbers};
 
-fn variants() -> [(&'static str, Options); 2] {
-    [("fused", Options::default()), ("unfused", Options { fusion: Fusion::none(), ..Options::default() })]
+/// Rows of the chain: more than caches hold.
+const CHAIN_ROWS: usize = 4096;
+
+/// Each of these kinds of fusion left out alone. The pattern names every kind, so that one that is missing here does not
+/// compile.
+macro_rules! without_each {
+    ($($kind:ident),*) => {{
+        let Fusion { $($kind: _),* } = Fusion::default();
+        [$((concat!("without ", stringify!($kind)), Fusion { $kind: false, ..Fusion::default() })),*]
+    }};
+}
+
+/// What is compared, by name.
+fn variants() -> impl Iterator<Item = (&'static str, Options)> {
+    let whole = [("fused", Fusion::default()), ("unfused", Fusion::none())];
+    let partly = without_each!(elementwise, reductions, epilogues, rows, siblings);
+    whole.into_iter().chain(partly).map(|(name, fusion)| (name, Options { fusion, ..Options::default() }))
 }
 
 fn tiny(criterion: &mut Criterion) -> Result<(), Error> {
     let device = device();
     let (x, y) = (numbers(32 * 10), numbers(32));
+    let mut group = criterion.benchmark_group("tiny");
     for (name, options) in variants() {
         let mut net = Tiny::new(&device, Seed(0))?;
         let mut step = TrainTiny::compile(&device, TrainTiny::dims().b(32), &options)?;
         step.run(&mut net, &x, &y, 0.0)?;
-        let mut group = criterion.benchmark_group("tiny");
         group.bench_function(name, |bench| bench.iter(|| step.run(&mut net, &x, &y, 0.0).map(|out| out.loss)));
-        group.finish();
     }
+    group.finish();
     Ok(())
 }
 
 fn mlp(criterion: &mut Criterion) -> Result<(), Error> {
     let device = device();
     let (x, y) = (numbers(64 * 784), classes(64, 10));
+    let mut group = slow_group(criterion, "mlp");
     for (name, options) in variants() {
         let mut net = Mlp::new(&device, Seed(0))?;
         let mut step = TrainMlp::compile(&device, TrainMlp::dims().b(64), &options)?;
         step.run(&mut net, &x, &y, 0.0)?;
-        let mut group = criterion.benchmark_group("mlp");
-        group.sample_size(20);
         group.bench_function(name, |bench| bench.iter(|| step.run(&mut net, &x, &y, 0.0).map(|out| out.loss)));
-        group.finish();
     }
+    group.finish();
     Ok(())
 }
 
 fn chain(criterion: &mut Criterion) -> Result<(), Error> {
     let device = device();
-    let (x, y) = (numbers(512 * 1024), numbers(512 * 1024));
+    let (x, y) = (numbers(CHAIN_ROWS * 1024), numbers(CHAIN_ROWS * 1024));
+    let mut group = slow_group(criterion, "chain");
     for (name, options) in variants() {
         let mut net = Chain::new(&device, Seed(0))?;
-        let mut step = TrainChain::compile(&device, TrainChain::dims().b(512), &options)?;
+        let mut step = TrainChain::compile(&device, TrainChain::dims().b(CHAIN_ROWS), &options)?;
         step.run(&mut net, &x, &y, 0.0)?;
-        let mut group = criterion.benchmark_group("chain");
-        group.sample_size(20);
         group.bench_function(name, |bench| bench.iter(|| step.run(&mut net, &x, &y, 0.0).map(|out| out.loss)));
-        group.finish();
     }
+    group.finish();
     Ok(())
+}
+
+/// A group of steps that take milliseconds.
+fn slow_group<'c>(criterion: &'c mut Criterion, name: &str) -> BenchmarkGroup<'c, WallTime> {
+    let mut group = criterion.benchmark_group(name);
+    group.sample_size(20);
+    group
 }
 
 fn steps(criterion: &mut Criterion) {

@@ -1,18 +1,37 @@
-//! What the example programs share: their one option and their data.
+//! What the example programs share: their options and their data.
 
+pub mod arguments;
 pub mod digits;
+pub mod mnist;
+pub mod pictures;
 
+use mnist::MnistError;
+use std::fmt;
 use thiserror::Error;
 
 /// Why an example stops.
-#[derive(Debug, Error)]
+#[derive(Error)]
 pub enum ExampleError {
     /// A step could not be compiled or run.
     #[error(transparent)]
     Tapeless(#[from] tapeless::Error),
     /// The command line is not understood.
-    #[error("{0}; the only option is --smoke")]
-    Arguments(#[from] lexopt::Error),
+    #[error("{source}; {options}")]
+    Arguments {
+        /// What is not understood.
+        source: lexopt::Error,
+        /// What there is.
+        options: &'static str,
+    },
+    /// The example needs files that were not given.
+    #[error("no data: give --data DIR, where DIR holds {files}, or --smoke")]
+    NoData {
+        /// Which files.
+        files: &'static str,
+    },
+    /// The files of MNIST are not understood.
+    #[error(transparent)]
+    Mnist(#[from] MnistError),
     /// A file has a line that is not understood.
     #[error("line {line}: {found}")]
     Line {
@@ -23,15 +42,9 @@ pub enum ExampleError {
     },
 }
 
-/// Whether `--smoke` was given: then an example runs in a moment, to see that it works at all.
-pub fn smoke() -> Result<bool, lexopt::Error> {
-    let mut parser = lexopt::Parser::from_env();
-    let mut smoke = false;
-    while let Some(argument) = parser.next()? {
-        match argument {
-            lexopt::Arg::Long("smoke") => smoke = true,
-            other => return Err(other.unexpected()),
-        }
+/// What `main` returns is printed by way of this, so it is the text of the error.
+impl fmt::Debug for ExampleError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
     }
-    Ok(smoke)
 }

@@ -6,8 +6,10 @@ use indicatif::{ProgressBar, ProgressStyle};
 use std::f32::consts::PI;
 use std::time::{Duration, Instant};
 use tapeless::{Device, Error, Fusion, Options, Seed, model};
-use tapeless_examples::digits::{Digits, PIXELS};
-use tapeless_examples::{ExampleError, smoke};
+use tapeless_examples::ExampleError;
+use tapeless_examples::arguments::smoke;
+use tapeless_examples::digits::{self, PIXELS};
+use tapeless_examples::pictures::Pictures;
 
 const BATCH: usize = 32;
 const SEED: u64 = 7;
@@ -38,7 +40,7 @@ model! {
 fn main() -> Result<(), ExampleError> {
     let smoke = smoke()?;
     let (epochs, seconds) = if smoke { (2, 0.02) } else { (60, 0.5) };
-    let (train, test) = Digits::embedded()?.split(SEED);
+    let (train, test) = digits::embedded()?.split(SEED);
     let device = Device::cpu();
     let mut net = Mlp::new(&device, Seed(SEED))?;
 
@@ -54,7 +56,7 @@ fn main() -> Result<(), ExampleError> {
     Ok(())
 }
 
-fn fit(device: &Device, net: &mut Mlp, digits: &Digits, epochs: usize) -> Result<(), Error> {
+fn fit(device: &Device, net: &mut Mlp, digits: &Pictures, epochs: usize) -> Result<(), Error> {
     let mut step = Train::compile(device, Train::dims().b(BATCH), &Options::default())?;
     let mut order: Vec<usize> = (0..digits.len()).collect();
     let mut random = fastrand::Rng::with_seed(SEED);
@@ -76,14 +78,14 @@ fn fit(device: &Device, net: &mut Mlp, digits: &Digits, epochs: usize) -> Result
     Ok(())
 }
 
-fn accuracy(device: &Device, net: &Mlp, digits: &Digits) -> Result<f64, Error> {
+fn accuracy(device: &Device, net: &Mlp, digits: &Pictures) -> Result<f64, Error> {
     let mut step = Test::compile(device, Test::dims().b(digits.len()), &Options::default())?;
     let correct = step.run(net, &digits.pixels, &digits.labels)?.correct;
     Ok(f64::from(correct) / digits.len() as f64)
 }
 
 /// The median time of a step in microseconds, fused and unfused, in turns.
-fn step_times(device: &Device, digits: &Digits, duration: Duration) -> Result<[f64; 2], Error> {
+fn step_times(device: &Device, digits: &Pictures, duration: Duration) -> Result<[f64; 2], Error> {
     const GROUP: usize = 20;
     let unfused = Options { fusion: Fusion::none(), ..Options::default() };
     let mut nets = [Mlp::new(device, Seed(SEED))?, Mlp::new(device, Seed(SEED))?];

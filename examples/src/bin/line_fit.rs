@@ -1,7 +1,8 @@
 //! Fits y = 2x + 1 to four points, and does the same by hand beside it.
 
 use tapeless::{Device, Options, Seed, model};
-use tapeless_examples::{ExampleError, smoke};
+use tapeless_examples::ExampleError;
+use tapeless_examples::arguments::smoke;
 
 const X: [f32; 4] = [1.0, 2.0, 3.0, 4.0];
 const Y: [f32; 4] = [3.0, 5.0, 7.0, 9.0];

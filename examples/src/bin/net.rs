@@ -1,7 +1,8 @@
 //! The smallest network with a hidden layer: ten numbers in, one out, a hundred epochs of gradient descent.
 
 use tapeless::{Device, Options, Seed, model};
-use tapeless_examples::{ExampleError, smoke};
+use tapeless_examples::ExampleError;
+use tapeless_examples::arguments::smoke;
 
 const COUNT: usize = 32;
 const INPUTS: usize = 10;

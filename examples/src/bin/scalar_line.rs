@@ -3,7 +3,8 @@
 //! w = 1, b = 0, x = 2, y = 4, learning rate 0.1, loss 0.5 * (w * x + b - y)^2.
 
 use tapeless::{Device, Options, Seed, model};
-use tapeless_examples::{ExampleError, smoke};
+use tapeless_examples::ExampleError;
+use tapeless_examples::arguments::smoke;
 
 model! {
     /// `w * x + b`

@@ -71,3 +71,28 @@ fn line(graph: &Graph, plan: &Plan, launch: &Launch) -> [String; 3] {
         format!("{}: reads {} bytes, writes {}", written.join(", "), bytes(Usage::Read), bytes(Usage::Written));
     [launch.label.clone(), traffic, graph.position(launch.origin).unwrap_or_default()]
 }
+
+#[cfg(all(test, target_arch = "x86_64"))]
+mod tests {
+    use super::narrow;
+    use cranelift_codegen::{isa, settings};
+    use tapeless_compiler::pipeline::{Options, emit, load, plan};
+    use tapeless_compiler::target::Target;
+
+    /// A processor without any extension has four lanes, whatever the target says.
+    #[test]
+    fn kernels_with_fewer_lanes_than_their_target_are_listed() {
+        let text = "tapeless graph 1\nstep Negate\n%0 = user \"x\" : f32<64>\n%1 = neg %0 : f32<64>\nresult output 0 %1\nend\n";
+        let graph = load(text).expect("the text is a graph");
+        let flags = settings::Flags::new(settings::builder());
+        let builder = isa::lookup_by_name("x86_64-unknown-linux-gnu").expect("Cranelift knows it");
+        let isa = builder.finish(flags).expect("the settings fit together");
+        let lines = [4, 8].map(|lanes| {
+            let target = Target { lanes };
+            let plan = plan(&graph, &[], &Options::default(), &target).expect("the graph has a plan");
+            narrow(&emit(plan, &*isa, &target).expect("negation is known everywhere"))
+        });
+        let reason = "the target has no wider vectors that code is made for";
+        assert_eq!(lines, [vec![], vec![format!("kernel 0.neg has 4 lanes: {reason}")]]);
+    }
+}

@@ -25,6 +25,7 @@ macro_rules! golden {
                     run.push($crate::record::Stepped { loss, output, gradients });
                 }
                 $record.check(&run, &net)?;
+                $record.check_lanes(&step.explain());
             }
             Ok(())
         }
@@ -138,6 +139,17 @@ impl Record {
         Ok(())
     }
 
+    /// Fails where a report lists a kernel that is refused the lanes of the machine, of which only wide ones have more than
+    /// four.
+    pub fn check_lanes(&self, report: &str) {
+        if !is_wide() {
+            println!("{}: lanes are not checked, since this machine has no vectors of eight", self.name);
+            return;
+        }
+        let narrow: Vec<&str> = report.lines().filter(|line| line.starts_with("narrow: ")).collect();
+        assert_eq!(narrow, [""; 0], "{}: {} kernels refused", self.name, narrow.len());
+    }
+
     fn check_tensor(&self, what: &str, expect: &Value, found: &[f32]) {
         let name = format!("{}: {what}", self.name);
         let number = |key: &str| expect[key].as_f64().expect("records hold numbers");
@@ -155,6 +167,14 @@ impl Record {
             assert!((found[at] - exact).abs() <= room, "{name}: element {at} is {}, not {exact}", found[at]);
         }
     }
+}
+
+/// Whether code of eight lanes is made for this machine.
+fn is_wide() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+    #[cfg(not(target_arch = "x86_64"))]
+    return false;
 }
 
 fn numbers(list: &Value) -> Vec<f64> {
