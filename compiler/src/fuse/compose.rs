@@ -52,6 +52,14 @@ pub(super) fn inline(consumer: &mut Nest, read: usize, producer: &Nest) {
     consumer.epilogue = consumer.epilogue.as_ref().map(|epilogue| splice(epilogue, read, &body));
 }
 
+/// A nest with a producer in the place of a read, tidy.
+pub(super) fn inlined(consumer: &Nest, read: usize, producer: &Nest) -> Nest {
+    let mut nest = consumer.clone();
+    inline(&mut nest, read, producer);
+    tidy(&mut nest);
+    nest
+}
+
 /// The nest of a producer that reduces, with an elementwise consumer that reads it as its epilogue.
 pub(super) fn followed(producer: &Nest, consumer: &Nest, read: usize) -> Nest {
     let first = producer.reads.len();

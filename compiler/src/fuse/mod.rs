@@ -16,6 +16,7 @@ mod compose;
 pub mod legality;
 mod print;
 pub mod profit;
+mod traffic;
 
 pub(crate) use compose::copy;
 pub use print::print;
@@ -41,19 +42,41 @@ pub struct Fusion {
     pub rows: bool,
     /// Elementwise kernels over the same extents that share values run as one: a parameter's update with those of its slots.
     pub siblings: bool,
+    /// A cheap elementwise producer with several readers is computed again in each of them, if that moves fewer bytes than
+    /// its value does through memory.
+    pub rematerialize: bool,
+    /// An elementwise producer with one reader becomes part of that reader's factor if the reader is a product of matrices
+    /// that runs in tiles, and if that moves fewer bytes: each element is computed once, when the factor is packed.
+    pub prologues: bool,
 }
 
 impl Fusion {
     /// No fusion: one kernel per op. The baseline of every speed and the oracle of every result.
     pub fn none() -> Fusion {
-        Fusion { elementwise: false, reductions: false, epilogues: false, rows: false, siblings: false }
+        Fusion {
+            elementwise: false,
+            reductions: false,
+            epilogues: false,
+            rows: false,
+            siblings: false,
+            rematerialize: false,
+            prologues: false,
+        }
     }
 }
 
 impl Default for Fusion {
     /// Everything on.
     fn default() -> Fusion {
-        Fusion { elementwise: true, reductions: true, epilogues: true, rows: true, siblings: true }
+        Fusion {
+            elementwise: true,
+            reductions: true,
+            epilogues: true,
+            rows: true,
+            siblings: true,
+            rematerialize: true,
+            prologues: true,
+        }
     }
 }
 
@@ -116,12 +139,42 @@ pub enum Reason {
     /// Inlining would compute it more than once.
     #[error("the value is read {0} times")]
     SeveralReads(usize),
+    /// It is not cheap enough to be computed once per reader.
+    #[error("the value is read {reads} times and takes {operations} operations")]
+    DearForEach {
+        /// How many reads there are.
+        reads: usize,
+        /// What one element costs, in additions.
+        operations: usize,
+    },
+    /// A kernel that computes again what others compute too would hardly do anything else.
+    #[error("the consumer would compute {0} operations again that other kernels compute too")]
+    RepeatsTooMuch(usize),
+    /// Inlining would not even save traffic.
+    #[error("computed where it is read, the value would move {inlined} bytes instead of {kept}")]
+    MovesNoLess {
+        /// What is read and written for a value in memory.
+        kept: usize,
+        /// What is read and written if its readers compute it.
+        inlined: usize,
+    },
     /// A reduction cannot be recomputed for every element of a consumer.
     #[error("the producer reduces")]
     ProducerReduces,
-    /// A product of matrices takes its operands from memory, where they lie side by side.
+    /// A product of matrices takes its operands from memory, where they lie side by side, unless each element of a factor is
+    /// computed once and beside the one before.
     #[error("the consumer is a product of matrices")]
     ConsumerMultiplies,
+    /// A product that is not cut into tiles computes a factor anew for each product of two elements.
+    #[error("the consumer is a product of matrices too small for tiles: {rows} by {columns}, {depth} deep")]
+    SmallProduct {
+        /// How many elements of the result share no element of the other factor.
+        rows: usize,
+        /// How many of them share an element of the factor that the value is part of.
+        columns: usize,
+        /// How many products each sum has.
+        depth: usize,
+    },
     /// An index is an element of an array.
     #[error("the consumer uses the value as an index")]
     UsedAsIndex,
@@ -166,6 +219,8 @@ struct Draft {
     result: ValueId,
     nodes: Vec<NodeId>,
     origin: Origin,
+    /// What it computes of values that other drafts compute too, in additions per point.
+    repeated: usize,
 }
 
 struct Fusing<'g> {
@@ -179,15 +234,19 @@ struct Fusing<'g> {
     /// Drafts that read a value, or did before something was inlined.
     readers: BTreeMap<ValueId, BTreeSet<usize>>,
     refusals: Vec<Refusal>,
+    /// The nodes that read a value, be it through views.
+    users: BTreeMap<ValueId, BTreeSet<NodeId>>,
 }
 
 impl<'g> Fusing<'g> {
     fn new(graph: &'g Graph, fusion: &'g Fusion) -> Fusing<'g> {
         let unchanged = |role: &Role, value| matches!(role, Role::Next(leaf) if *leaf == value);
+        let lowerings: Vec<Lowering> = graph.nodes().map(|(id, node)| node.op.lower(&graph.call(id))).collect();
         Fusing {
             graph,
             fusion,
-            lowerings: graph.nodes().map(|(id, node)| node.op.lower(&graph.call(id))).collect(),
+            users: traffic::users(graph, &lowerings),
+            lowerings,
             wanted: graph.results.iter().filter(|r| !unchanged(&r.role, r.value)).map(|r| r.value).collect(),
             drafts: Vec::new(),
             readers: BTreeMap::new(),
@@ -212,7 +271,9 @@ impl<'g> Fusing<'g> {
         let nest = self.resolved(nest, &self.graph.node(node).operands);
         let inlined = match nest.reads.is_empty() && nest.reducer.is_none() {
             true => self.inline_literal(node, &nest, &readers),
-            false => self.follow(node, &nest, &readers, wanted) || self.inline_once(node, &nest, &readers, wanted),
+            false => {
+                self.follow(node, &nest, &readers, wanted) || self.inline_everywhere(node, &nest, &readers, wanted)
+            }
         };
         if wanted || !inlined {
             self.add(nest, value, Some(node));
@@ -274,36 +335,71 @@ impl<'g> Fusing<'g> {
         true
     }
 
-    /// Whether a read of a draft is where the switches let a producer in.
+    /// Whether a read of a draft is where the switches let its only producer in.
     fn takes(&self, draft: usize, read: usize) -> bool {
         let nest = &self.drafts[draft].nest;
         match nest.reducer {
             Some(_) if compose::in_epilogue_only(nest, read) => self.fusion.epilogues,
+            Some(_) if is_contraction(nest) => self.fusion.prologues,
             Some(_) => self.fusion.reductions,
             None => self.fusion.elementwise,
         }
     }
 
-    /// Inlines a producer into its only reader if that may and should be. Whether it was.
-    fn inline_once(&mut self, node: NodeId, nest: &Nest, readers: &[(usize, usize)], wanted: bool) -> bool {
-        if readers.iter().any(|&(draft, read)| !self.takes(draft, read)) {
+    /// Inlines a producer into everything that reads it if that may and should be. Whether it was.
+    fn inline_everywhere(&mut self, node: NodeId, nest: &Nest, readers: &[(usize, usize)], wanted: bool) -> bool {
+        let repeats = readers.len() > 1 && self.fusion.rematerialize;
+        if !repeats && readers.iter().any(|&(draft, read)| !self.takes(draft, read)) {
             return false;
         }
         let decision = match readers {
             _ if wanted => Err(Reason::Result),
-            [(draft, read)] => {
-                let consumer = &self.drafts[*draft].nest;
-                legality::may_inline(nest, consumer, *read)
-                    .and_then(|()| profit::should_inline(nest, consumer, *read))
-                    .map(|()| (*draft, *read))
-            }
+            [(draft, read)] => self.should_inline(nest, *draft, *read),
+            several if repeats => self.should_repeat(nest, several),
             several => Err(Reason::SeveralReads(several.len())),
         };
         match decision {
-            Ok((draft, read)) => self.inline(node, nest, draft, read),
+            Ok(()) => self.inline_all(node, nest),
             Err(reason) => return self.refuse(node, readers, reason),
         }
         true
+    }
+
+    /// Whether a producer should be part of its only reader.
+    fn should_inline(&self, nest: &Nest, draft: usize, read: usize) -> Result<(), Reason> {
+        let consumer = &self.drafts[draft].nest;
+        legality::may_inline(nest, consumer, read)?;
+        profit::should_inline(nest, consumer, read)?;
+        match is_contraction(consumer) && !compose::in_epilogue_only(consumer, read) {
+            true => self.moves_less(nest, &[(draft, read)], profit::fits_a_kernel),
+            false => Ok(()),
+        }
+    }
+
+    /// Whether each of several readers should compute a producer by itself.
+    fn should_repeat(&self, nest: &Nest, readers: &[(usize, usize)]) -> Result<(), Reason> {
+        for &(draft, read) in readers {
+            legality::may_inline(nest, &self.drafts[draft].nest, read)?;
+        }
+        profit::should_repeat(nest, readers.len())?;
+        for &(draft, read) in readers {
+            let Draft { nest: consumer, repeated, .. } = &self.drafts[draft];
+            profit::should_take_repeated(nest, consumer, read, *repeated)?;
+        }
+        self.moves_less(nest, readers, profit::is_cheap)
+    }
+
+    /// Inlines a producer wherever it is read.
+    fn inline_all(&mut self, node: NodeId, nest: &Nest) {
+        let value = self.graph.node(node).results[0];
+        let drafts: BTreeSet<usize> = self.reads_of(value).into_iter().map(|(draft, _)| draft).collect();
+        if drafts.len() > 1 {
+            drafts.iter().for_each(|&draft| self.drafts[draft].repeated += profit::cost(nest));
+        }
+        // Inlining a read renumbers others of the same draft.
+        while let Some(&(draft, read)) = self.reads_of(value).last() {
+            self.inline(node, nest, draft, read);
+        }
     }
 
     fn refuse(&mut self, producer: NodeId, readers: &[(usize, usize)], reason: Reason) -> bool {
@@ -331,7 +427,7 @@ impl<'g> Fusing<'g> {
 
     fn add(&mut self, nest: Nest, result: ValueId, node: Option<NodeId>) {
         let origin = node.map(|node| self.graph.node(node).origin).unwrap_or_default();
-        self.drafts.push(Draft { nest, result, nodes: node.into_iter().collect(), origin });
+        self.drafts.push(Draft { nest, result, nodes: node.into_iter().collect(), origin, repeated: 0 });
         self.note_reads(self.drafts.len() - 1);
     }
 

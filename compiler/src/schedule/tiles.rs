@@ -9,6 +9,7 @@ use super::contraction::{Contraction, contraction, in_place};
 use super::flat::Flat;
 use super::spread::is_worth_it;
 use crate::nest::{Scalar, ScalarId};
+use crate::scalar::ScalarOp;
 use crate::target::Target;
 
 /// The rows of a tile and its groups of lanes. Their sums hide how long a multiplication takes, and with what they are fed
@@ -147,13 +148,16 @@ impl Tiles {
         // The sums of a tile wait for each other for four cycles, however few they are.
         let step = 4.0 + distance(flat, &self.panel, 2.0) + distance(flat, &self.row, 1.0);
         let sums = (rows.div_ceil(self.rows) * others * tiles) as f64 * depth * step;
-        let pack = |side: &Side, elements: usize, vector: f64| match side.packed {
-            true => elements as f64 * depth * vector * factor_cost(flat, side.factor),
+        let pack = |side: &Side, elements: usize, element: f64, lanes: bool| match side.packed {
+            true => {
+                let computed = instructions(flat, side.factor) * if lanes { vector } else { 1.0 };
+                elements as f64 * depth * (element + computed)
+            }
             false => 0.0,
         };
         let straight = reads_beside(flat, self.panel.factor, self.axis);
-        let panels = pack(&self.panel, padded, if straight { 2.0 * vector } else { 0.8 });
-        let packed_rows = pack(&self.row, rows * others, 0.8);
+        let panels = pack(&self.panel, padded, if straight { 3.0 * vector } else { 1.2 }, straight);
+        let packed_rows = pack(&self.row, rows * others, 1.2, reads_beside(flat, self.row.factor, last(flat)));
         let (results, left) = ((rows * others) as f64, columns % self.columns);
         let written = if flat.write.stride(self.axis) == Some(1) { vector } else { 1.5 };
         let scratch = match self.depth {
@@ -174,7 +178,7 @@ impl Tiles {
 fn distance(flat: &Flat, side: &Side, conflict: f64) -> f64 {
     let [line, ways, sets] = CACHE;
     let Some(position) = in_place(flat, side.factor).filter(|_| !side.packed) else { return 0.0 };
-    let last = flat.extents.len() - 1;
+    let last = last(flat);
     let stride = position.stride(last).unwrap_or(0).unsigned_abs() as usize;
     let depth = flat.extents[last].min(DEPTH);
     let apart = if stride.is_multiple_of(line) { (stride / line).max(1) } else { 1 };
@@ -202,9 +206,19 @@ pub(super) fn depth(flat: &Flat) -> usize {
     flat.reduction_axes().map(|axis| flat.extents[axis]).product()
 }
 
-/// The instructions that an element of a factor takes.
-fn factor_cost(flat: &Flat, factor: ScalarId) -> f64 {
-    1.0 + 0.5 * flat.body.part(factor).scalars.len() as f64
+/// The last axis of all, the innermost of those that are summed along.
+fn last(flat: &Flat) -> usize {
+    flat.extents.len() - 1
+}
+
+/// How many cycles the operations of a factor take, but for one read.
+fn instructions(flat: &Flat, factor: ScalarId) -> f64 {
+    let cycles = |scalar: &Scalar| match scalar {
+        Scalar::Apply(op, _) if op.is_transcendental() => 8.0,
+        Scalar::Apply(ScalarOp::Div | ScalarOp::Sqrt, _) => 2.0,
+        _ => 0.5,
+    };
+    flat.body.part(factor).scalars.iter().map(cycles).sum::<f64>() - 0.5
 }
 
 /// Whether all that a factor reads lies side by side along an axis.
@@ -222,7 +236,7 @@ fn points_cost(flat: &Flat, contraction: &Contraction, target: &Target) -> f64 {
     let lanes = target.lanes;
     let points = flat.extents.iter().product::<usize>() as f64;
     let results = flat.output_axes().map(|axis| flat.extents[axis] as f64).product::<f64>();
-    let instructions: f64 = contraction.factors.iter().map(|&factor| factor_cost(flat, factor) - 1.5).sum();
+    let instructions: f64 = contraction.factors.iter().map(|&factor| instructions(flat, factor)).sum();
     // A factor that nothing else moves along with is loaded for each product.
     let shared = contraction.own.iter().filter(|own| own.iter().all(|&axis| flat.extents[axis] == 1)).count() as f64;
     let product = 0.75 + 0.5 * shared + instructions;
