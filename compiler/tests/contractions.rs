@@ -394,3 +394,22 @@ fn what_lies_apart_is_packed_and_columns_that_are_left_fill_up_a_panel() {
                 p2[20 * i10 + i11 + 16] = v49
     ");
 }
+
+/// Fusion puts the making of a factor into a product from this size on.
+#[test]
+fn a_large_product_with_a_computed_factor_is_tiled() {
+    for lanes in [4, 8, 16] {
+        for equation in ["ix,jx->ij", "ix,xj->ij", "xi,xj->ij", "bix,bxj->bij", "bhix,bhjx->bihj"] {
+            for prologues in [[true, false], [false, true], [true, true]] {
+                for extents in [[32, 32, 16], [33, 32, 300], [32, 33, 300], [300, 33, 17]] {
+                    let product = Product { prologues, ..Product::new(equation) };
+                    let case = product.case(&|label| "ijx".find(label).map_or(2, |axis| extents[axis]));
+                    let form = choose(&Flat::new(&case.nest, &case.shapes), &Target::new(lanes)).form;
+                    let Form::Tiled(tiles) = form else { panic!("{} at {lanes} lanes: {form:?}", case.name) };
+                    let packed = [tiles.panel.packed, tiles.row.packed].iter().filter(|&&packed| packed).count();
+                    assert!(packed >= prologues.iter().filter(|&&on| on).count(), "{}: {tiles:?}", case.name);
+                }
+            }
+        }
+    }
+}

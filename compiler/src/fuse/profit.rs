@@ -4,7 +4,7 @@ use super::Reason;
 use super::cluster::is_contraction;
 use super::compose::{in_epilogue_only, inlined};
 use crate::dtype::DType;
-use crate::nest::{Index, Nest, Read, Scalar, ScalarId};
+use crate::nest::{Atom, Index, Nest, Read, Scalar, ScalarId};
 use crate::scalar::ScalarOp;
 use std::collections::BTreeSet;
 
@@ -15,12 +15,17 @@ const MOST_OPERATIONS: usize = 256;
 /// What recomputing may cost per element, in additions, to save a trip through memory.
 const CHEAP: usize = 4;
 
+/// What that may cost if several consumers do it at more points than there are elements: the value stays close to the
+/// processor then, so that little but a launch is saved.
+const MOST_AT_EACH_POINT: usize = 1;
+
 /// How much a kernel may compute of what other kernels compute too, in additions per point: a few values of the cost above.
 /// It also bounds what a step may grow by.
 const MOST_REPEATED: usize = 4 * CHEAP;
 
-/// What a product of matrices has at least of rows, columns and products per sum if it is cut into tiles on every machine.
-const TILED: usize = 16;
+/// How many rows and columns a product of matrices has at least, and how many products per sum, if it is cut into tiles on
+/// every machine.
+const TILED: [usize; 2] = [32, 16];
 
 /// Whether an elementwise producer with one read should be part of its consumer.
 pub fn should_inline(producer: &Nest, consumer: &Nest, read: usize) -> Result<(), Reason> {
@@ -28,19 +33,34 @@ pub fn should_inline(producer: &Nest, consumer: &Nest, read: usize) -> Result<()
     if is_contraction(consumer) && !in_epilogue_only(consumer, read) {
         return should_be_packed(producer, consumer, read);
     }
+    should_be_repeated(producer, consumer, read, CHEAP)
+}
+
+/// Whether a consumer that reads elements more often than there are any computes them so often, if they cost at most so much.
+fn should_be_repeated(producer: &Nest, consumer: &Nest, read: usize, most: usize) -> Result<(), Reason> {
     let elements = producer.extents.iter().product::<usize>();
     let axes = if in_epilogue_only(consumer, read) { consumer.outputs } else { consumer.extents.len() };
     let points = consumer.extents[..axes].iter().product::<usize>();
-    if points > elements && cost(producer) > CHEAP {
-        return Err(Reason::Recomputed { elements, points });
+    match points > elements && cost(producer) > most {
+        true => Err(Reason::Recomputed { elements, points }),
+        false => Ok(()),
     }
-    Ok(())
 }
 
-/// Whether an elementwise producer with so many reads is cheap enough to be computed once for each.
+/// Whether an elementwise producer with so many reads is cheap enough to be computed once for each: it takes few operations,
+/// and finds what it reads side by side: no element of a row is gathered, or read at the nearest place of a border.
 pub fn should_repeat(producer: &Nest, reads: usize) -> Result<(), Reason> {
+    let apart = |atom: &Atom| matches!(atom, Atom::Gathered { .. } | Atom::Clamped(..));
     match cost(producer) {
         operations if operations > CHEAP => Err(Reason::DearForEach { reads, operations }),
+        _ if producer
+            .reads
+            .iter()
+            .filter_map(|read| read.index.last())
+            .any(|index| index.any(&mut |atom| apart(atom))) =>
+        {
+            Err(Reason::SeveralReads(reads))
+        }
         _ => Ok(()),
     }
 }
@@ -51,6 +71,7 @@ pub fn should_take_repeated(producer: &Nest, consumer: &Nest, read: usize, repea
         return Err(Reason::ConsumerMultiplies);
     }
     should_fit(producer, consumer)?;
+    should_be_repeated(producer, consumer, read, MOST_AT_EACH_POINT)?;
     match repeated + cost(producer) {
         operations if operations > MOST_REPEATED => Err(Reason::RepeatsTooMuch(operations)),
         _ => Ok(()),
@@ -84,7 +105,8 @@ fn should_be_packed(producer: &Nest, consumer: &Nest, read: usize) -> Result<(),
     let extent = |axes: &BTreeSet<usize>| axes.iter().map(|&axis| consumer.extents[axis]).product::<usize>();
     let [rows, columns] = [extent(&sides.own), extent(&sides.other)];
     let depth = consumer.extents[consumer.outputs..].iter().product::<usize>();
-    if [rows, columns, depth].iter().any(|&extent| extent < TILED) {
+    let [side, sum] = TILED;
+    if rows.min(columns) < side || depth < sum {
         return Err(Reason::SmallProduct { rows, columns, depth });
     }
     // Rows are packed once for each position along all axes of the columns but one, and columns likewise.

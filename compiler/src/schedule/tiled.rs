@@ -5,7 +5,7 @@
 //! meet it, and neither blocks of columns nor blocks of rows know of each other.
 
 use super::apply::{Point, Writer, last};
-use super::tiles::{Tiles, depth, reads_beside};
+use super::tiles::{Tiles, computed_beside, depth, reads_beside};
 use crate::dtype::DType;
 use crate::kernel::{Expression, LoopId, LoopKind, ParameterId, Var};
 use crate::nest::{Index, ScalarId, flatten};
@@ -350,7 +350,9 @@ impl Tiling<'_, '_> {
             false => self.writer.scope.scratch(DType::F32, rows * depth(flat)),
         };
         self.rows = Some(packed);
-        let beside = reads_beside(flat, self.tiles.row.factor, flat.extents.len() - 1);
+        let factor = self.tiles.row.factor;
+        let beside = reads_beside(flat, factor, flat.extents.len() - 1);
+        let across = !beside && self.tiles.row_axes.last().is_some_and(|&axis| computed_beside(flat, factor, axis));
         let extent = self.tiles.row_axes.last().map_or(1, |&axis| flat.extents[axis]);
         // Where neighbouring elements of a row are apart, those of neighbouring rows may be on one line.
         let together = if beside { 1 } else { LINE };
@@ -365,15 +367,25 @@ impl Tiling<'_, '_> {
                     let kind = if last && beside { LoopKind::Lanes { groups } } else { LoopKind::Serial };
                     corner[axis] = Index::axis(tiling.writer.scope.open(flat.extents[axis], kind).0);
                 }
-                for row in 0..count {
-                    let point = tiling.at_row(&corner, first.clone().plus(&Index::constant(row as i64)));
-                    let value = tiling.factor(tiling.tiles.row.factor, &point);
+                tiling.neighbours(count, across, &mut |tiling, row| {
+                    let point = tiling.at_row(&corner, first.clone().plus(row));
+                    let value = tiling.factor(factor, &point);
                     let place = tiling.row_place(&point);
                     tiling.writer.scope.store(packed, place, value);
-                }
+                });
                 flat.reduction_axes().for_each(|_| tiling.writer.scope.close());
             });
         });
+    }
+
+    /// Runs `inner` for a few neighbours, in lanes or one after the other.
+    fn neighbours(&mut self, count: usize, lanes: bool, inner: &mut dyn FnMut(&mut Self, &Index)) {
+        if !lanes {
+            return (0..count).for_each(|neighbour| inner(self, &Index::constant(neighbour as i64)));
+        }
+        let id = self.writer.scope.open(count, LoopKind::Lanes { groups: 1 });
+        inner(self, &Index::axis(id.0));
+        self.writer.scope.close();
     }
 
     fn row_place(&self, point: &Point) -> Index {
@@ -402,6 +414,7 @@ impl Tiling<'_, '_> {
             *position = Index::axis(self.writer.scope.open(extent, LoopKind::Serial).0);
         }
         let beside = |axis: usize| reads_beside(flat, self.tiles.panel.factor, axis);
+        let computed = count == width && computed_beside(flat, self.tiles.panel.factor, last);
         match (beside(axis) && count == width, beside(last)) {
             (true, _) => {
                 corner[last] = Index::axis(self.writer.scope.open(flat.extents[last], LoopKind::Serial).0);
@@ -419,10 +432,10 @@ impl Tiling<'_, '_> {
                     }
                     let id = tiling.writer.scope.open(columns, LoopKind::Serial);
                     let column = Index::axis(id.0).plus(&Index::constant(if inside { 0 } else { count as i64 }));
-                    for element in 0..elements {
-                        corner[last] = first.clone().plus(&Index::constant(element as i64));
+                    tiling.neighbours(elements, computed, &mut |tiling, element| {
+                        corner[last] = first.clone().plus(element);
                         tiling.copy_or_zero(&corner, column.clone(), inside, packed, panel);
-                    }
+                    });
                     tiling.writer.scope.close();
                 }
             }),

@@ -148,16 +148,15 @@ impl Tiles {
         // The sums of a tile wait for each other for four cycles, however few they are.
         let step = 4.0 + distance(flat, &self.panel, 2.0) + distance(flat, &self.row, 1.0);
         let sums = (rows.div_ceil(self.rows) * others * tiles) as f64 * depth * step;
-        let pack = |side: &Side, elements: usize, element: f64, lanes: bool| match side.packed {
-            true => {
-                let computed = instructions(flat, side.factor) * if lanes { vector } else { 1.0 };
-                elements as f64 * depth * (element + computed)
-            }
-            false => 0.0,
+        let pack = |side: &Side, along: Option<usize>, elements: usize, element: f64| {
+            let mut axes = along.into_iter().chain([last(flat)]);
+            let lanes = axes.any(|axis| computed_beside(flat, side.factor, axis));
+            let computed = instructions(flat, side.factor) * if lanes { vector } else { 1.0 };
+            if side.packed { elements as f64 * depth * (element + computed) } else { 0.0 }
         };
         let straight = reads_beside(flat, self.panel.factor, self.axis);
-        let panels = pack(&self.panel, padded, if straight { 3.0 * vector } else { 1.2 }, straight);
-        let packed_rows = pack(&self.row, rows * others, 1.2, reads_beside(flat, self.row.factor, last(flat)));
+        let panels = pack(&self.panel, Some(self.axis), padded, if straight { 3.0 * vector } else { 1.2 });
+        let packed_rows = pack(&self.row, self.row_axes.last().copied(), rows * others, 1.2);
         let (results, left) = ((rows * others) as f64, columns % self.columns);
         let written = if flat.write.stride(self.axis) == Some(1) { vector } else { 1.5 };
         let scratch = match self.depth {
@@ -228,6 +227,11 @@ pub(super) fn reads_beside(flat: &Flat, factor: ScalarId, axis: usize) -> bool {
         Scalar::Index(index) => !index.uses(axis),
         Scalar::Constant(..) | Scalar::Reduced | Scalar::Apply(..) => true,
     })
+}
+
+/// Whether a factor takes instructions that can run in lanes along an axis while it is packed, wherever that puts them.
+pub(super) fn computed_beside(flat: &Flat, factor: ScalarId, axis: usize) -> bool {
+    !matches!(flat.body.scalars[factor.0], Scalar::Read(_)) && reads_beside(flat, factor, axis)
 }
 
 /// How many cycles a contraction takes point by point: in lanes along an axis that is summed along, in lanes along the last

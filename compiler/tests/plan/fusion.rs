@@ -118,8 +118,9 @@ fn several_readers_keep_the_value_in_memory() {
         mul(b, a, c)
     });
     let reasons = reasons(&graph);
+    let dear = vec![Reason::DearForEach { reads: 2, operations: 16 }; 2];
     let reductions = vec![Reason::ProducerReduces; 2];
-    assert_eq!(reasons, [vec![Reason::SeveralReads(2); 2], reductions].concat());
+    assert_eq!(reasons, [dear, reductions].concat());
 }
 
 #[test]
@@ -128,7 +129,7 @@ fn reductions_and_results_are_computed_into_memory() {
         let y = relu(b, x);
         contract(b, y, x, "ij,kj->ik")
     });
-    assert_eq!(reasons(&multiplied), [Reason::ConsumerMultiplies]);
+    assert_eq!(reasons(&multiplied), [Reason::SmallProduct { rows: 4, columns: 4, depth: 3 }]);
     let kept = of_matrix(|b, x| {
         let y = relu(b, x);
         metric(b.graph(), "kept", y);

@@ -1,6 +1,7 @@
 //! From graphs to plans: what is fused, where it lies, and that it computes what the graph means.
 
 mod fusion;
+mod inlining;
 mod laws;
 mod pipeline;
 mod plans;
