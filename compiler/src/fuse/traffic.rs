@@ -14,9 +14,8 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(super) fn users(graph: &Graph, lowerings: &[Lowering]) -> BTreeMap<ValueId, BTreeSet<NodeId>> {
     let is_view = |node: NodeId| matches!(lowerings[node.0], Lowering::View(_));
     let shown = |mut value: ValueId| {
-        while let Some((node, made)) = graph.producer(value).filter(|(node, _)| is_view(*node)) {
-            debug_assert!(is_view(node));
-            value = made.operands[0];
+        while let Some((_, view)) = graph.producer(value).filter(|(node, _)| is_view(*node)) {
+            value = view.operands[0];
         }
         value
     };
