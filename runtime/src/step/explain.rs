@@ -88,7 +88,7 @@ mod tests {
         let builder = isa::lookup_by_name("x86_64-unknown-linux-gnu").expect("Cranelift knows it");
         let isa = builder.finish(flags).expect("the settings fit together");
         let lines = [4, 8].map(|lanes| {
-            let target = Target { lanes };
+            let target = Target::new(lanes);
             let plan = plan(&graph, &[], &Options::default(), &target).expect("the graph has a plan");
             narrow(&emit(plan, &*isa, &target).expect("negation is known everywhere"))
         });
