@@ -24,6 +24,15 @@ const PANELS: usize = 64 * 1024;
 /// How many elements of the row factor a block takes, at most.
 const ROWS: usize = 32 * 1024;
 
+/// The most scalars of an epilogue that is evaluated while other sums wait in registers.
+const LONG: usize = 12;
+
+/// How many sums of a block wait for a long epilogue: they stay close to the registers.
+const SUMS: usize = 4 * 1024;
+
+/// The most products of a sum that is short.
+const SHORT: usize = 128;
+
 /// How many blocks of columns there are at least, if they run in parallel.
 const BLOCKS: usize = 4;
 
@@ -51,9 +60,12 @@ pub struct Tiles {
     pub panels: usize,
     /// How many rows a block has.
     pub block_rows: usize,
-    /// How many positions along the first axis that is summed along are added at a time, if not all: the sums of a block
-    /// then grow in scratch.
+    /// How many positions along the first axis that is summed along are added at a time, if the sums of a block grow in
+    /// scratch: where there are too many for one time, or too much is done with each sum for the registers.
     pub depth: Option<usize>,
+    /// Whether tiles follow each other along a row of them, not down a panel: where sums are short, what is read and written
+    /// for each result takes longer than the factors, and lies side by side along a row.
+    pub along_rows: bool,
     /// Whether blocks of columns run in parallel.
     pub parallel: bool,
 }
@@ -92,6 +104,10 @@ pub fn tiles(flat: &Flat, target: &Target) -> Option<(Vec<usize>, Tiles)> {
         tiles.parallel = true;
         tiles.panels = tiles.panels.min(parts(panels, BLOCKS.min(panels)));
     }
+    if is_long(flat) {
+        let width = tiles.panels.max(1) * tiles.columns;
+        tiles.block_rows = tiles.block_rows.min((SUMS / width).max(1).next_multiple_of(tiles.rows));
+    }
     Some((around, tiles))
 }
 
@@ -125,7 +141,11 @@ impl Tiles {
             columns,
             panels: block(flat.extents[axis] / columns, PANELS / depth / columns),
             block_rows: block(row_extent, ROWS / depth).next_multiple_of(rows),
-            depth: (depth > DEPTH && first > 1).then(|| parts(first, depth.div_ceil(DEPTH))),
+            depth: match depth > DEPTH && first > 1 {
+                true => Some(parts(first, depth.div_ceil(DEPTH))),
+                false => is_long(flat).then_some(first),
+            },
+            along_rows: depth <= SHORT,
             parallel: false,
         })
     }
@@ -195,6 +215,11 @@ fn parts(extent: usize, wanted: usize) -> usize {
 /// The size of the blocks that an extent falls into, none larger than so much.
 fn block(extent: usize, most: usize) -> usize {
     parts(extent, extent.div_ceil(most.max(1)).max(1))
+}
+
+/// Whether so much is done with each sum that it waits in scratch for its turn.
+pub(super) fn is_long(flat: &Flat) -> bool {
+    flat.epilogue.as_ref().is_some_and(|epilogue| epilogue.scalars.len() > LONG)
 }
 
 /// How many products each sum has.
