@@ -5,7 +5,7 @@
 //! meet it, and neither blocks of columns nor blocks of rows know of each other.
 
 use super::apply::{Point, Writer, last};
-use super::tiles::{Tiles, depth, is_long, reads_beside};
+use super::tiles::{Blocks, Tiles, depth, is_long, reads_beside};
 use crate::dtype::DType;
 use crate::kernel::{Expression, LoopId, LoopKind, ParameterId, Var};
 use crate::nest::{Index, ScalarId, flatten};
@@ -102,8 +102,8 @@ impl Tiling<'_, '_> {
     /// Runs `inner` for blocks of neighbouring columns, in parallel if the tiles say so.
     fn blocks(&mut self, extent: usize, size: usize, inner: &mut dyn FnMut(&mut Self, Index, usize)) {
         match self.tiles.parallel {
-            true => self.parallel_chunks(extent, size, inner),
-            false => self.chunks(extent, size, inner),
+            Some(Blocks::Columns) => self.parallel_chunks(extent, size, inner),
+            Some(Blocks::Rows) | None => self.chunks(extent, size, inner),
         }
     }
 
@@ -124,15 +124,23 @@ impl Tiling<'_, '_> {
 
     /// Memory that a block has for itself.
     fn own(&mut self, elements: usize) -> ParameterId {
-        match self.tiles.parallel || self.writer.scope.is_parallel() {
+        match self.tiles.parallel.is_some() || self.writer.scope.is_parallel() {
             true => self.writer.scope.local(DType::F32, elements),
             false => self.writer.scope.scratch(DType::F32, elements),
         }
     }
 
+    /// Memory for what all blocks of rows share.
+    fn shared(&mut self, elements: usize) -> ParameterId {
+        match self.tiles.parallel {
+            Some(Blocks::Rows) => self.writer.scope.scratch(DType::F32, elements),
+            Some(Blocks::Columns) | None => self.own(elements),
+        }
+    }
+
     /// Memory for so many panels.
     fn panels(&mut self, panels: usize) -> ParameterId {
-        self.own(panels * self.tiles.columns * depth(self.writer.flat))
+        self.shared(panels * self.tiles.columns * depth(self.writer.flat))
     }
 
     /// The number of a point along the axes that are summed along.
@@ -198,7 +206,9 @@ impl Tiling<'_, '_> {
     fn row_blocks(&mut self, point: &Point, inner: &mut dyn FnMut(&mut Self, &Point, &Rows)) {
         let extent = self.tiles.row_axes.last().map_or(1, |&axis| self.writer.flat.extents[axis]);
         self.other_rows(point, &mut |tiling, point| {
-            tiling.chunks(extent, tiling.tiles.block_rows, &mut |tiling, first, count| {
+            let parallel = tiling.tiles.parallel == Some(Blocks::Rows);
+            let chunks = if parallel { Self::parallel_chunks } else { Self::chunks };
+            chunks(tiling, extent, tiling.tiles.block_rows, &mut |tiling, first, count| {
                 inner(tiling, point, &Rows { first, count });
             });
         });
@@ -368,7 +378,7 @@ impl Tiling<'_, '_> {
         let together = if beside { 1 } else { LINE };
         let alone = self.tiles.row_axes.len() < 2;
         self.other_rows(point, &mut |tiling, point| {
-            let chunks = if tiling.tiles.parallel && alone { Self::parallel_chunks } else { Self::chunks };
+            let chunks = if tiling.tiles.parallel.is_some() && alone { Self::parallel_chunks } else { Self::chunks };
             chunks(tiling, extent, together, &mut |tiling, first, count| {
                 let mut corner = point.clone();
                 for axis in flat.reduction_axes() {
@@ -397,7 +407,9 @@ impl Tiling<'_, '_> {
     fn pack_panels(&mut self, point: &Point, columns: &Columns) {
         let Some(packed) = columns.packed else { return };
         let width = self.tiles.columns;
-        self.chunks(columns.count, width, &mut |tiling, first, count| {
+        let parallel = self.tiles.parallel == Some(Blocks::Rows);
+        let chunks = if parallel { Self::parallel_chunks } else { Self::chunks };
+        chunks(self, columns.count, width, &mut |tiling, first, count| {
             let panel = first.divided(width as i64, tiling.writer.scope.extents());
             let mut point = point.clone();
             point[tiling.tiles.axis] = columns.first.clone().plus(&first);
