@@ -8,6 +8,7 @@
 mod apply;
 mod choose;
 mod contraction;
+mod evaluate;
 mod flat;
 mod form;
 mod parts;

@@ -9,6 +9,7 @@
 //! first axis, whose sums are summed up in order.
 
 mod follow;
+mod pieces;
 mod spread;
 mod stages;
 mod write;
