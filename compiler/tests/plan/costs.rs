@@ -5,7 +5,7 @@ use crate::steps::{input, metric};
 use tapeless_compiler::dtype::DType;
 use tapeless_compiler::fuse::Fusion;
 use tapeless_compiler::graph::{Builder, Graph, Origin, ValueId};
-use tapeless_compiler::kernel::{Cost, cost};
+use tapeless_compiler::kernel::Cost;
 use tapeless_compiler::ops::*;
 use tapeless_compiler::plan::Plan;
 use tapeless_compiler::shape::{Extent, Shape};
@@ -32,7 +32,7 @@ fn layer() -> Graph {
 
 /// The cost of each launch.
 fn costs(plan: &Plan) -> Vec<Cost> {
-    plan.launches.iter().map(|launch| cost(&plan.kernels[launch.kernel])).collect()
+    plan.costs().collect()
 }
 
 fn fused(graph: &Graph) -> Vec<Cost> {
@@ -86,7 +86,8 @@ fn a_sum_is_as_many_additions_as_elements() {
 
 #[test]
 fn of_a_table_only_the_rows_that_are_looked_up_are_read() {
-    let rows = graph(&[(DType::F32, &[1000, 8]), (DType::U32, &[5, 8])], |b, inputs| gather(b, inputs[0], inputs[1], 0));
+    let rows =
+        graph(&[(DType::F32, &[1000, 8]), (DType::U32, &[5, 8])], |b, inputs| gather(b, inputs[0], inputs[1], 0));
     assert_eq!(fused(&rows), [Cost { flops: 0, read: 4 * 40 + 4 * 40, written: 4 * 40 }]);
     let part = graph(&[(DType::F64, &[1000, 8])], |b, inputs| {
         let part = slice(b, inputs[0], 0, Extent::from(10), Extent::from(13));
