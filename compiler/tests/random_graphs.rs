@@ -5,6 +5,7 @@ use tapeless_compiler::dtype::DType;
 use tapeless_compiler::fuse::Fusion;
 use tapeless_compiler::generate::{Generated, generate};
 use tapeless_compiler::graph::{self, Array, Builder, Graph, Origin, Role, ValueId, evaluate};
+use tapeless_compiler::kernel;
 use tapeless_compiler::ops::{self, OPS};
 use tapeless_compiler::pipeline::{self, Options};
 use tapeless_compiler::plan;
@@ -27,16 +28,37 @@ fn close(found: &Array, expected: &Array, seed: u64) {
     }
 }
 
-/// Plans run on the interpreter, everything fused and nothing, with four lanes.
+/// How many graphs run with every subset of the kinds of fusion; the others with one that their number names.
+const EVERY: u64 = 60;
+
+/// Everything on, nothing on, and of the subsets between them one or all.
+fn subsets(seed: u64) -> Vec<Fusion> {
+    // Taken apart, so that a new kind of fusion is not forgotten here.
+    let Fusion { elementwise: _, reductions: _, epilogues: _, rows: _, siblings: _ } = Fusion::none();
+    let subset = |bits: u64| {
+        let on = |bit: u32| bits >> bit & 1 == 1;
+        Fusion { elementwise: on(0), reductions: on(1), epilogues: on(2), rows: on(3), siblings: on(4) }
+    };
+    if seed < EVERY { (0..32).map(subset).collect() } else { [0, 31, seed % 32].map(subset).to_vec() }
+}
+
+/// Plans run on the interpreter with four lanes, whole and in pieces as small as can be.
 #[test]
 fn plans_of_random_graphs_compute_what_they_mean() {
+    let mut parallel = 0;
     for seed in 0..GRAPHS {
         let Generated { graph, leaves } = generate(seed, NODES);
         let expected = evaluate(&graph, &leaves);
-        for fusion in [Fusion::default(), Fusion::none()] {
+        for (number, fusion) in subsets(seed).into_iter().enumerate() {
             let options = Options { fusion, ..Options::default() };
-            let plan = pipeline::plan(&graph, &[], &options, &Target::default())
-                .unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+            let target = match number % 2 {
+                0 => Target::default(),
+                _ => Target { piece: 1, ..Target::default() },
+            };
+            let plan =
+                pipeline::plan(&graph, &[], &options, &target).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+            let phases = plan.kernels.iter().flat_map(kernel::phases);
+            parallel += phases.filter(|phase| phase.parallel.is_some_and(|extent| extent > 1)).count();
             let run = plan::interpret(&plan, &leaves_of(&plan, &graph, &leaves), 4);
             for (position, expected) in expected.iter().enumerate() {
                 let role = Role::Output(position);
@@ -45,6 +67,7 @@ fn plans_of_random_graphs_compute_what_they_mean() {
             }
         }
     }
+    assert!(parallel > 1000, "{parallel} loops ran in pieces");
 }
 
 /// The leaves that a plan has, in its order.

@@ -197,11 +197,14 @@ fn predicted(case: &Case, kernel: &Kernel, lanes: usize) -> Vec<f64> {
 #[test]
 fn machines_agree_with_the_interpreter() {
     for lanes in lanes() {
-        for case in cases() {
-            let kernel = schedule::kernel(&case.nest, &case.shapes, "kernel", &Target::new(lanes));
-            let function = Function::new(&kernel, lanes);
-            for side in [Side::Start, Side::End] {
-                agrees(&case, &kernel, &function, side);
+        // In pieces as they pay, and in pieces as small as can be.
+        for target in [Target::new(lanes), Target { piece: 1, ..Target::new(lanes) }] {
+            for case in cases() {
+                let kernel = schedule::kernel(&case.nest, &case.shapes, "kernel", &target);
+                let function = Function::new(&kernel, lanes);
+                for side in [Side::Start, Side::End] {
+                    agrees(&case, &kernel, &function, side);
+                }
             }
         }
     }

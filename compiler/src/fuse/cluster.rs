@@ -127,7 +127,11 @@ impl<'d> Clustering<'d> {
         for component in components {
             let growing = self.grow(&component, shared, kind);
             let nests: Vec<&Nest> = growing.members.iter().map(|(at, _)| &self.drafts[*at].nest).collect();
-            if nests.len() > 1 && profit::should_cluster(&nests, if kind == Kind::Rows { shared.len() } else { 0 }) {
+            let turns = kind == Kind::Siblings || nests.iter().any(|nest| has_rows(nest, shared));
+            if turns
+                && nests.len() > 1
+                && profit::should_cluster(&nests, if kind == Kind::Rows { shared.len() } else { 0 })
+            {
                 let shared = if kind == Kind::Rows { shared.to_vec() } else { Vec::new() };
                 let axes = |axes: Vec<usize>| if kind == Kind::Rows { axes } else { Vec::new() };
                 let members: Vec<(usize, Vec<usize>)> =
@@ -271,8 +275,29 @@ fn mappings(nest: &Nest, shared: &[usize], kind: Kind) -> Vec<(Vec<usize>, bool)
         let whole = nest.reducer.is_none() && nest.extents == shared;
         return whole.then(|| ((0..shared.len()).collect(), false)).into_iter().collect();
     }
-    let own = leading.then(|| ((0..shared.len()).collect(), false));
+    let own = (leading && !reduces_across(nest, shared.len())).then(|| ((0..shared.len()).collect(), false));
     own.into_iter().chain(summed(nest, shared).map(|axes| (axes, true))).collect()
+}
+
+/// Whether there is anything to do within one turn of the shared axes but a single value.
+fn has_rows(nest: &Nest, shared: &[usize]) -> bool {
+    nest.extents.iter().product::<usize>() > shared.iter().product()
+}
+
+/// Whether what a nest reduces lies side by side along the shared axes and apart along its own: one turn after the other, it
+/// would read a whole line for each value. In lanes along the shared axes it reads each line once.
+fn reduces_across(nest: &Nest, shared: usize) -> bool {
+    let uses =
+        |index: &Index, mut axes: std::ops::Range<usize>| axes.any(|axis| nest.extents[axis] > 1 && index.uses(axis));
+    let all = nest.extents.len();
+    nest.reads.iter().any(|read| match read.index.split_last() {
+        Some((last, others)) => {
+            uses(last, 0..shared)
+                && !uses(last, shared..all)
+                && others.iter().any(|index| uses(index, nest.outputs..all))
+        }
+        None => false,
+    })
 }
 
 /// The reduction axes that stand first wherever the nest reads something that begins with the shared extents.

@@ -199,6 +199,11 @@ impl Step {
         explain::explain(self)
     }
 
+    /// Whether any of its kernels has work for several threads.
+    pub fn is_spread(&self) -> bool {
+        self.code.is_parallel()
+    }
+
     /// The key under which the user finds a gradient.
     fn gradient_key(&self, role: &Role) -> Option<String> {
         let Role::Gradient { store, key } = role else { return None };
