@@ -128,9 +128,9 @@ fn all_options() -> impl Iterator<Item = Options> {
     let kept = Options { keep_gradients: true, ..Options::default() };
     let timed = Options { profile: true, ..Options::default() };
     let fusions = [Fusion::default(), Fusion::none()];
-    fusions.into_iter().flat_map(move |fusion| {
-        [Options::default(), kept, timed].map(|options| Options { fusion, ..options })
-    })
+    fusions
+        .into_iter()
+        .flat_map(move |fusion| [Options::default(), kept, timed].map(|options| Options { fusion, ..options }))
 }
 
 fn numbers(count: usize) -> Vec<f32> {

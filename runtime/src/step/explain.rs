@@ -100,7 +100,7 @@ fn table(step: &Step, profile: Option<&Profile>) -> Vec<String> {
         head.extend(["time", "share", "roofline"]);
     }
     let numbers = head.len();
-    head.extend(["ops", "result", "place"]);
+    head.extend(["place", "ops -> result"]);
     let mut rows = vec![head.into_iter().map(String::from).collect::<Vec<String>>()];
     for (number, (launch, cost)) in step.plan.launches.iter().zip(step.plan.costs()).enumerate() {
         let mut row = vec![(number + 1).to_string()];
@@ -109,7 +109,7 @@ fn table(step: &Step, profile: Option<&Profile>) -> Vec<String> {
             row.extend(times(&profile.launches[number], profile.seconds));
         }
         let place = step.graph.position(launch.origin).unwrap_or_default();
-        row.extend([launch.label.clone(), results(&step.plan, launch), place]);
+        row.extend([place, format!("{} -> {}", launch.label, results(&step.plan, launch))]);
         rows.push(row);
     }
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);

@@ -457,7 +457,7 @@ impl<'a, 'f> Emitter<'a, 'f> {
 
 /// The pointer to each array: to local ones from where local memory is, to all others from the list of arguments.
 fn pointers(kernel: &Kernel, builder: &mut FunctionBuilder<'_>, arguments: Value, local: Value) -> Vec<Value> {
-    let mut position = 0;
+    let mut position = 0usize;
     let (offsets, _) = kernel.local_offsets();
     let pointer = |offset: Option<usize>| match offset {
         Some(offset) => builder.ins().iadd_imm_s(local, offset as i64),

@@ -77,7 +77,7 @@ impl Cpu {
         let kernel = arithmetic(threads * PIECES, self.target.lanes);
         let memory = Memory::zeroed(4 * kernel.parameters[1].elements.max(kernel.parameters[0].elements))?;
         let Cost { flops, .. } = cost(&kernel);
-        Ok(flops as f64 / self.fastest(&kernel, &memory, [0; 2], threads, 1, 24)?)
+        Ok(flops as f64 / self.fastest(&kernel, &memory, [0; 2], threads, 1, 100)?)
     }
 
     fn bandwidth(&self, threads: usize, size: usize) -> Result<f64, Error> {
