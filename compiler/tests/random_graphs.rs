@@ -34,12 +34,19 @@ const EVERY: u64 = 60;
 /// Everything on, nothing on, and of the subsets between them one or all.
 fn subsets(seed: u64) -> Vec<Fusion> {
     // Taken apart, so that a new kind of fusion is not forgotten here.
-    let Fusion { elementwise: _, reductions: _, epilogues: _, rows: _, siblings: _ } = Fusion::none();
+    let Fusion { elementwise: _, reductions: _, epilogues: _, rows: _, siblings: _, neighbours: _ } = Fusion::none();
     let subset = |bits: u64| {
         let on = |bit: u32| bits >> bit & 1 == 1;
-        Fusion { elementwise: on(0), reductions: on(1), epilogues: on(2), rows: on(3), siblings: on(4) }
+        Fusion {
+            elementwise: on(0),
+            reductions: on(1),
+            epilogues: on(2),
+            rows: on(3),
+            siblings: on(4),
+            neighbours: on(5),
+        }
     };
-    if seed < EVERY { (0..32).map(subset).collect() } else { [0, 31, seed % 32].map(subset).to_vec() }
+    if seed < EVERY { (0..64).map(subset).collect() } else { [0, 63, seed % 64].map(subset).to_vec() }
 }
 
 /// Plans run on the interpreter with four lanes, whole and in pieces as small as can be.

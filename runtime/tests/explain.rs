@@ -28,13 +28,10 @@ model! {
     }
 }
 
-const PROFILE: Options = Options {
-    fusion: Fusion { elementwise: true, reductions: true, epilogues: true, rows: true, siblings: true },
-    threads: 1,
-    lanes: 0,
-    keep_gradients: false,
-    profile: true,
-};
+/// One thread, whose times are measured.
+fn profiled() -> Options {
+    Options { threads: 1, profile: true, ..Options::default() }
+}
 
 fn numbers(count: usize) -> Vec<f32> {
     (0..count).map(|i| (i * 7919 % 2003) as f32 / 1001.5 - 1.0).collect()
@@ -96,7 +93,7 @@ fn fusion_leaves_fewer_launches_and_less_traffic() -> Result<(), Error> {
 
 #[test]
 fn a_profile_has_the_time_of_every_launch() -> Result<(), Error> {
-    let mut step = ApplyLayer::compile(&Device::cpu(), ApplyLayer::dims().b(64), &PROFILE)?;
+    let mut step = ApplyLayer::compile(&Device::cpu(), ApplyLayer::dims().b(64), &profiled())?;
     let (net, x) = (Layer::new(&Device::cpu(), Seed(0))?, numbers(64 * 784));
     assert!(matches!(step.profile(), Err(Error::NotRun { .. })));
     assert!(step.explain().contains("\nprofile: ApplyLayer has not run yet\n"), "{}", step.explain());
@@ -128,18 +125,18 @@ fn a_profile_has_the_time_of_every_launch() -> Result<(), Error> {
 fn a_profiled_run_computes_the_same_and_fits_its_wall_time() -> Result<(), Error> {
     let device = Device::cpu();
     let (x, y): (_, Vec<u32>) = (numbers(16 * 40), (0..16).map(|i| i * 7 % 10).collect());
-    let plain = Options { profile: false, ..PROFILE };
+    let plain = Options { profile: false, ..profiled() };
     let (mut net, mut other) = (Mlp::new(&device, Seed(0))?, Mlp::new(&device, Seed(0))?);
-    let mut profiled = TrainMlp::compile(&device, TrainMlp::dims().b(16), &PROFILE)?;
+    let mut timed = TrainMlp::compile(&device, TrainMlp::dims().b(16), &profiled())?;
     let mut step = TrainMlp::compile(&device, TrainMlp::dims().b(16), &plain)?;
     for run in 0..10 {
         let start = Instant::now();
-        let loss = profiled.run(&mut net, &x, &y, 0.01)?.loss;
+        let loss = timed.run(&mut net, &x, &y, 0.01)?.loss;
         let wall = start.elapsed().as_secs_f64();
         assert_eq!(loss.to_bits(), step.run(&mut other, &x, &y, 0.01)?.loss.to_bits());
         if run == 0 {
             // Of one run the medians are its times.
-            let profile = profiled.profile()?;
+            let profile = timed.profile()?;
             assert!(profile.launches.iter().all(|launch| launch.seconds > 0.0), "{profile:?}");
             assert!(profile.seconds <= wall, "launches of {} s in a run of {wall} s", profile.seconds);
         }

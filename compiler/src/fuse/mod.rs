@@ -41,19 +41,29 @@ pub struct Fusion {
     pub rows: bool,
     /// Elementwise kernels over the same extents that share values run as one: a parameter's update with those of its slots.
     pub siblings: bool,
+    /// Small elementwise kernels that do not wait for each other run as one, whatever they share: the updates of many small
+    /// parameters.
+    pub neighbours: bool,
 }
 
 impl Fusion {
     /// No fusion: one kernel per op. The baseline of every speed and the oracle of every result.
     pub fn none() -> Fusion {
-        Fusion { elementwise: false, reductions: false, epilogues: false, rows: false, siblings: false }
+        Fusion {
+            elementwise: false,
+            reductions: false,
+            epilogues: false,
+            rows: false,
+            siblings: false,
+            neighbours: false,
+        }
     }
 }
 
 impl Default for Fusion {
     /// Everything on.
     fn default() -> Fusion {
-        Fusion { elementwise: true, reductions: true, epilogues: true, rows: true, siblings: true }
+        Fusion { elementwise: true, reductions: true, epilogues: true, rows: true, siblings: true, neighbours: true }
     }
 }
 

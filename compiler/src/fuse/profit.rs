@@ -34,6 +34,9 @@ pub fn should_inline(producer: &Nest, consumer: &Nest, read: usize) -> Result<()
 /// How many operations the parts of a kernel may have together; they need not all be alive at once.
 const MOST_TOGETHER: usize = 4 * MOST_OPERATIONS;
 
+/// The most points of a kernel that takes about as long as its launch.
+pub const SMALL: usize = 1 << 12;
+
 /// How many bytes the values of a row may take that a kernel keeps for itself: they stay in the second-level cache of any
 /// machine, beside what the row reads. A part whose values need no scratch counts too.
 const MOST_SCRATCH: usize = 64 << 10;

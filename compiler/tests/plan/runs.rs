@@ -9,7 +9,7 @@ use tapeless_compiler::target::Target;
 
 /// Elementwise chains and nothing else.
 pub const CHAINS: Fusion =
-    Fusion { elementwise: true, reductions: false, epilogues: false, rows: false, siblings: false };
+    Fusion { elementwise: true, reductions: false, epilogues: false, rows: false, siblings: false, neighbours: false };
 
 /// The plan of a graph, verified.
 pub fn planned(graph: &Graph, fusion: Fusion) -> Plan {

@@ -28,7 +28,7 @@ pub(super) struct PartsWriter<'a> {
     scratch: Vec<Option<ParameterId>>,
     /// The sums of each part along the shared axes, as far as a piece of work has come, if pieces run in parallel.
     growing: Vec<Option<ParameterId>>,
-    /// How many positions of the first axis are one piece of work, if pieces run in parallel.
+    /// How many positions of the first shared axis are one piece of work, if pieces run in parallel.
     piece: Option<usize>,
     /// What each part is at this point: a single value as long as the turn lasts, others as long as the point does.
     values: Vec<Option<Var>>,
@@ -88,9 +88,9 @@ impl<'a> PartsWriter<'a> {
 
     pub(super) fn kernel(mut self) -> Kernel {
         match (self.shared.first(), self.piece) {
+            (None, _) => self.stages.iter().for_each(|stage| self.points(stage)),
             (Some(&extent), Some(piece)) => self.turns_in_pieces(extent, piece),
-            (None, Some(piece)) => self.points_in_pieces(piece),
-            (_, None) => {
+            (Some(_), None) => {
                 (0..self.parts.len()).filter(|&part| self.parts[part].sums).for_each(|part| self.zeros(part));
                 self.turns(self.shared, Index::default());
             }
@@ -194,18 +194,15 @@ impl<'a> PartsWriter<'a> {
         Index::axis(self.scope.open(elements, kind).0)
     }
 
-    /// Parts that run point by point: single values first, then all points, so many positions of the first axis at a time.
-    fn points_in_pieces(&mut self, piece: usize) {
-        let (points, single): (Vec<&Stage>, Vec<&Stage>) =
-            self.stages.iter().partition(|stage| !stage.extents.is_empty());
-        single.into_iter().for_each(|stage| self.stage(stage, 0, None));
-        let extent = points[0].extents[0];
-        self.pieces(extent, piece, &mut |writer, number, count| {
-            let turn = writer.scope.depth();
-            for stage in &points {
-                writer.stage(stage, turn, Some((number.clone().times(piece as i64), count)));
-            }
-        });
+    /// A stage of parts that share no axes, so many positions of the first axis at a time if that pays.
+    fn points(&mut self, stage: &Stage) {
+        match spread::stage_piece(stage, self.parts, self.target) {
+            Some(piece) => self.pieces(stage.extents[0], piece, &mut |writer, number, count| {
+                let turn = writer.scope.depth();
+                writer.stage(stage, turn, Some((number.times(piece as i64), count)));
+            }),
+            None => self.stage(stage, 0, None),
+        }
     }
 
     /// Opens a loop, unless it would have one iteration only; the position on its axis.
