@@ -19,9 +19,9 @@ use tapeless_compiler::kernel::{
 use tapeless_compiler::nest::Index;
 use tapeless_compiler::scalar::ScalarOp;
 
-/// How many sums, of two groups of lanes each, are on their way at once: enough that none is waited for, few enough that
-/// they stay in registers beside what is added to them.
-const SUMS: usize = 6;
+/// How many sums, of a vector each, are on their way at once: enough that none is waited for, few enough that they stay in
+/// registers beside what is added to them.
+const SUMS: usize = 10;
 
 /// How often each sum is added to in a piece: some hundred thousand cycles, which a thread hardly notices to begin and end.
 const ADDITIONS: usize = 1 << 14;
@@ -167,10 +167,9 @@ fn place(extent: usize) -> Index {
 
 /// Sums in registers: `s = x * x + s`, for several sums in turn.
 fn arithmetic(pieces: usize, lanes: usize) -> Kernel {
-    let width = 2 * lanes;
-    let mut writer = Writer::new("arithmetic", &[(width, Usage::Read), (pieces * width, Usage::Written)]);
+    let mut writer = Writer::new("arithmetic", &[(lanes, Usage::Read), (pieces * lanes, Usage::Written)]);
     writer.kernel.loops = 3;
-    writer.kernel.registers = vec![RegisterDecl { dtype: DType::F32, groups: 2 }; SUMS];
+    writer.kernel.registers = vec![RegisterDecl { dtype: DType::F32, groups: 1 }; SUMS];
     let mut body = Vec::new();
     let x = writer.define(&mut body, Expression::Load { parameter: ParameterId(0), index: Index::axis(LANES.0) });
     body.extend((0..SUMS).map(|sum| Statement::Assign(Register(sum), x)));
@@ -186,8 +185,8 @@ fn arithmetic(pieces: usize, lanes: usize) -> Kernel {
         let value = writer.define(&mut body, Expression::Register(sum));
         total = writer.define(&mut body, Expression::Apply(ScalarOp::Add, vec![total, value]));
     }
-    body.push(Statement::Store { parameter: ParameterId(1), index: place(width), value: total });
-    writer.finish(pieces, width, 2, body)
+    body.push(Statement::Store { parameter: ParameterId(1), index: place(lanes), value: total });
+    writer.finish(pieces, lanes, 1, body)
 }
 
 /// Adds one array of at most so many elements to another: two are read, one is written, which is one of the two.
@@ -213,7 +212,7 @@ mod tests {
     fn measurements_count_what_they_do() {
         let (pieces, lanes) = (3 * PIECES, 8);
         let sums = cost(&arithmetic(pieces, lanes));
-        assert_eq!(sums.flops, (pieces * 2 * lanes * SUMS * (2 * ADDITIONS + 1)) as u64);
+        assert_eq!(sums.flops, (pieces * lanes * SUMS * (2 * ADDITIONS + 1)) as u64);
         let moved = cost(&traffic(pieces, 1 << 16));
         let extent = (1 << 16) / pieces * pieces;
         assert_eq!(moved, Cost { flops: extent as u64, read: 8 * extent as u64, written: 4 * extent as u64 });
