@@ -23,7 +23,7 @@ macro_rules! without_each {
 /// What is compared, by name.
 fn variants() -> impl Iterator<Item = (&'static str, Options)> {
     let whole = [("fused", Fusion::default()), ("unfused", Fusion::none())];
-    let partly = without_each!(elementwise, reductions, epilogues, rows, siblings, neighbours);
+    let partly = without_each!(elementwise, reductions, epilogues, rows, siblings, neighbours, updates);
     whole.into_iter().chain(partly).map(|(name, fusion)| (name, Options { fusion, ..options() }))
 }
 

@@ -5,11 +5,13 @@
 //! leads out of a cluster and back into it; a member reads of an earlier member only what stands at the same place of the
 //! shared axes, and nothing of one that sums up along them.
 //!
-//! There are three kinds. Rows share leading axes: softmax, layer norm and their gradients turn one row after the other, and
+//! There are four kinds. What updates a parameter and its slots rides in the product of matrices that makes its gradient. Rows
+//! share leading axes: softmax, layer norm and their gradients turn one row after the other, and
 //! what a row needs of itself stays near the processor. Siblings share all their axes: an optimizer's update of a parameter
 //! and its slots, or several values made of the same operands, are one loop. Neighbours share nothing: small elementwise
 //! drafts that do not wait for each other, as the updates of many small parameters, save launches.
 
+use super::compose::gathers;
 use super::{Draft, Fusion, profit};
 use crate::graph::ValueId;
 use crate::nest::{Index, Nest, Reducer, Scalar};
@@ -28,6 +30,9 @@ pub(super) struct Cluster {
 /// The clusters of drafts, of which some make the next values of leaves: pairs of a value and its leaf.
 pub(super) fn clusters(drafts: &[Draft], updates: &[(ValueId, ValueId)], fusion: &Fusion) -> Vec<Cluster> {
     let mut clustering = Clustering::new(drafts, updates);
+    if fusion.updates {
+        clustering.updates();
+    }
     if fusion.rows {
         for shared in row_candidates(drafts) {
             clustering.cluster(&shared, Kind::Rows);
@@ -144,6 +149,53 @@ impl<'d> Clustering<'d> {
                 self.clusters.push(Cluster { shared, members });
             }
         }
+    }
+
+    /// Puts what updates parameters with the product of matrices that makes their gradient.
+    fn updates(&mut self) {
+        for at in 0..self.drafts.len() {
+            if !is_contraction(&self.drafts[at].nest) {
+                continue;
+            }
+            let members = self.riding(at);
+            if members.len() > 1 {
+                members.iter().for_each(|&member| self.of[member] = Some(self.clusters.len()));
+                let members = members.into_iter().map(|member| (member, Vec::new())).collect();
+                self.clusters.push(Cluster { shared: Vec::new(), members });
+            }
+        }
+    }
+
+    /// A product of matrices and the elementwise drafts over its result that need it at the same point, in order.
+    fn riding(&self, product: usize) -> Vec<usize> {
+        let nest = &self.drafts[product].nest;
+        let extents = &nest.extents[..nest.outputs];
+        let (mut members, mut later) = (vec![product], BTreeSet::new());
+        for at in self.launch_order() {
+            let producers = self.producers(at);
+            let draft = &self.drafts[at].nest;
+            let made = |operand: usize| self.made.get(&operand).is_some_and(|producer| members.contains(producer));
+            let needs = producers.iter().any(|producer| members.contains(producer));
+            if !needs && !producers.iter().any(|producer| later.contains(producer)) {
+                continue;
+            }
+            let all: Vec<usize> = (0..extents.len()).collect();
+            let mut reads = draft.reads.iter().filter(|read| made(read.operand));
+            let rides = self.of[at].is_none()
+                && draft.reducer.is_none()
+                && draft.extents == extents
+                && reads.all(|read| read.index.len() == all.len() && straight(&read.index, &all))
+                && !draft.reads.iter().flat_map(|read| &read.index).any(gathers)
+                && !producers.iter().any(|producer| later.contains(producer))
+                && !self.overtake(product, at)
+                && profit::should_ride(members.iter().chain([&at]).map(|&at| &self.drafts[at].nest));
+            match rides {
+                true => members.push(at),
+                false => later.extend([at]),
+            }
+        }
+        let updates = |at: &usize| self.updates.contains_key(at);
+        if members.iter().any(updates) { members } else { Vec::new() }
     }
 
     /// Puts small clusters and drafts that do not wait for each other together.

@@ -44,6 +44,9 @@ pub struct Fusion {
     /// Small elementwise kernels that do not wait for each other run as one, whatever they share: the updates of many small
     /// parameters.
     pub neighbours: bool,
+    /// What updates a parameter and its slots runs in the product of matrices that makes the gradient, tile by tile: the
+    /// gradient then is nowhere in memory. An update with one result is an epilogue.
+    pub updates: bool,
 }
 
 impl Fusion {
@@ -56,6 +59,7 @@ impl Fusion {
             rows: false,
             siblings: false,
             neighbours: false,
+            updates: false,
         }
     }
 }
@@ -63,7 +67,15 @@ impl Fusion {
 impl Default for Fusion {
     /// Everything on.
     fn default() -> Fusion {
-        Fusion { elementwise: true, reductions: true, epilogues: true, rows: true, siblings: true, neighbours: true }
+        Fusion {
+            elementwise: true,
+            reductions: true,
+            epilogues: true,
+            rows: true,
+            siblings: true,
+            neighbours: true,
+            updates: true,
+        }
     }
 }
 

@@ -31,6 +31,15 @@ pub fn should_inline(producer: &Nest, consumer: &Nest, read: usize) -> Result<()
     Ok(())
 }
 
+/// How many operations what follows a product of matrices may have: more of them would wait for registers longer than for
+/// memory.
+const MOST_RIDING: usize = 64;
+
+/// Whether nests should be one kernel, of which the first is a product of matrices and the others follow it.
+pub fn should_ride<'n>(nests: impl Iterator<Item = &'n Nest>) -> bool {
+    nests.skip(1).map(|nest| nest.body.scalars.len()).sum::<usize>() <= MOST_RIDING
+}
+
 /// How many operations the parts of a kernel may have together; they need not all be alive at once.
 const MOST_TOGETHER: usize = 4 * MOST_OPERATIONS;
 

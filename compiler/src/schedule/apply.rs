@@ -91,28 +91,42 @@ impl Writer<'_> {
 
     /// Computes and stores the output elements of these points.
     fn elements(&mut self, points: Vec<Point>) {
-        let mut results = match self.flat.reducer {
-            None => last(self.evaluate(&self.flat.body.scalars, &points, &[])),
+        let reduced = match self.flat.reducer {
+            None => {
+                let values = self.evaluate(&self.flat.body.scalars, &points, &[]);
+                return self.store(&points, &values);
+            }
             Some(Reducer::ArgMax) => self.positions(&points),
             Some(reducer) => self.reduce(reducer, &points),
         };
-        if let Some(epilogue) = &self.flat.epilogue {
-            results = last(self.evaluate(&epilogue.scalars, &points, &results));
-        }
-        self.store(&points, results);
+        self.finish(&points, reduced);
     }
 
-    /// Stores one element at each of these points.
-    pub(super) fn store(&mut self, points: &[Point], results: Vec<Var>) {
-        for (point, result) in points.iter().zip(results) {
+    /// Makes the results of reduced values, one per point, and stores them.
+    pub(super) fn finish(&mut self, points: &[Point], reduced: Vec<Var>) {
+        let flat = self.flat;
+        let Some(epilogue) = &flat.epilogue else {
+            let values: Vec<Vec<Var>> = reduced.into_iter().map(|value| vec![value]).collect();
+            return self.store(points, &values);
+        };
+        let values = self.evaluate(&epilogue.scalars, points, &reduced);
+        self.store(points, &values);
+    }
+
+    /// Stores the elements at each of these points, whose scalars have these values.
+    fn store(&mut self, points: &[Point], values: &[Vec<Var>]) {
+        for (point, values) in points.iter().zip(values) {
             let index = self.flat.write.substitute(point, self.scope.extents(), 0);
-            self.scope.store(self.output(), index, result);
+            for (output, result) in self.flat.results.iter().enumerate() {
+                let output = ParameterId(self.flat.first_output() + output);
+                self.scope.store(output, index.clone(), values[result.0]);
+            }
         }
     }
 
-    /// The array that is written.
+    /// The array that is written, where there is one only.
     pub(super) fn output(&self) -> ParameterId {
-        ParameterId(self.flat.parameters.len() - 1)
+        ParameterId(self.flat.first_output())
     }
 
     /// What the points along the reduction axes sum up to, or their maximum or minimum.

@@ -23,7 +23,7 @@ pub use contraction::{Contraction, contraction};
 pub use flat::{Flat, FlatRead};
 pub use form::{Form, Running, Scattered, form};
 pub use parts::parts_kernel;
-pub use tiles::{Side, Tiles};
+pub use tiles::{Blocks, Side, Tiles};
 
 use crate::kernel::Kernel;
 use crate::nest::Nest;

@@ -241,3 +241,40 @@ fn small_kernels_that_do_not_wait_for_each_other_are_one() {
     let apart = Fusion { neighbours: false, ..Fusion::default() };
     assert_eq!(labels(&small_updates(9), &apart), ["exp", "exp", "sum", "mul"]);
 }
+
+/// A product of matrices whose result updates a slot and a parameter; the product may read the parameter as well.
+fn momentum(reads_parameter: bool) -> Graph {
+    let mut graph = Graph::new("Momentum");
+    let (w, m) = (parameter(&mut graph, "w", &[24, 40]), parameter(&mut graph, "m", &[24, 40]));
+    let g = input(&mut graph, "g", DType::F32, &[16, 24]);
+    let x = input(&mut graph, "x", DType::F32, &[16, 40]);
+    let mut b = Builder::new(&mut graph, Origin::default());
+    let gradient = match reads_parameter {
+        true => {
+            let square = contract(&mut b, w, w, "ij,kj->ik");
+            contract(&mut b, square, w, "ij,ik->jk")
+        }
+        false => contract(&mut b, g, x, "bi,bj->ij"),
+    };
+    let kept = scale(&mut b, m, 0.9);
+    let slot = add(&mut b, kept, gradient);
+    let moved = scale(&mut b, slot, 0.1);
+    let next = sub(&mut b, w, moved);
+    graph.result(Role::Next(m), slot);
+    graph.result(Role::Next(w), next);
+    graph
+}
+
+#[test]
+fn updates_ride_in_the_product_that_makes_the_gradient() {
+    assert_eq!(labels(&momentum(false), &Fusion::default()), ["contract+mul+add+mul+sub"]);
+    let apart = Fusion { updates: false, ..Fusion::default() };
+    assert_eq!(labels(&momentum(false), &apart), ["contract+mul+add", "mul+sub"]);
+}
+
+#[test]
+fn an_update_does_not_ride_in_a_product_that_reads_what_it_updates() {
+    let labels = labels(&momentum(true), &Fusion::default());
+    assert_eq!(labels[..2], ["contract", "contract+mul+add"]);
+    assert_eq!(labels[2..], ["mul+sub"]);
+}

@@ -8,8 +8,15 @@ use tapeless_compiler::plan::{self, BufferId, Interpreted, Place, Plan, plan};
 use tapeless_compiler::target::Target;
 
 /// Elementwise chains and nothing else.
-pub const CHAINS: Fusion =
-    Fusion { elementwise: true, reductions: false, epilogues: false, rows: false, siblings: false, neighbours: false };
+pub const CHAINS: Fusion = Fusion {
+    elementwise: true,
+    reductions: false,
+    epilogues: false,
+    rows: false,
+    siblings: false,
+    neighbours: false,
+    updates: false,
+};
 
 /// The plan of a graph, verified.
 pub fn planned(graph: &Graph, fusion: Fusion) -> Plan {
