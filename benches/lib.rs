@@ -1,6 +1,6 @@
 //! The models that the benches train, and batches for them.
 
-use tapeless::{Device, model};
+use tapeless::{Device, Options, model};
 
 model! {
     /// 10, 20, 1 with mean squared error: a step whose arithmetic is next to nothing.
@@ -78,12 +78,15 @@ model! {
     }
 }
 
-/// The processor, with vectors of at most as many lanes as the environment variable `LANES` says.
+/// The processor.
 pub fn device() -> Device {
-    match std::env::var("LANES").ok().and_then(|lanes| lanes.parse().ok()) {
-        Some(lanes) => Device::cpu_with_lanes(lanes),
-        None => Device::cpu(),
-    }
+    Device::cpu()
+}
+
+/// As many threads as the environment variable `THREADS` says, else one, and vectors of at most as many lanes as `LANES` says.
+pub fn options() -> Options {
+    let number = |name: &str| std::env::var(name).ok().and_then(|number| number.parse().ok());
+    Options { threads: number("THREADS").unwrap_or(1), lanes: number("LANES").unwrap_or(0), ..Options::default() }
 }
 
 /// Numbers between -1 and 1 that look random and are always the same.

@@ -2,8 +2,7 @@
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use proc_macro2::{TokenStream, TokenTree};
-use tapeless::Options;
-use tapeless_benches::{TrainMlp, TrainTiny, device};
+use tapeless_benches::{TrainMlp, TrainTiny, device, options};
 
 /// The contents of `model! { … }` in the `digits` example.
 fn digits_model() -> TokenStream {
@@ -33,10 +32,10 @@ fn compile_time(criterion: &mut Criterion) {
     });
     let device = device();
     criterion.bench_function("compile tiny", |bench| {
-        bench.iter(|| TrainTiny::compile(&device, TrainTiny::dims().b(32), &Options::default()).map(drop));
+        bench.iter(|| TrainTiny::compile(&device, TrainTiny::dims().b(32), &options()).map(drop));
     });
     criterion.bench_function("compile mlp", |bench| {
-        bench.iter(|| TrainMlp::compile(&device, TrainMlp::dims().b(64), &Options::default()).map(drop));
+        bench.iter(|| TrainMlp::compile(&device, TrainMlp::dims().b(64), &options()).map(drop));
     });
 }
 

@@ -2,8 +2,8 @@
 //! read once and written once.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use tapeless::{Error, Options, model};
-use tapeless_benches::{device, numbers};
+use tapeless::{Error, model};
+use tapeless_benches::{device, numbers, options};
 
 /// Rows, and elements of a row.
 const EXTENT: usize = 1024;
@@ -45,7 +45,7 @@ macro_rules! bench_steps {
         let mut group = $criterion.benchmark_group("elementwise");
         group.throughput(Throughput::Bytes(2 * size_of_val(x.as_slice()) as u64));
         $(
-            let mut step = $step::compile(&device, $step::dims().n(EXTENT), &Options::default())?;
+            let mut step = $step::compile(&device, $step::dims().n(EXTENT), &options())?;
             group.bench_function($name, |bench| bench.iter(|| step.run(&x).map(|out| out.output[0])));
         )*
         group.finish();

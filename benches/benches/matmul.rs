@@ -4,8 +4,8 @@
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
 use gemm::Parallelism;
-use tapeless::{Error, Options, Seed};
-use tapeless_benches::{ApplyLayer, Layer, Product, device, numbers};
+use tapeless::{Error, Seed};
+use tapeless_benches::{ApplyLayer, Layer, Product, device, numbers, options};
 
 /// A matrix as `gemm` sees it.
 struct Matrix {
@@ -76,7 +76,7 @@ fn squares(criterion: &mut Criterion) -> Result<(), Error> {
     let device = device();
     for extent in [256, 512, 1024] {
         let dims = Product::dims().i(extent).j(extent).k(extent);
-        let mut step = Product::compile(&device, dims, &Options::default())?;
+        let mut step = Product::compile(&device, dims, &options())?;
         let [a, b, mut result] = std::array::from_fn(|_| Matrix::new([extent; 2]));
         let found = step.run(&a.elements, &b.elements)?.output.to_vec();
         result.set_product(&a, &b);
@@ -103,7 +103,7 @@ fn layer(criterion: &mut Criterion) -> Result<(), Error> {
             row.iter_mut().zip(&bias).for_each(|(element, bias)| *element = (*element + bias).max(0.0));
         }
     };
-    let mut step = ApplyLayer::compile(&device, ApplyLayer::dims().b(64), &Options::default())?;
+    let mut step = ApplyLayer::compile(&device, ApplyLayer::dims().b(64), &options())?;
     let mut group = group(criterion, "64x784->512 with bias and relu", [64, 784, 512]);
     let mut run = || step.run(&net, &x.elements).map(|out| out.output[0]);
     group.bench_function("tapeless", |bench| bench.iter(&mut run));

@@ -6,7 +6,7 @@
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, criterion_group, criterion_main};
 use tapeless::{Error, Fusion, Options, Seed};
-use tapeless_benches::{Chain, Mlp, Tiny, TrainChain, TrainMlp, TrainTiny, classes, device, numbers};
+use tapeless_benches::{Chain, Mlp, Tiny, TrainChain, TrainMlp, TrainTiny, classes, device, numbers, options};
 
 /// Rows of the chain: more than caches hold.
 const CHAIN_ROWS: usize = 4096;
@@ -23,8 +23,18 @@ macro_rules! without_each {
 /// What is compared, by name.
 fn variants() -> impl Iterator<Item = (&'static str, Options)> {
     let whole = [("fused", Fusion::default()), ("unfused", Fusion::none())];
-    let partly = without_each!(elementwise, reductions, epilogues, rows, siblings, rematerialize, prologues);
-    whole.into_iter().chain(partly).map(|(name, fusion)| (name, Options { fusion, ..Options::default() }))
+    let partly = without_each!(
+        elementwise,
+        reductions,
+        epilogues,
+        rows,
+        siblings,
+        neighbours,
+        updates,
+        rematerialize,
+        prologues
+    );
+    whole.into_iter().chain(partly).map(|(name, fusion)| (name, Options { fusion, ..options() }))
 }
 
 fn tiny(criterion: &mut Criterion) -> Result<(), Error> {

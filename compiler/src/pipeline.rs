@@ -44,6 +44,8 @@ pub struct Options {
     pub lanes: usize,
     /// Whether gradients are kept for the user to read after a run; not by default. They then take memory of their own.
     pub keep_gradients: bool,
+    /// Whether every run measures how long each launch takes; not by default.
+    pub profile: bool,
 }
 
 /// Why a text is no graph that can be compiled.

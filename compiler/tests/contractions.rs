@@ -235,28 +235,28 @@ fn tiles_read_what_lies_side_by_side_where_it_is() {
         s2: f32 by 2 lanes
         s3: f32 by 2 lanes
         v0 = f32 0.0
-        loop i0 < 2
-            loop i1 < 4
+        loop i0 < 4
+            loop i1 < 2
                 lanes i2 < 16 by 2
                     s0 = v0
                     s1 = v0
                     s2 = v0
                     s3 = v0
                     loop i3 < 40
-                        v1 = p1[16 * i0 + i2 + 32 * i3]
-                        v2 = p0[160 * i1 + i3]
+                        v1 = p1[16 * i1 + i2 + 32 * i3]
+                        v2 = p0[160 * i0 + i3]
                         v3 = s0
                         v4 = fma(v2, v1, v3)
                         s0 = v4
-                        v5 = p0[160 * i1 + i3 + 40]
+                        v5 = p0[160 * i0 + i3 + 40]
                         v6 = s1
                         v7 = fma(v5, v1, v6)
                         s1 = v7
-                        v8 = p0[160 * i1 + i3 + 80]
+                        v8 = p0[160 * i0 + i3 + 80]
                         v9 = s2
                         v10 = fma(v8, v1, v9)
                         s2 = v10
-                        v11 = p0[160 * i1 + i3 + 120]
+                        v11 = p0[160 * i0 + i3 + 120]
                         v12 = s3
                         v13 = fma(v11, v1, v12)
                         s3 = v13
@@ -264,10 +264,10 @@ fn tiles_read_what_lies_side_by_side_where_it_is() {
                     v15 = s1
                     v16 = s2
                     v17 = s3
-                    p2[16 * i0 + 128 * i1 + i2] = v14
-                    p2[16 * i0 + 128 * i1 + i2 + 32] = v15
-                    p2[16 * i0 + 128 * i1 + i2 + 64] = v16
-                    p2[16 * i0 + 128 * i1 + i2 + 96] = v17
+                    p2[128 * i0 + 16 * i1 + i2] = v14
+                    p2[128 * i0 + 16 * i1 + i2 + 32] = v15
+                    p2[128 * i0 + 16 * i1 + i2 + 64] = v16
+                    p2[128 * i0 + 16 * i1 + i2 + 96] = v17
     ");
 }
 
@@ -350,48 +350,42 @@ fn what_lies_apart_is_packed_and_columns_that_are_left_fill_up_a_panel() {
             p4[i5 + 36] = v5
             p4[i5 + 52] = v5
             p4[i5 + 68] = v5
-        lanes i6 < 512 by 4
-            p5[i6] = v5
-        loop i7 < 8
-            lanes i8 < 16 by 2
-                v28 = p5[64 * i7 + i8]
-                v29 = p5[64 * i7 + i8 + 16]
-                v30 = p5[64 * i7 + i8 + 32]
-                v31 = p5[64 * i7 + i8 + 48]
-                s4 = v28
-                s5 = v29
-                s6 = v30
-                s7 = v31
-                loop i9 < 5
-                    v32 = p4[i8 + 16 * i9]
-                    v33 = p0[20 * i7 + i9]
-                    v34 = s4
-                    v35 = fma(v33, v32, v34)
-                    s4 = v35
-                    v36 = p0[20 * i7 + i9 + 5]
-                    v37 = s5
-                    v38 = fma(v36, v32, v37)
-                    s5 = v38
-                    v39 = p0[20 * i7 + i9 + 10]
-                    v40 = s6
-                    v41 = fma(v39, v32, v40)
-                    s6 = v41
-                    v42 = p0[20 * i7 + i9 + 15]
-                    v43 = s7
-                    v44 = fma(v42, v32, v43)
-                    s7 = v44
-                v45 = s4
-                v46 = s5
-                v47 = s6
-                v48 = s7
-                p5[64 * i7 + i8] = v45
-                p5[64 * i7 + i8 + 16] = v46
-                p5[64 * i7 + i8 + 32] = v47
-                p5[64 * i7 + i8 + 48] = v48
-        loop i10 < 32
-            lanes i11 < 4 by 1
-                v49 = p5[16 * i10 + i11]
-                p2[20 * i10 + i11 + 16] = v49
+        loop i6 < 8
+            lanes i7 < 16 by 2
+                s4 = v5
+                s5 = v5
+                s6 = v5
+                s7 = v5
+                loop i8 < 5
+                    v28 = p4[i7 + 16 * i8]
+                    v29 = p0[20 * i6 + i8]
+                    v30 = s4
+                    v31 = fma(v29, v28, v30)
+                    s4 = v31
+                    v32 = p0[20 * i6 + i8 + 5]
+                    v33 = s5
+                    v34 = fma(v32, v28, v33)
+                    s5 = v34
+                    v35 = p0[20 * i6 + i8 + 10]
+                    v36 = s6
+                    v37 = fma(v35, v28, v36)
+                    s6 = v37
+                    v38 = p0[20 * i6 + i8 + 15]
+                    v39 = s7
+                    v40 = fma(v38, v28, v39)
+                    s7 = v40
+                v41 = s4
+                v42 = s5
+                v43 = s6
+                v44 = s7
+                p5[64 * i6 + i7] = v41
+                p5[64 * i6 + i7 + 16] = v42
+                p5[64 * i6 + i7 + 32] = v43
+                p5[64 * i6 + i7 + 48] = v44
+        loop i9 < 32
+            lanes i10 < 4 by 1
+                v45 = p5[16 * i9 + i10]
+                p2[20 * i9 + i10 + 16] = v45
     ");
 }
 

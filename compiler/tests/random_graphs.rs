@@ -29,13 +29,22 @@ fn close(found: &Array, expected: &Array, seed: u64) {
 }
 
 /// How many graphs run with every subset of the kinds of fusion; the others with one that their number names.
-const EVERY: u64 = 60;
+const EVERY: u64 = 10;
 
 /// Everything on, nothing on, and of the subsets between them one or all.
 fn subsets(seed: u64) -> Vec<Fusion> {
     // Taken apart, so that a new kind of fusion is not forgotten here.
-    let Fusion { elementwise: _, reductions: _, epilogues: _, rows: _, siblings: _, rematerialize: _, prologues: _ } =
-        Fusion::none();
+    let Fusion {
+        elementwise: _,
+        reductions: _,
+        epilogues: _,
+        rows: _,
+        siblings: _,
+        neighbours: _,
+        updates: _,
+        rematerialize: _,
+        prologues: _,
+    } = Fusion::none();
     let subset = |bits: u64| {
         let on = |bit: u32| bits >> bit & 1 == 1;
         Fusion {
@@ -44,11 +53,13 @@ fn subsets(seed: u64) -> Vec<Fusion> {
             epilogues: on(2),
             rows: on(3),
             siblings: on(4),
-            rematerialize: on(5),
-            prologues: on(6),
+            neighbours: on(5),
+            updates: on(6),
+            rematerialize: on(7),
+            prologues: on(8),
         }
     };
-    if seed < EVERY { (0..128).map(subset).collect() } else { [0, 127, seed % 128].map(subset).to_vec() }
+    if seed < EVERY { (0..512).map(subset).collect() } else { [0, 511, seed % 512].map(subset).to_vec() }
 }
 
 /// Plans run on the interpreter with four lanes, whole and in pieces as small as can be.

@@ -106,8 +106,14 @@ pub enum Error {
         /// The step.
         step: String,
     },
-    /// Gradients are there only after a run.
-    #[error("{step} has not run yet, so it has no gradients")]
+    /// Times are there only if the step was compiled to measure them.
+    #[error("{step} was compiled without `profile`")]
+    NotProfiled {
+        /// The step.
+        step: String,
+    },
+    /// Gradients and times are there only after a run.
+    #[error("{step} has not run yet")]
     NotRun {
         /// The step.
         step: String,

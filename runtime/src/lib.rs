@@ -50,7 +50,7 @@ pub use device::Device;
 pub use error::Error;
 /// The element types of half precision.
 pub use half::{bf16, f16};
-pub use step::Step;
+pub use step::{LaunchProfile, Profile, Step};
 pub use store::{Difference, Load, LoadReport, Parameter, Seed, Store, Stored};
 pub use tapeless_compiler::dtype::DType;
 pub use tapeless_compiler::pipeline::{Fusion, Options};

@@ -123,11 +123,14 @@ fn check_allocations(what: &str, options: &Options, mut run: impl FnMut() -> Res
     Ok(())
 }
 
-/// Fused and unfused, without and with gradients that are kept.
+/// Fused and unfused, plain, with gradients that are kept, and with times that are measured.
 fn all_options() -> impl Iterator<Item = Options> {
     let kept = Options { keep_gradients: true, ..Options::default() };
+    let timed = Options { profile: true, ..Options::default() };
     let fusions = [Fusion::default(), Fusion::none()];
-    fusions.into_iter().flat_map(move |fusion| [Options::default(), kept].map(|options| Options { fusion, ..options }))
+    fusions
+        .into_iter()
+        .flat_map(move |fusion| [Options::default(), kept, timed].map(|options| Options { fusion, ..options }))
 }
 
 fn numbers(count: usize) -> Vec<f32> {

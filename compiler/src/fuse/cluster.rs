@@ -5,10 +5,13 @@
 //! leads out of a cluster and back into it; a member reads of an earlier member only what stands at the same place of the
 //! shared axes, and nothing of one that sums up along them.
 //!
-//! There are two kinds. Rows share leading axes: softmax, layer norm and their gradients turn one row after the other, and
+//! There are four kinds. What updates a parameter and its slots rides in the product of matrices that makes its gradient. Rows
+//! share leading axes: softmax, layer norm and their gradients turn one row after the other, and
 //! what a row needs of itself stays near the processor. Siblings share all their axes: an optimizer's update of a parameter
-//! and its slots, or several values made of the same operands, are one loop.
+//! and its slots, or several values made of the same operands, are one loop. Neighbours share nothing: small elementwise
+//! drafts that do not wait for each other, as the updates of many small parameters, save launches.
 
+use super::compose::gathers;
 use super::{Draft, Fusion, profit};
 use crate::graph::ValueId;
 use crate::nest::{Index, Nest, Reducer, Scalar};
@@ -27,6 +30,9 @@ pub(super) struct Cluster {
 /// The clusters of drafts, of which some make the next values of leaves: pairs of a value and its leaf.
 pub(super) fn clusters(drafts: &[Draft], updates: &[(ValueId, ValueId)], fusion: &Fusion) -> Vec<Cluster> {
     let mut clustering = Clustering::new(drafts, updates);
+    if fusion.updates {
+        clustering.updates();
+    }
     if fusion.rows {
         for shared in row_candidates(drafts) {
             clustering.cluster(&shared, Kind::Rows);
@@ -36,6 +42,9 @@ pub(super) fn clusters(drafts: &[Draft], updates: &[(ValueId, ValueId)], fusion:
         for shared in sibling_candidates(drafts) {
             clustering.cluster(&shared, Kind::Siblings);
         }
+    }
+    if fusion.neighbours {
+        clustering.neighbours();
     }
     clustering.finish()
 }
@@ -142,6 +151,129 @@ impl<'d> Clustering<'d> {
         }
     }
 
+    /// Puts what updates parameters with the product of matrices that makes their gradient.
+    fn updates(&mut self) {
+        for at in 0..self.drafts.len() {
+            if !is_contraction(&self.drafts[at].nest) {
+                continue;
+            }
+            let members = self.riding(at);
+            if members.len() > 1 {
+                members.iter().for_each(|&member| self.of[member] = Some(self.clusters.len()));
+                let members = members.into_iter().map(|member| (member, Vec::new())).collect();
+                self.clusters.push(Cluster { shared: Vec::new(), members });
+            }
+        }
+    }
+
+    /// A product of matrices and the elementwise drafts over its result that need it at the same point, in order.
+    fn riding(&self, product: usize) -> Vec<usize> {
+        let nest = &self.drafts[product].nest;
+        let extents = &nest.extents[..nest.outputs];
+        let (mut members, mut later) = (vec![product], BTreeSet::new());
+        for at in self.launch_order() {
+            let producers = self.producers(at);
+            let draft = &self.drafts[at].nest;
+            let made = |operand: usize| self.made.get(&operand).is_some_and(|producer| members.contains(producer));
+            let needs = producers.iter().any(|producer| members.contains(producer));
+            if !needs && !producers.iter().any(|producer| later.contains(producer)) {
+                continue;
+            }
+            let all: Vec<usize> = (0..extents.len()).collect();
+            let mut reads = draft.reads.iter().filter(|read| made(read.operand));
+            let rides = self.of[at].is_none()
+                && draft.reducer.is_none()
+                && draft.extents == extents
+                && reads.all(|read| read.index.len() == all.len() && straight(&read.index, &all))
+                && !draft.reads.iter().flat_map(|read| &read.index).any(gathers)
+                && !producers.iter().any(|producer| later.contains(producer))
+                && !self.overtake(product, at)
+                && profit::should_ride(members.iter().chain([&at]).map(|&at| &self.drafts[at].nest));
+            match rides {
+                true => members.push(at),
+                false => later.extend([at]),
+            }
+        }
+        let updates = |at: &usize| self.updates.contains_key(at);
+        if members.iter().any(updates) { members } else { Vec::new() }
+    }
+
+    /// Puts small clusters and drafts that do not wait for each other together.
+    fn neighbours(&mut self) {
+        let readers = self.readers();
+        let mut waiting: Vec<Vec<usize>> = self.units().into_iter().filter(|unit| self.is_small(unit)).collect();
+        // In a long row of drafts that wait for each other there is little to find.
+        for _ in 0..8 {
+            let (taken, left) = self.independent(std::mem::take(&mut waiting), &readers);
+            if taken.len() > 1 {
+                let members: Vec<usize> = taken.into_iter().flatten().collect();
+                members.iter().for_each(|&at| self.of[at] = Some(self.clusters.len()));
+                let members = members.into_iter().map(|at| (at, Vec::new())).collect();
+                self.clusters.push(Cluster { shared: Vec::new(), members });
+            }
+            waiting = left;
+        }
+    }
+
+    /// What runs as one, in launch order: the members of a cluster, or a draft alone.
+    fn units(&self) -> Vec<Vec<usize>> {
+        let order = self.launch_order();
+        let same = |&a: &usize, &b: &usize| self.of[a].is_some() && self.of[a] == self.of[b];
+        order.chunk_by(same).map(<[usize]>::to_vec).collect()
+    }
+
+    /// Whether a unit is elementwise and so small that its launch is a part of its time.
+    fn is_small(&self, unit: &[usize]) -> bool {
+        let rows = self.of[unit[0]].is_some_and(|cluster| !self.clusters[cluster].shared.is_empty());
+        let small = |&at: &usize| {
+            let nest = &self.drafts[at].nest;
+            nest.reducer.is_none() && (1..=profit::SMALL).contains(&nest.extents.iter().product())
+        };
+        !rows && unit.iter().all(small)
+    }
+
+    /// As many of these units as may run together, none of which waits for another, and the others. They are in launch order.
+    fn independent(&self, units: Vec<Vec<usize>>, readers: &[Vec<usize>]) -> (Vec<Vec<usize>>, Vec<Vec<usize>>) {
+        let mut behind = vec![false; self.drafts.len()];
+        let (mut taken, mut left): (Vec<Vec<usize>>, Vec<Vec<usize>>) = (Vec::new(), Vec::new());
+        for unit in units {
+            let waits = unit.iter().any(|&at| behind[at]);
+            let members = || taken.iter().flatten().chain(&unit);
+            let nests: Vec<&Nest> = members().map(|&at| &self.drafts[at].nest).collect();
+            let overtakes = unit.iter().any(|&at| self.overtakes_any(at, &taken));
+            if waits || overtakes || !profit::should_cluster(&nests, 0) {
+                left.push(unit);
+                continue;
+            }
+            unit.iter().for_each(|&at| self.mark_behind(at, readers, &mut behind));
+            taken.push(unit);
+        }
+        (taken, left)
+    }
+
+    /// The drafts that read each draft.
+    fn readers(&self) -> Vec<Vec<usize>> {
+        let mut readers = vec![Vec::new(); self.drafts.len()];
+        for at in 0..self.drafts.len() {
+            self.producers(at).into_iter().for_each(|producer| readers[producer].push(at));
+        }
+        readers
+    }
+
+    /// Marks everything that waits for a draft: what reads it, and what runs with that.
+    fn mark_behind(&self, at: usize, readers: &[Vec<usize>], behind: &mut [bool]) {
+        let mut open = readers[at].clone();
+        while let Some(at) = open.pop() {
+            if std::mem::replace(&mut behind[at], true) {
+                continue;
+            }
+            open.extend(&readers[at]);
+            if let Some(cluster) = self.of[at] {
+                open.extend(self.clusters[cluster].members.iter().map(|(member, _)| *member));
+            }
+        }
+    }
+
     /// The drafts that fit, taken apart where neither a value nor an operand connects them.
     fn components(&self, free: &[usize], shared: &[usize], kind: Kind) -> Vec<Vec<usize>> {
         let fitting: Vec<usize> =
@@ -188,12 +320,18 @@ impl<'d> Clustering<'d> {
 
     /// Whether a draft or a member would update what the other one reads: over rows, the update could not be in place.
     fn overtakes(&self, at: usize, growing: &Growing) -> bool {
+        growing.members.iter().any(|&(member, _)| self.overtake(at, member))
+    }
+
+    /// The same for what is in another loop of the same kernel.
+    fn overtakes_any(&self, at: usize, units: &[Vec<usize>]) -> bool {
+        units.iter().flatten().any(|&member| self.overtake(at, member))
+    }
+
+    fn overtake(&self, one: usize, other: usize) -> bool {
         let reads = |draft: usize, leaf: &usize| self.drafts[draft].nest.reads.iter().any(|read| read.operand == *leaf);
-        growing.members.iter().any(|&(member, _)| {
-            let updated =
-                |writer: usize, reader: usize| self.updates.get(&writer).is_some_and(|leaf| reads(reader, leaf));
-            updated(at, member) || updated(member, at)
-        })
+        let updated = |writer: usize, reader: usize| self.updates.get(&writer).is_some_and(|leaf| reads(reader, leaf));
+        updated(one, other) || updated(other, one)
     }
 
     /// Drafts of one cluster run together, so whoever needs one of them waits for all.

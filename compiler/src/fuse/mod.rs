@@ -43,6 +43,12 @@ pub struct Fusion {
     pub rows: bool,
     /// Elementwise kernels over the same extents that share values run as one: a parameter's update with those of its slots.
     pub siblings: bool,
+    /// Small elementwise kernels that do not wait for each other run as one, whatever they share: the updates of many small
+    /// parameters.
+    pub neighbours: bool,
+    /// What updates a parameter and its slots runs in the product of matrices that makes the gradient, tile by tile: the
+    /// gradient then is nowhere in memory. An update with one result is an epilogue.
+    pub updates: bool,
     /// A cheap elementwise producer with several readers is computed again in each of them, if that moves fewer bytes than
     /// its value does through memory.
     pub rematerialize: bool,
@@ -60,6 +66,8 @@ impl Fusion {
             epilogues: false,
             rows: false,
             siblings: false,
+            neighbours: false,
+            updates: false,
             rematerialize: false,
             prologues: false,
         }
@@ -75,6 +83,8 @@ impl Default for Fusion {
             epilogues: true,
             rows: true,
             siblings: true,
+            neighbours: true,
+            updates: true,
             rematerialize: true,
             prologues: true,
         }

@@ -170,8 +170,20 @@ fn beside(read: &Read, axis: usize) -> bool {
     }
 }
 
+/// How many operations what follows a product of matrices may have: more of them would wait for registers longer than for
+/// memory.
+const MOST_RIDING: usize = 64;
+
+/// Whether nests should be one kernel, of which the first is a product of matrices and the others follow it.
+pub fn should_ride<'n>(nests: impl Iterator<Item = &'n Nest>) -> bool {
+    nests.skip(1).map(|nest| nest.body.scalars.len()).sum::<usize>() <= MOST_RIDING
+}
+
 /// How many operations the parts of a kernel may have together; they need not all be alive at once.
 const MOST_TOGETHER: usize = 4 * MOST_OPERATIONS;
+
+/// The most points of a kernel that takes about as long as its launch.
+pub const SMALL: usize = 1 << 12;
 
 /// How many bytes the values of a row may take that a kernel keeps for itself: they stay in the second-level cache of any
 /// machine, beside what the row reads. A part whose values need no scratch counts too.

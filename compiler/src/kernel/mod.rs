@@ -33,6 +33,7 @@
 //! iteration of a parallel loop has for itself.
 
 mod approximate;
+mod cost;
 mod fma;
 mod interpret;
 mod phases;
@@ -42,6 +43,7 @@ mod verify;
 mod writers;
 
 pub use approximate::approximate;
+pub use cost::{Cost, cost};
 pub use fma::split_fma;
 pub use interpret::interpret;
 pub use phases::{Phase, phases};

@@ -22,7 +22,7 @@ pub use shown::Shown;
 
 use crate::dtype::DType;
 use crate::graph::{Leaf, Origin, Role, ValueId};
-use crate::kernel::Kernel;
+use crate::kernel::{Cost, Kernel, cost};
 
 /// Everything that a device needs to run a step.
 #[derive(Clone, Debug, Default)]
@@ -45,6 +45,24 @@ pub struct Plan {
     pub bounds: Vec<Bound>,
     /// What was not fused and why, one line each.
     pub unfused: Vec<String>,
+}
+
+impl Plan {
+    /// What each launch costs.
+    pub fn costs(&self) -> impl Iterator<Item = Cost> {
+        self.launches.iter().map(|launch| cost(&self.kernels[launch.kernel]))
+    }
+
+    /// How many bytes each thread needs for itself.
+    pub fn local_bytes(&self) -> usize {
+        self.kernels.iter().map(|kernel| kernel.local_offsets().1).max().unwrap_or(0)
+    }
+
+    /// How many bytes there are in leaves and workspace.
+    pub fn memory_bytes(&self) -> usize {
+        let leaf = |leaf: &PlanLeaf| leaf.shape.iter().product::<usize>() * leaf.dtype.size();
+        self.workspace_bytes + self.leaves.iter().map(leaf).sum::<usize>()
+    }
 }
 
 /// Elements of an input that must be in `0..below`.

@@ -1,12 +1,13 @@
 //! Applying a schedule: a flat nest and its loops enter, a kernel leaves.
 
 use super::choose::{Level, Schedule};
+use super::evaluate::Evaluate;
 use super::flat::Flat;
 use super::form::Form;
 use super::scope::Scope;
 use crate::dtype::DType;
 use crate::kernel::{Expression, Kernel, LoopKind, ParameterId, Register, Var};
-use crate::nest::{Atom, Index, Reducer, Scalar, ScalarId};
+use crate::nest::{Index, Reducer, Scalar, ScalarId};
 use crate::scalar::ScalarOp;
 
 /// A point of the nest: one index over the kernel's loops per axis.
@@ -91,28 +92,42 @@ impl Writer<'_> {
 
     /// Computes and stores the output elements of these points.
     fn elements(&mut self, points: Vec<Point>) {
-        let mut results = match self.flat.reducer {
-            None => last(self.evaluate(&self.flat.body.scalars, &points, &[])),
+        let reduced = match self.flat.reducer {
+            None => {
+                let values = self.evaluate(&self.flat.body.scalars, &points, &[]);
+                return self.store(&points, &values);
+            }
             Some(Reducer::ArgMax) => self.positions(&points),
             Some(reducer) => self.reduce(reducer, &points),
         };
-        if let Some(epilogue) = &self.flat.epilogue {
-            results = last(self.evaluate(&epilogue.scalars, &points, &results));
-        }
-        self.store(&points, results);
+        self.finish(&points, reduced);
     }
 
-    /// Stores one element at each of these points.
-    pub(super) fn store(&mut self, points: &[Point], results: Vec<Var>) {
-        for (point, result) in points.iter().zip(results) {
+    /// Makes the results of reduced values, one per point, and stores them.
+    pub(super) fn finish(&mut self, points: &[Point], reduced: Vec<Var>) {
+        let flat = self.flat;
+        let Some(epilogue) = &flat.epilogue else {
+            let values: Vec<Vec<Var>> = reduced.into_iter().map(|value| vec![value]).collect();
+            return self.store(points, &values);
+        };
+        let values = self.evaluate(&epilogue.scalars, points, &reduced);
+        self.store(points, &values);
+    }
+
+    /// Stores the elements at each of these points, whose scalars have these values.
+    fn store(&mut self, points: &[Point], values: &[Vec<Var>]) {
+        for (point, values) in points.iter().zip(values) {
             let index = self.flat.write.substitute(point, self.scope.extents(), 0);
-            self.scope.store(self.output(), index, result);
+            for (output, result) in self.flat.results.iter().enumerate() {
+                let output = ParameterId(self.flat.first_output() + output);
+                self.scope.store(output, index.clone(), values[result.0]);
+            }
         }
     }
 
-    /// The array that is written.
+    /// The array that is written, where there is one only.
     pub(super) fn output(&self) -> ParameterId {
-        ParameterId(self.flat.parameters.len() - 1)
+        ParameterId(self.flat.first_output())
     }
 
     /// What the points along the reduction axes sum up to, or their maximum or minimum.
@@ -215,44 +230,29 @@ impl Writer<'_> {
         let mut values: Vec<Vec<Var>> = vec![Vec::with_capacity(scalars.len()); points.len()];
         for scalar in scalars {
             for (copy, point) in points.iter().enumerate() {
-                let var = match scalar {
-                    Scalar::Read(read) => self.read(*read, point),
-                    Scalar::Constant(dtype, value) => self.scope.constant(*dtype, *value),
-                    Scalar::Index(index) => {
-                        let index = self.position(index, point);
-                        self.scope.define(Expression::Index(index), DType::U32)
-                    }
-                    Scalar::Reduced => reduced[copy],
-                    Scalar::Apply(op, operands) => {
-                        let operands: Vec<Var> = operands.iter().map(|operand| values[copy][operand.0]).collect();
-                        self.scope.apply(*op, &operands)
-                    }
-                };
+                let var = self.scalar(scalar, point, &values[copy], reduced.get(copy).copied());
                 values[copy].push(var);
             }
         }
         values
     }
+}
 
-    fn read(&mut self, number: usize, point: &Point) -> Var {
-        let read = &self.flat.reads[number];
-        let index = self.position(&read.position, point);
-        self.scope.define(Expression::Load { parameter: ParameterId(read.operand), index }, read.dtype.computed())
+impl Evaluate for Writer<'_> {
+    type Place = Point;
+
+    fn scope(&mut self) -> &mut Scope {
+        &mut self.scope
     }
 
-    /// The index over loops and variables that an index over axes and reads is at a point.
-    fn position(&mut self, index: &Index, point: &Point) -> Index {
-        let index = index.substitute(point, self.scope.extents(), 0);
-        let mut gathered = Vec::new();
-        index.any(&mut |atom| {
-            gathered.extend(match atom {
-                Atom::Gathered { read, .. } => Some(*read),
-                _ => None,
-            });
-            false
-        });
-        let vars: Vec<(usize, Var)> = gathered.into_iter().map(|number| (number, self.read(number, point))).collect();
-        index.renumbered(&|read| vars.iter().find(|(number, _)| *number == read).expect("each is read above").1.0)
+    fn axes<'p>(&self, place: &'p Point) -> &'p [Index] {
+        place
+    }
+
+    fn read(&mut self, number: usize, place: &Point) -> Var {
+        let read = &self.flat.reads[number];
+        let index = self.position(&read.position, place);
+        self.scope.define(Expression::Load { parameter: ParameterId(read.operand), index }, read.dtype.computed())
     }
 }
 

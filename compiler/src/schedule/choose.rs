@@ -155,7 +155,8 @@ fn fills_lanes(flat: &Flat, axis: usize, target: &Target) -> bool {
 
 fn has_lane_types(flat: &Flat) -> bool {
     let reads = flat.reads.iter().map(|read| read.dtype);
-    reads.chain(constants(flat)).chain([flat.dtype]).all(is_lane_type)
+    let outputs = flat.parameters[flat.first_output()..].iter().map(|output| output.dtype);
+    reads.chain(constants(flat)).chain(outputs).all(is_lane_type)
 }
 
 fn choose_points(flat: &Flat, target: &Target) -> Schedule {

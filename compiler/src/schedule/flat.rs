@@ -6,13 +6,13 @@
 
 use crate::dtype::DType;
 use crate::kernel::{Parameter, Usage};
-use crate::nest::{Atom, Body, Index, Nest, Reducer, Scalar, flatten};
+use crate::nest::{Atom, Body, Index, Nest, Reducer, Scalar, ScalarId, flatten};
 use std::ops::Range;
 
 /// A nest whose operands are rows of elements.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Flat {
-    /// The operands, then the output.
+    /// The operands, then the outputs.
     pub parameters: Vec<Parameter>,
     /// Extents of all axes: output axes, then reduction axes.
     pub extents: Vec<usize>,
@@ -28,9 +28,9 @@ pub struct Flat {
     pub argument: Index,
     /// As in [`Nest`].
     pub epilogue: Option<Body>,
-    /// The element type that is written.
-    pub dtype: DType,
-    /// Where the element of a point is written.
+    /// Which scalars of the last body are written, one per output.
+    pub results: Vec<ScalarId>,
+    /// Where the elements of a point are written.
     pub write: Index,
 }
 
@@ -48,6 +48,13 @@ pub struct FlatRead {
 impl Flat {
     /// The nest over flat operands of these shapes.
     pub fn new(nest: &Nest, operand_shapes: &[Vec<usize>]) -> Flat {
+        let body = nest.epilogue.as_ref().or(nest.reducer.is_none().then_some(&nest.body));
+        let last = body.map_or(0, |body| body.scalars.len() - 1);
+        Flat::with_results(nest, &[(ScalarId(last), nest.dtype)], operand_shapes)
+    }
+
+    /// The nest over flat operands of these shapes, with several outputs: which scalars of its last body, and of which types.
+    pub fn with_results(nest: &Nest, results: &[(ScalarId, DType)], operand_shapes: &[Vec<usize>]) -> Flat {
         let reads = nest.reads.iter().map(|read| FlatRead {
             operand: read.operand,
             dtype: read.dtype,
@@ -56,7 +63,7 @@ impl Flat {
         let output_extents = &nest.extents[..nest.outputs];
         let axes: Vec<Index> = (0..nest.extents.len()).map(Index::axis).collect();
         let flat = Flat {
-            parameters: parameters(nest, operand_shapes),
+            parameters: parameters(nest, results, operand_shapes),
             extents: nest.extents.clone(),
             outputs: nest.outputs,
             reads: reads.collect(),
@@ -64,7 +71,7 @@ impl Flat {
             reducer: nest.reducer,
             argument: axes.get(nest.outputs).cloned().unwrap_or_default(),
             epilogue: nest.epilogue.clone(),
-            dtype: nest.dtype,
+            results: results.iter().map(|&(scalar, _)| scalar).collect(),
             write: flatten(&axes[..nest.outputs], output_extents),
         };
         match flat.extents.contains(&0) {
@@ -72,6 +79,16 @@ impl Flat {
             true => flat,
             false => flat.without_ones().split().joined(),
         }
+    }
+
+    /// The position of the first output among the parameters.
+    pub fn first_output(&self) -> usize {
+        self.parameters.len() - self.results.len()
+    }
+
+    /// The element type of the output, where there is one only.
+    pub fn dtype(&self) -> DType {
+        self.parameters[self.first_output()].dtype
     }
 
     /// The axes that elements of the output are written along.
@@ -138,7 +155,7 @@ impl Flat {
             write: change(&self.write),
             parameters: self.parameters.clone(),
             reducer: self.reducer,
-            dtype: self.dtype,
+            results: self.results.clone(),
             extents: extents.clone(),
             outputs,
         }
@@ -224,21 +241,17 @@ impl Flat {
     }
 }
 
-/// The parameters of the kernel: how many elements each operand has and of which type, then the output. An operand that
+/// The parameters of the kernel: how many elements each operand has and of which type, then the outputs. An operand that
 /// nothing reads counts as f32.
-fn parameters(nest: &Nest, operand_shapes: &[Vec<usize>]) -> Vec<Parameter> {
-    let mut parameters: Vec<Parameter> = operand_shapes
-        .iter()
-        .enumerate()
-        .map(|(operand, shape)| Parameter {
-            dtype: nest.reads.iter().find(|read| read.operand == operand).map_or(DType::F32, |read| read.dtype),
-            elements: shape.iter().product(),
-            usage: Usage::Read,
-        })
-        .collect();
+fn parameters(nest: &Nest, results: &[(ScalarId, DType)], operand_shapes: &[Vec<usize>]) -> Vec<Parameter> {
+    let operands = operand_shapes.iter().enumerate().map(|(operand, shape)| Parameter {
+        dtype: nest.reads.iter().find(|read| read.operand == operand).map_or(DType::F32, |read| read.dtype),
+        elements: shape.iter().product(),
+        usage: Usage::Read,
+    });
     let elements = nest.extents[..nest.outputs].iter().product();
-    parameters.push(Parameter { dtype: nest.dtype, elements, usage: Usage::Written });
-    parameters
+    let outputs = results.iter().map(|&(_, dtype)| Parameter { dtype, elements, usage: Usage::Written });
+    operands.chain(outputs).collect()
 }
 
 fn divisions(index: &Index) -> usize {

@@ -80,7 +80,7 @@ fn scattered(flat: &Flat, [position, axis]: [ScalarId; 2], value: ScalarId) -> O
     let free = [&position, &value].iter().all(|body| !flat.body_depends(body, axis));
     let pays = flat.extents[axis] >= SCATTERED_FROM && flat.epilogue.is_none();
     // Half precision is summed up in f32 and rounded once.
-    let whole = flat.dtype.computed() == flat.dtype;
+    let whole = flat.dtype().computed() == flat.dtype();
     (moves && free && pays && whole).then_some(Scattered { axis, position, value })
 }
 

@@ -8,6 +8,7 @@
 mod apply;
 mod choose;
 mod contraction;
+mod evaluate;
 mod flat;
 mod form;
 mod parts;
@@ -23,7 +24,7 @@ pub use contraction::{Contraction, contraction};
 pub use flat::{Flat, FlatRead};
 pub use form::{Form, Running, Scattered, form};
 pub use parts::parts_kernel;
-pub use tiles::{Side, Tiles};
+pub use tiles::{Blocks, Side, Tiles};
 
 use crate::kernel::Kernel;
 use crate::nest::Nest;

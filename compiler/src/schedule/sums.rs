@@ -24,17 +24,14 @@ impl Writer<'_> {
                 sums.push(sum);
                 points[copy][running.axis] = running.position.substitute(&points[copy], writer.scope.extents(), 0);
             }
-            if let Some(epilogue) = &flat.epilogue {
-                sums = last(writer.evaluate(&epilogue.scalars, &points, &sums));
-            }
-            writer.store(&points, sums);
+            writer.finish(&points, sums);
         });
     }
 
     /// Stores zero everywhere.
     pub(super) fn zeros(&mut self) {
         let output = self.output();
-        let (elements, dtype) = (self.flat.parameters[output.0].elements, self.flat.dtype);
+        let (elements, dtype) = (self.flat.parameters[output.0].elements, self.flat.dtype());
         let kind = if is_lane_type(dtype) { LoopKind::Lanes { groups: 4 } } else { LoopKind::Serial };
         let zero = self.scope.constant(dtype, 0.0);
         let id = self.scope.open(elements, kind);
@@ -50,7 +47,7 @@ impl Writer<'_> {
             let position = last(self.evaluate(&scattered.position.scalars, point, &[]))[0];
             let value = last(self.evaluate(&scattered.value.scalars, point, &[]))[0];
             let end = self.scope.constant(DType::U32, bound as f64);
-            let zero = self.scope.constant(self.flat.dtype, 0.0);
+            let zero = self.scope.constant(self.flat.dtype(), 0.0);
             let inside = self.scope.apply(ScalarOp::Lt, &[position, end]);
             let value = self.scope.apply(ScalarOp::Select, &[inside, value, zero]);
             let mut place = point[0].clone();

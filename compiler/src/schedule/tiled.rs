@@ -5,7 +5,7 @@
 //! meet it, and neither blocks of columns nor blocks of rows know of each other.
 
 use super::apply::{Point, Writer, last};
-use super::tiles::{Tiles, computed_beside, depth, reads_beside};
+use super::tiles::{Blocks, Tiles, computed_beside, depth, is_long, reads_beside};
 use crate::dtype::DType;
 use crate::kernel::{Expression, LoopId, LoopKind, ParameterId, Var};
 use crate::nest::{Index, ScalarId, flatten};
@@ -47,17 +47,17 @@ struct Tile<'c> {
     points: Vec<Point>,
 }
 
-/// The sums of a block in scratch: panel by panel, row by row.
+/// The sums of a block in scratch, row by row.
 #[derive(Clone, Copy)]
 struct Sums {
     array: ParameterId,
-    rows: usize,
+    /// Columns of all panels, the last one whole.
     columns: usize,
 }
 
 impl Sums {
-    fn place(&self, panel: &Index, row: &Index, column: &Index) -> Index {
-        panel.clone().times(self.rows as i64).plus(row).times(self.columns as i64).plus(column)
+    fn place(&self, row: &Index, column: &Index) -> Index {
+        row.clone().times(self.columns as i64).plus(column)
     }
 }
 
@@ -102,8 +102,8 @@ impl Tiling<'_, '_> {
     /// Runs `inner` for blocks of neighbouring columns, in parallel if the tiles say so.
     fn blocks(&mut self, extent: usize, size: usize, inner: &mut dyn FnMut(&mut Self, Index, usize)) {
         match self.tiles.parallel {
-            true => self.parallel_chunks(extent, size, inner),
-            false => self.chunks(extent, size, inner),
+            Some(Blocks::Columns) => self.parallel_chunks(extent, size, inner),
+            Some(Blocks::Rows) | None => self.chunks(extent, size, inner),
         }
     }
 
@@ -124,15 +124,23 @@ impl Tiling<'_, '_> {
 
     /// Memory that a block has for itself.
     fn own(&mut self, elements: usize) -> ParameterId {
-        match self.tiles.parallel || self.writer.scope.is_parallel() {
+        match self.tiles.parallel.is_some() || self.writer.scope.is_parallel() {
             true => self.writer.scope.local(DType::F32, elements),
             false => self.writer.scope.scratch(DType::F32, elements),
         }
     }
 
+    /// Memory for what all blocks of rows share.
+    fn shared(&mut self, elements: usize) -> ParameterId {
+        match self.tiles.parallel {
+            Some(Blocks::Rows) => self.writer.scope.scratch(DType::F32, elements),
+            Some(Blocks::Columns) | None => self.own(elements),
+        }
+    }
+
     /// Memory for so many panels.
     fn panels(&mut self, panels: usize) -> ParameterId {
-        self.own(panels * self.tiles.columns * depth(self.writer.flat))
+        self.shared(panels * self.tiles.columns * depth(self.writer.flat))
     }
 
     /// The number of a point along the axes that are summed along.
@@ -190,7 +198,7 @@ impl Tiling<'_, '_> {
         self.for_each_tile(point, rows, columns, &mut |tiling, tile| {
             let zero = tiling.writer.scope.constant(DType::F32, 0.0);
             let sums = tiling.sum(tile, vec![zero; tile.rows.count], &Index::default(), depth);
-            tiling.results(&tile.points, sums);
+            tiling.writer.finish(&tile.points, sums);
         });
     }
 
@@ -198,7 +206,9 @@ impl Tiling<'_, '_> {
     fn row_blocks(&mut self, point: &Point, inner: &mut dyn FnMut(&mut Self, &Point, &Rows)) {
         let extent = self.tiles.row_axes.last().map_or(1, |&axis| self.writer.flat.extents[axis]);
         self.other_rows(point, &mut |tiling, point| {
-            tiling.chunks(extent, tiling.tiles.block_rows, &mut |tiling, first, count| {
+            let parallel = tiling.tiles.parallel == Some(Blocks::Rows);
+            let chunks = if parallel { Self::parallel_chunks } else { Self::chunks };
+            chunks(tiling, extent, tiling.tiles.block_rows, &mut |tiling, first, count| {
                 inner(tiling, point, &Rows { first, count });
             });
         });
@@ -208,28 +218,35 @@ impl Tiling<'_, '_> {
     fn part_by_part(&mut self, point: &Point, columns: &Columns, depth: usize) {
         self.pack_panels(point, columns);
         let width = self.tiles.columns;
-        let elements = columns.count.div_ceil(width) * width * self.tiles.block_rows;
-        let array = self.own(elements);
+        let all = columns.count.next_multiple_of(width);
+        let array = self.own(all * self.tiles.block_rows);
         self.row_blocks(point, &mut |tiling, point, rows| {
-            let sums = Sums { array, rows: rows.count, columns: width };
+            let sums = Sums { array, columns: all };
             tiling.block(point, rows, columns, sums, depth);
         });
     }
 
     /// The sums of a block, and then its results.
     fn block(&mut self, point: &Point, rows: &Rows, columns: &Columns, sums: Sums, part: usize) {
-        let panels = columns.count.div_ceil(sums.columns);
-        self.zero(sums.array, panels * sums.rows * sums.columns);
         let depth = self.writer.flat.extents[self.writer.flat.outputs];
+        let whole = part >= depth;
+        if !whole {
+            self.zero(sums.array, rows.count * sums.columns);
+        }
         self.chunks(depth, part, &mut |tiling, start, depth| {
             tiling.for_each_tile(point, rows, columns, &mut |tiling, tile| {
-                let column = Index::axis(tile.lanes.0);
+                let width = tiling.tiles.columns as i64;
+                let column = tile.panel.clone().times(width).plus(&Index::axis(tile.lanes.0));
                 let place = |row: usize| {
                     let row = tile.rows.first.clone().plus(&Index::constant(row as i64));
-                    sums.place(&tile.panel, &row, &column)
+                    sums.place(&row, &column)
                 };
                 let scope = &mut tiling.writer.scope;
-                let starts = (0..tile.rows.count).map(|row| scope.load_scratch(sums.array, place(row))).collect();
+                let mut start_of = |row: usize| match whole {
+                    true => scope.constant(DType::F32, 0.0),
+                    false => scope.load_scratch(sums.array, place(row)),
+                };
+                let starts = (0..tile.rows.count).map(&mut start_of).collect();
                 for (row, sum) in tiling.sum(tile, starts, &start, depth).into_iter().enumerate() {
                     tiling.writer.scope.store(sums.array, place(row), sum);
                 }
@@ -246,23 +263,37 @@ impl Tiling<'_, '_> {
         columns: &Columns,
         inner: &mut dyn FnMut(&mut Self, &Tile<'_>),
     ) {
-        let (width, groups, height) = (self.tiles.columns, self.tiles.groups, self.tiles.rows);
-        self.chunks(columns.count.div_ceil(width), 1, &mut |tiling, panel, _| {
-            tiling.chunks(rows.count, height, &mut |tiling, first, count| {
-                let lanes = tiling.writer.scope.open(width, LoopKind::Lanes { groups });
-                let column = panel.clone().times(width as i64).plus(&Index::axis(lanes.0)).plus(&columns.first);
-                let mut corner = point.clone();
-                corner[tiling.tiles.axis] = column;
-                let points = (0..count).map(|row| {
-                    let row = rows.first.clone().plus(&first).plus(&Index::constant(row as i64));
-                    tiling.at_row(&corner, row)
-                });
-                let points = points.collect();
-                let rows = Rows { first, count };
-                inner(tiling, &Tile { columns, panel: panel.clone(), lanes, rows, points });
-                tiling.writer.scope.close();
-            });
-        });
+        let (panels, height) = (columns.count.div_ceil(self.tiles.columns), self.tiles.rows);
+        let mut tile = |tiling: &mut Self, panel: &Index, first: &Index, count: usize| {
+            tiling.tile(point, (rows, first, count), (columns, panel), inner);
+        };
+        match self.tiles.along_rows {
+            true => self.chunks(rows.count, height, &mut |tiling, first, count| {
+                tiling.chunks(panels, 1, &mut |tiling, panel, _| tile(tiling, &panel, &first, count));
+            }),
+            false => self.chunks(panels, 1, &mut |tiling, panel, _| {
+                tiling.chunks(rows.count, height, &mut |tiling, first, count| tile(tiling, &panel, &first, count));
+            }),
+        }
+    }
+
+    /// Runs `inner` in the lanes loop of the tile that has so many rows from the first one on, of a panel.
+    fn tile(
+        &mut self,
+        point: &Point,
+        (rows, first, count): (&Rows, &Index, usize),
+        (columns, panel): (&Columns, &Index),
+        inner: &mut dyn FnMut(&mut Self, &Tile<'_>),
+    ) {
+        let (width, groups) = (self.tiles.columns, self.tiles.groups);
+        let lanes = self.writer.scope.open(width, LoopKind::Lanes { groups });
+        let mut corner = point.clone();
+        corner[self.tiles.axis] = panel.clone().times(width as i64).plus(&Index::axis(lanes.0)).plus(&columns.first);
+        let row = |row: usize| rows.first.clone().plus(first).plus(&Index::constant(row as i64));
+        let points = (0..count).map(|at| self.at_row(&corner, row(at))).collect();
+        let rows = Rows { first: first.clone(), count };
+        inner(self, &Tile { columns, panel: panel.clone(), lanes, rows, points });
+        self.writer.scope.close();
     }
 
     /// The point at a position along the axis of rows.
@@ -320,15 +351,6 @@ impl Tiling<'_, '_> {
         last(self.writer.evaluate(&part.scalars, std::slice::from_ref(point), &[]))[0]
     }
 
-    /// Applies the epilogue to sums and stores them.
-    fn results(&mut self, points: &[Point], sums: Vec<Var>) {
-        let results = match &self.writer.flat.epilogue {
-            Some(epilogue) => last(self.writer.evaluate(&epilogue.scalars, points, &sums)),
-            None => sums,
-        };
-        self.writer.store(points, results);
-    }
-
     /// Stores zero to the first elements of scratch.
     fn zero(&mut self, scratch: ParameterId, elements: usize) {
         let scope = &mut self.writer.scope;
@@ -358,7 +380,7 @@ impl Tiling<'_, '_> {
         let together = if beside { 1 } else { LINE };
         let alone = self.tiles.row_axes.len() < 2;
         self.other_rows(point, &mut |tiling, point| {
-            let chunks = if tiling.tiles.parallel && alone { Self::parallel_chunks } else { Self::chunks };
+            let chunks = if tiling.tiles.parallel.is_some() && alone { Self::parallel_chunks } else { Self::chunks };
             chunks(tiling, extent, together, &mut |tiling, first, count| {
                 let mut corner = point.clone();
                 for axis in flat.reduction_axes() {
@@ -397,7 +419,9 @@ impl Tiling<'_, '_> {
     fn pack_panels(&mut self, point: &Point, columns: &Columns) {
         let Some(packed) = columns.packed else { return };
         let width = self.tiles.columns;
-        self.chunks(columns.count, width, &mut |tiling, first, count| {
+        let parallel = self.tiles.parallel == Some(Blocks::Rows);
+        let chunks = if parallel { Self::parallel_chunks } else { Self::chunks };
+        chunks(self, columns.count, width, &mut |tiling, first, count| {
             let panel = first.divided(width as i64, tiling.writer.scope.extents());
             let mut point = point.clone();
             point[tiling.tiles.axis] = columns.first.clone().plus(&first);
@@ -478,19 +502,17 @@ impl Tiling<'_, '_> {
     /// Makes the results of a block from its sums.
     fn finish(&mut self, point: &Point, rows: &Rows, columns: &Columns, sums: Sums) {
         let beside = self.writer.flat.write.stride(self.tiles.axis) == Some(1);
-        self.chunks(columns.count, sums.columns, &mut |tiling, first, count| {
-            let panel = first.divided(sums.columns as i64, tiling.writer.scope.extents());
-            let (outer, inner) = if beside { (rows.count, count) } else { (count, rows.count) };
-            let groups = if inner >= sums.columns { tiling.tiles.groups } else { 1 };
-            let outer = Index::axis(tiling.writer.scope.open(outer, LoopKind::Serial).0);
-            let inner = Index::axis(tiling.writer.scope.open(inner, LoopKind::Lanes { groups }).0);
-            let (row, column) = if beside { (outer, inner) } else { (inner, outer) };
-            let mut point = tiling.at_row(point, rows.first.clone().plus(&row));
-            point[tiling.tiles.axis] = columns.first.clone().plus(&first).plus(&column);
-            let sum = tiling.writer.scope.load_scratch(sums.array, sums.place(&panel, &row, &column));
-            tiling.results(&[point], vec![sum]);
-            tiling.writer.scope.close();
-            tiling.writer.scope.close();
-        });
+        let (outer, inner) = if beside { (rows.count, columns.count) } else { (columns.count, rows.count) };
+        let vectors = inner * self.tiles.groups / self.tiles.columns;
+        let groups = 1 << vectors.clamp(1, if is_long(self.writer.flat) { 2 } else { 4 }).ilog2();
+        let outer = Index::axis(self.writer.scope.open(outer, LoopKind::Serial).0);
+        let inner = Index::axis(self.writer.scope.open(inner, LoopKind::Lanes { groups }).0);
+        let (row, column) = if beside { (outer, inner) } else { (inner, outer) };
+        let mut point = self.at_row(point, rows.first.clone().plus(&row));
+        point[self.tiles.axis] = columns.first.clone().plus(&column);
+        let sum = self.writer.scope.load_scratch(sums.array, sums.place(&row, &column));
+        self.writer.finish(&[point], vec![sum]);
+        self.writer.scope.close();
+        self.writer.scope.close();
     }
 }

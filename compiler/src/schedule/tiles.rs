@@ -25,8 +25,20 @@ const PANELS: usize = 64 * 1024;
 /// How many elements of the row factor a block takes, at most.
 const ROWS: usize = 32 * 1024;
 
-/// How many blocks of columns there are at least, if they run in parallel.
+/// The most scalars of an epilogue that is evaluated while other sums wait in registers.
+const LONG: usize = 12;
+
+/// How many sums of a block wait for a long epilogue: they stay close to the registers.
+const SUMS: usize = 4 * 1024;
+
+/// The most products of a sum that is short.
+const SHORT: usize = 128;
+
+/// How many blocks there are at least, if they run in parallel.
 const BLOCKS: usize = 4;
+
+/// About how many blocks of rows there are at most.
+const MOST_BLOCKS: usize = 32;
 
 /// Elements in a line of a cache, lines in a set, and sets.
 const CACHE: [usize; 3] = [16, 8, 64];
@@ -52,11 +64,23 @@ pub struct Tiles {
     pub panels: usize,
     /// How many rows a block has.
     pub block_rows: usize,
-    /// How many positions along the first axis that is summed along are added at a time, if not all: the sums of a block
-    /// then grow in scratch.
+    /// How many positions along the first axis that is summed along are added at a time, if the sums of a block grow in
+    /// scratch: where there are too many for one time, or too much is done with each sum for the registers.
     pub depth: Option<usize>,
-    /// Whether blocks of columns run in parallel.
-    pub parallel: bool,
+    /// Whether tiles follow each other along a row of them, not down a panel: where sums are short, what is read and written
+    /// for each result takes longer than the factors, and lies side by side along a row.
+    pub along_rows: bool,
+    /// Which blocks run in parallel, if any do.
+    pub parallel: Option<Blocks>,
+}
+
+/// Blocks that know nothing of each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Blocks {
+    /// Blocks of columns, each with panels of its own.
+    Columns,
+    /// Blocks of rows, which share all panels.
+    Rows,
 }
 
 /// A factor of a contraction.
@@ -88,10 +112,12 @@ pub fn tiles(flat: &Flat, target: &Target) -> Option<(Vec<usize>, Tiles)> {
     let mut tiles = tiles?;
     let around: Vec<usize> =
         flat.output_axes().filter(|axis| *axis != tiles.axis && !tiles.row_axes.contains(axis)).collect();
-    let panels = flat.extents[tiles.axis] / tiles.columns;
-    if around.is_empty() && is_worth_it(cost, target) && panels > 1 {
-        tiles.parallel = true;
-        tiles.panels = tiles.panels.min(parts(panels, BLOCKS.min(panels)));
+    if around.is_empty() && is_worth_it(cost, target) {
+        tiles.spread(flat);
+    }
+    if is_long(flat) {
+        let width = tiles.panels.max(1) * tiles.columns;
+        tiles.block_rows = tiles.block_rows.min((SUMS / width).max(1).next_multiple_of(tiles.rows));
     }
     Some((around, tiles))
 }
@@ -115,6 +141,7 @@ impl Tiles {
         }
         let (depth, first) = (depth(flat), flat.extents[flat.outputs]);
         let row_axes = contraction.own[1 - panel].clone();
+        let along_rows = depth <= SHORT && depth * flat.extents[axis].next_multiple_of(columns) <= PANELS;
         let row_extent = row_axes.last().map_or(1, |&axis| flat.extents[axis]);
         Some(Tiles {
             panel: Side { factor: panel_factor, packed: packed[0] },
@@ -124,11 +151,31 @@ impl Tiles {
             rows,
             groups,
             columns,
-            panels: block(flat.extents[axis] / columns, PANELS / depth / columns),
+            panels: match along_rows {
+                true => (flat.extents[axis] / columns).max(1),
+                false => block(flat.extents[axis] / columns, PANELS / depth / columns),
+            },
             block_rows: block(row_extent, ROWS / depth).next_multiple_of(rows),
-            depth: (depth > DEPTH && first > 1).then(|| parts(first, depth.div_ceil(DEPTH))),
-            parallel: false,
+            depth: match depth > DEPTH && first > 1 {
+                true => Some(parts(first, depth.div_ceil(DEPTH))),
+                false => is_long(flat).then_some(first),
+            },
+            along_rows,
+            parallel: None,
         })
+    }
+
+    /// Cuts blocks for several threads: where tiles follow each other along rows, blocks of rows.
+    fn spread(&mut self, flat: &Flat) {
+        let (rows, panels) = (self.row_extent(flat), flat.extents[self.axis] / self.columns);
+        if self.along_rows && self.row_axes.len() == 1 && rows >= BLOCKS * self.rows {
+            self.parallel = Some(Blocks::Rows);
+            let most = (rows / MOST_BLOCKS).max(self.rows).next_multiple_of(self.rows);
+            self.block_rows = self.block_rows.min(most);
+        } else if panels > 1 {
+            self.parallel = Some(Blocks::Columns);
+            self.panels = self.panels.min(parts(panels, BLOCKS.min(panels)));
+        }
     }
 
     /// How many rows there are along the axis of rows.
@@ -198,6 +245,11 @@ fn parts(extent: usize, wanted: usize) -> usize {
 /// The size of the blocks that an extent falls into, none larger than so much.
 fn block(extent: usize, most: usize) -> usize {
     parts(extent, extent.div_ceil(most.max(1)).max(1))
+}
+
+/// Whether so much is done with each sum that it waits in scratch for its turn.
+pub(super) fn is_long(flat: &Flat) -> bool {
+    flat.epilogue.as_ref().is_some_and(|epilogue| epilogue.scalars.len() > LONG)
 }
 
 /// How many products each sum has.

@@ -4,7 +4,7 @@ use crate::runs::CHAINS;
 use crate::steps::{descent, input, metric, parameter};
 use tapeless_compiler::dtype::DType;
 use tapeless_compiler::fuse::{Fusion, Reason, fuse, fuse_explained, print};
-use tapeless_compiler::graph::{Builder, Graph, Origin, ValueId};
+use tapeless_compiler::graph::{Builder, Graph, Origin, Role, ValueId};
 use tapeless_compiler::ops::*;
 use tapeless_compiler::shape::Shape;
 
@@ -215,4 +215,67 @@ fn an_index_is_read_from_memory() {
     metric(&mut graph, "last", last);
     assert_eq!(reasons(&graph), [Reason::UsedAsIndex]);
     assert_eq!(labels(&graph, &CHAINS), ["maximum", "gather", "constant", "gather"]);
+}
+
+/// A graph in which two small updates wait for nothing and a third one for the first.
+fn small_updates(extent: usize) -> Graph {
+    let mut graph = Graph::new("Updates");
+    let leaves = [parameter(&mut graph, "a", &[extent]), parameter(&mut graph, "b", &[7])];
+    let kept = parameter(&mut graph, "c", &[5]);
+    let mut b = Builder::new(&mut graph, Origin::default());
+    let [first, second] = leaves.map(|leaf| exp(&mut b, leaf));
+    let total = sum(&mut b, first, &[0]);
+    let shape = b.shape(kept);
+    let total = broadcast(&mut b, total, &shape);
+    let third = mul(&mut b, kept, total);
+    for (leaf, next) in leaves.into_iter().chain([kept]).zip([first, second, third]) {
+        graph.result(Role::Next(leaf), next);
+    }
+    graph
+}
+
+#[test]
+fn small_kernels_that_do_not_wait_for_each_other_are_one() {
+    assert_eq!(labels(&small_updates(9), &Fusion::default()), ["exp+exp", "sum", "mul"]);
+    // A large one takes longer than its launch.
+    assert_eq!(labels(&small_updates(100_000), &Fusion::default()), ["exp", "sum", "exp+mul"]);
+    let apart = Fusion { neighbours: false, ..Fusion::default() };
+    assert_eq!(labels(&small_updates(9), &apart), ["exp", "exp", "sum", "mul"]);
+}
+
+/// A product of matrices whose result updates a slot and a parameter; the product may read the parameter as well.
+fn momentum(reads_parameter: bool) -> Graph {
+    let mut graph = Graph::new("Momentum");
+    let (w, m) = (parameter(&mut graph, "w", &[24, 40]), parameter(&mut graph, "m", &[24, 40]));
+    let g = input(&mut graph, "g", DType::F32, &[16, 24]);
+    let x = input(&mut graph, "x", DType::F32, &[16, 40]);
+    let mut b = Builder::new(&mut graph, Origin::default());
+    let gradient = match reads_parameter {
+        true => {
+            let square = contract(&mut b, w, w, "ij,kj->ik");
+            contract(&mut b, square, w, "ij,ik->jk")
+        }
+        false => contract(&mut b, g, x, "bi,bj->ij"),
+    };
+    let kept = scale(&mut b, m, 0.9);
+    let slot = add(&mut b, kept, gradient);
+    let moved = scale(&mut b, slot, 0.1);
+    let next = sub(&mut b, w, moved);
+    graph.result(Role::Next(m), slot);
+    graph.result(Role::Next(w), next);
+    graph
+}
+
+#[test]
+fn updates_ride_in_the_product_that_makes_the_gradient() {
+    assert_eq!(labels(&momentum(false), &Fusion::default()), ["contract+mul+add+mul+sub"]);
+    let apart = Fusion { updates: false, ..Fusion::default() };
+    assert_eq!(labels(&momentum(false), &apart), ["contract+mul+add", "mul+sub"]);
+}
+
+#[test]
+fn an_update_does_not_ride_in_a_product_that_reads_what_it_updates() {
+    let labels = labels(&momentum(true), &Fusion::default());
+    assert_eq!(labels[..2], ["contract", "contract+mul+add"]);
+    assert_eq!(labels[2..], ["mul+sub"]);
 }

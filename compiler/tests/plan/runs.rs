@@ -14,6 +14,8 @@ pub const CHAINS: Fusion = Fusion {
     epilogues: false,
     rows: false,
     siblings: false,
+    neighbours: false,
+    updates: false,
     rematerialize: false,
     prologues: false,
 };

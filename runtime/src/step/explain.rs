@@ -1,42 +1,154 @@
 //! The report of a compiled step.
 
-use std::collections::BTreeSet;
-use tapeless_compiler::graph::Graph;
-use tapeless_compiler::kernel::Usage;
-use tapeless_compiler::pipeline::Program;
+use super::profile::{LaunchProfile, Profile};
+use super::{Step, units};
+use crate::error::Error;
+use tapeless_compiler::backend::cranelift::{Code, Refusal};
+use tapeless_compiler::kernel::{Cost, Usage};
+use tapeless_compiler::pipeline::{self, CompileError, Fusion, Options};
 use tapeless_compiler::plan::{Launch, Place, Plan};
 
-/// A line per kernel with fewer lanes than its target.
-pub(super) fn narrow(program: &Program) -> Vec<String> {
-    let lines = program.plan.kernels.iter().zip(&program.code).filter_map(|(kernel, code)| {
-        let reason = code.refusal.as_ref()?;
-        Some(format!("kernel {} has {} lanes: {reason}", kernel.name, code.lanes))
-    });
-    lines.collect()
+/// What is to say about the code of a kernel.
+pub(super) struct Emitted {
+    lanes: usize,
+    spills: usize,
+    refusal: Option<Refusal>,
+    /// How many iterations each of its parallel loops has.
+    pieces: Vec<usize>,
 }
 
-/// What a plan runs, as text: one line per launch, then what was not fused and what has fewer lanes than the machine.
-pub(super) fn explain(graph: &Graph, plan: &Plan, narrow: &[String]) -> String {
-    let (launches, kernels) = (plan.launches.len(), plan.kernels.len());
-    let (bytes, unshared) = (plan.workspace_bytes, plan.unshared_bytes);
-    let mut text = format!(
-        "{}: {launches} launches of {kernels} kernels, workspace {bytes} bytes ({unshared} without sharing)\n",
-        graph.name
-    );
-    let lines: Vec<[String; 3]> = plan.launches.iter().map(|launch| line(graph, plan, launch)).collect();
-    let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
-    let (labels, arrays) = (width(0), width(1));
-    for (number, [label, traffic, position]) in lines.iter().enumerate() {
-        let line = format!("{:>4}  {label:labels$}  {traffic:arrays$}  {position}", number + 1);
-        text.push_str(line.trim_end());
-        text.push('\n');
+impl Emitted {
+    /// What is to say about this code.
+    pub(super) fn new(code: &Code) -> Emitted {
+        let pieces = code.functions.iter().filter_map(|function| function.parallel);
+        let pieces = pieces.filter(|&pieces| pieces > 1).collect();
+        Emitted { lanes: code.lanes, spills: code.spills, refusal: code.refusal.clone(), pieces }
     }
+}
+
+/// What a step runs, as text: sums, one line per launch, then what was not fused and what has fewer lanes than the machine.
+pub(super) fn explain(step: &Step) -> String {
+    let Step { plan, .. } = step;
+    let profile = match step.profile() {
+        Err(Error::NotProfiled { .. }) => None,
+        profile => Some(profile),
+    };
+    let mut lines = heading(step);
+    lines.extend(profile.as_ref().map(measured));
+    lines.extend(table(step, profile.as_ref().and_then(|profile| profile.as_ref().ok())));
     for (reason, times) in counted(&plan.unfused) {
         let times = if times == 1 { String::new() } else { format!(" ({times} such values)") };
-        text.push_str(&format!("not fused: {reason}{times}\n"));
+        lines.push(format!("not fused: {reason}{times}"));
     }
-    narrow.iter().for_each(|line| text.push_str(&format!("narrow: {line}\n")));
-    text
+    lines.extend(narrow(step));
+    lines.into_iter().map(|line| line + "\n").collect()
+}
+
+/// The sums of the step, and of what it would be without fusion.
+fn heading(step: &Step) -> Vec<String> {
+    let Step { graph, plan, threads, .. } = step;
+    let (launches, kernels) = (plan.launches.len(), plan.kernels.len());
+    let lanes = step.device.processor().target(step.options.lanes).lanes;
+    let title = format!("{}: {launches} launches of {kernels} kernels, {threads} threads, {lanes} lanes", graph.name);
+    if step.options.fusion == Fusion::none() {
+        return vec![title, format!("unfused: {}", sums(plan))];
+    }
+    let unfused = unfused(step).map_or_else(|error| error.to_string(), |plan| sums(&plan));
+    vec![title, format!("fused: {}", sums(plan)), format!("unfused: {unfused}")]
+}
+
+fn unfused(step: &Step) -> Result<Plan, CompileError> {
+    let dims: Vec<(&str, usize)> = step.dims.iter().map(|(name, extent)| (name.as_str(), *extent)).collect();
+    let options = Options { fusion: Fusion::none(), ..step.options };
+    pipeline::plan(&step.graph, &dims, &options, &step.device.processor().target(options.lanes))
+}
+
+/// What a plan does and needs in sum.
+fn sums(plan: &Plan) -> String {
+    let cost: Cost = plan.costs().sum();
+    let [bytes, read, written] = [cost.bytes(), cost.read, cost.written].map(units::bytes);
+    let [workspace, unshared, local] =
+        [plan.workspace_bytes, plan.unshared_bytes, plan.local_bytes()].map(|count| units::bytes(count as u64));
+    format!(
+        "{} launches, {}, {bytes} moved ({read} read, {written} written), workspace {workspace} ({unshared} without \
+         sharing), local memory {local} per thread",
+        plan.launches.len(),
+        units::flops(cost.flops)
+    )
+}
+
+/// What was measured in sum.
+fn measured(profile: &Result<Profile, Error>) -> String {
+    let profile = match profile {
+        Ok(profile) => profile,
+        Err(error) => return format!("profile: {error}"),
+    };
+    format!(
+        "profile: {} per run in {} runs, {} of the roofline of {} and {}",
+        units::time(profile.seconds),
+        profile.runs,
+        units::percent(profile.roofline),
+        units::rate(profile.peak_flops, "FLOP"),
+        units::rate(profile.peak_bandwidth, "B")
+    )
+}
+
+/// A line per launch, below the names of the columns. Numbers stand on the right of their columns.
+fn table(step: &Step, profile: Option<&Profile>) -> Vec<String> {
+    let mut head = vec!["#", "lanes", "pieces", "arithmetic", "read", "written", "spills"];
+    if profile.is_some() {
+        head.extend(["time", "share", "roofline"]);
+    }
+    let numbers = head.len();
+    head.extend(["place", "ops -> result"]);
+    let mut rows = vec![head.into_iter().map(String::from).collect::<Vec<String>>()];
+    for (number, (launch, cost)) in step.plan.launches.iter().zip(step.plan.costs()).enumerate() {
+        let mut row = vec![(number + 1).to_string()];
+        row.extend(counts(&step.emitted[launch.kernel], &cost));
+        if let Some(profile) = profile {
+            row.extend(times(&profile.launches[number], profile.seconds));
+        }
+        let place = step.graph.position(launch.origin).unwrap_or_default();
+        row.extend([place, format!("{} -> {}", launch.label, results(&step.plan, launch))]);
+        rows.push(row);
+    }
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..rows[0].len()).map(width).collect();
+    let cell = |(at, text): (usize, &String)| match at < numbers {
+        true => format!("{text:>0$}", widths[at]),
+        false => format!("{text:0$}", widths[at]),
+    };
+    let line = |row: &Vec<String>| row.iter().enumerate().map(cell).collect::<Vec<String>>().join("  ");
+    rows.iter().map(|row| format!("  {}", line(row)).trim_end().to_string()).collect()
+}
+
+/// Lanes, pieces, arithmetic, bytes read and written, spills.
+fn counts(emitted: &Emitted, cost: &Cost) -> [String; 6] {
+    let pieces = match emitted.pieces.as_slice() {
+        [] => "1".to_string(),
+        pieces => pieces.iter().map(usize::to_string).collect::<Vec<String>>().join("+"),
+    };
+    let [read, written] = [cost.read, cost.written].map(units::bytes);
+    [emitted.lanes.to_string(), pieces, units::flops(cost.flops), read, written, emitted.spills.to_string()]
+}
+
+/// Time, share of the step's, share of the roofline.
+fn times(launch: &LaunchProfile, seconds: f64) -> [String; 3] {
+    let share = launch.seconds / seconds.max(f64::MIN_POSITIVE);
+    [units::time(launch.seconds), units::percent(share), units::percent(launch.roofline)]
+}
+
+/// The arrays that a launch writes.
+fn results(plan: &Plan, launch: &Launch) -> String {
+    let arguments = plan.kernels[launch.kernel].arguments().zip(&launch.arguments);
+    let written = arguments.filter(|(parameter, _)| parameter.usage == Usage::Written).map(|(parameter, buffer)| {
+        let place = match plan.buffers[buffer.0].place {
+            Place::Leaf(_) => " in place",
+            Place::Workspace(_) => "",
+        };
+        format!("{}[{}]{place}", parameter.dtype, parameter.elements)
+    });
+    written.collect::<Vec<String>>().join(", ")
 }
 
 /// Each line once, in order of its first appearance, with how often it is there.
@@ -51,48 +163,36 @@ fn counted(lines: &[String]) -> Vec<(&str, usize)> {
     counted
 }
 
-/// The columns of a launch: its ops, what it reads and writes, where it was written.
-fn line(graph: &Graph, plan: &Plan, launch: &Launch) -> [String; 3] {
-    let kernel = &plan.kernels[launch.kernel];
-    let arguments = || kernel.arguments().zip(&launch.arguments);
-    let bytes = |usage: Usage| -> usize {
-        let buffers: BTreeSet<_> = arguments().filter(|(p, _)| p.usage == usage).map(|(_, buffer)| buffer).collect();
-        buffers.iter().map(|buffer| plan.buffers[buffer.0].elements * plan.buffers[buffer.0].dtype.size()).sum()
-    };
-    let written = arguments().filter(|(parameter, _)| parameter.usage == Usage::Written).map(|(parameter, buffer)| {
-        let place = match plan.buffers[buffer.0].place {
-            Place::Leaf(_) => " in place",
-            Place::Workspace(_) => "",
-        };
-        format!("{}[{}]{place}", parameter.dtype, parameter.elements)
-    });
-    let written: Vec<String> = written.collect();
-    let traffic =
-        format!("{}: reads {} bytes, writes {}", written.join(", "), bytes(Usage::Read), bytes(Usage::Written));
-    [launch.label.clone(), traffic, graph.position(launch.origin).unwrap_or_default()]
+/// A line per kernel that is refused lanes of the device.
+fn narrow(step: &Step) -> impl Iterator<Item = String> {
+    step.plan.kernels.iter().zip(&step.emitted).filter_map(|(kernel, Emitted { lanes, refusal, .. })| {
+        refusal.as_ref().map(|reason| format!("narrow: kernel {} has {lanes} lanes: {reason}", kernel.name))
+    })
 }
 
 #[cfg(all(test, target_arch = "x86_64"))]
 mod tests {
-    use super::narrow;
+    use super::Emitted;
     use cranelift_codegen::{isa, settings};
     use tapeless_compiler::pipeline::{Options, emit, load, plan};
     use tapeless_compiler::target::Target;
 
     /// A processor without any extension has four lanes, whatever the target says.
     #[test]
-    fn kernels_with_fewer_lanes_than_their_target_are_listed() {
+    fn kernels_with_fewer_lanes_than_their_target_say_why() {
         let text = "tapeless graph 1\nstep Negate\n%0 = user \"x\" : f32<64>\n%1 = neg %0 : f32<64>\nresult output 0 %1\nend\n";
         let graph = load(text).expect("the text is a graph");
         let flags = settings::Flags::new(settings::builder());
         let builder = isa::lookup_by_name("x86_64-unknown-linux-gnu").expect("Cranelift knows it");
         let isa = builder.finish(flags).expect("the settings fit together");
-        let lines = [4, 8].map(|lanes| {
-            let target = Target { lanes };
+        let said = [4, 8].map(|lanes| {
+            let target = Target::new(lanes);
             let plan = plan(&graph, &[], &Options::default(), &target).expect("the graph has a plan");
-            narrow(&emit(plan, &*isa, &target).expect("negation is known everywhere"))
+            let program = emit(plan, &*isa, &target).expect("negation is known everywhere");
+            let Emitted { lanes, refusal, .. } = Emitted::new(&program.code[0]);
+            (lanes, refusal.map(|reason| reason.to_string()))
         });
         let reason = "the target has no wider vectors that code is made for";
-        assert_eq!(lines, [vec![], vec![format!("kernel 0.neg has 4 lanes: {reason}")]]);
+        assert_eq!(said, [(4, None), (4, Some(reason.to_string()))]);
     }
 }

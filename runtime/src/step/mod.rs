@@ -7,19 +7,24 @@ mod arguments;
 mod check;
 mod explain;
 mod inputs;
+mod profile;
 mod results;
 mod stores;
+mod units;
 
+pub use profile::{LaunchProfile, Profile};
 pub use stores::StoreArgument;
 
 use crate::device::Device;
-use crate::device::cpu::{self, Code, Local};
+use crate::device::cpu::{self, Code, Local, Session};
 use crate::elements::{Element, Elements};
 use crate::error::Error;
 use crate::memory::Memory;
 use crate::tensor::View;
 use arguments::{Arguments, written_leaves};
+use explain::Emitted;
 use inputs::Inputs;
+use profile::Times;
 use results::StepResult;
 use std::fmt;
 use stores::StoreUse;
@@ -36,8 +41,9 @@ pub struct Step {
     dims: Vec<(String, usize)>,
     plan: Plan,
     code: Code,
-    /// What is to say about kernels with fewer lanes than the machine has.
-    narrow: Vec<String>,
+    /// What is to say about the code of each kernel.
+    emitted: Vec<Emitted>,
+    options: Options,
     workspace: Memory,
     local: Local,
     threads: usize,
@@ -45,7 +51,8 @@ pub struct Step {
     stores: Vec<StoreUse>,
     arguments: Arguments,
     results: Vec<StepResult>,
-    keep_gradients: bool,
+    /// How long the last launches took, if the options ask for it.
+    times: Option<Times>,
     ran: bool,
 }
 
@@ -70,8 +77,8 @@ impl Step {
         let plan = pipeline::plan(&graph, &bindings, options, target).map_err(failed)?;
         let program = pipeline::emit(plan, &**isa, target).map_err(failed)?;
         let code = Code::load(&program.code, &**isa)?;
-        let narrow = explain::narrow(&program);
-        Step::assemble(graph, device, dims, program.plan, (code, narrow), options)
+        let emitted = program.code.iter().map(Emitted::new).collect();
+        Step::assemble(graph, device, dims, program.plan, (code, emitted), options)
     }
 
     /// Prepares everything that a run needs.
@@ -80,14 +87,13 @@ impl Step {
         device: &Device,
         dims: Vec<(String, usize)>,
         plan: Plan,
-        (code, narrow): (Code, Vec<String>),
+        (code, emitted): (Code, Vec<Emitted>),
         options: &Options,
     ) -> Result<Step, Error> {
         let wrong = |reason| Error::Internal { step: graph.name.clone(), reason };
         let workspace = Memory::zeroed(plan.workspace_bytes)?;
         let threads = if code.is_parallel() { cpu::threads(options.threads) } else { 1 };
-        let local = plan.kernels.iter().map(|kernel| kernel.local_offsets().1).max().unwrap_or(0);
-        let local = Local::new(local, threads)?;
+        let local = Local::new(plan.local_bytes(), threads)?;
         let arguments = Arguments::new(&plan, &workspace).map_err(wrong)?;
         let results = plan.results.iter().map(|result| StepResult::new(&plan, result));
         let results = results.collect::<Result<Vec<_>, _>>().map_err(wrong)?;
@@ -95,15 +101,15 @@ impl Step {
         let stores = graph.stores.iter().enumerate();
         let stores = stores.map(|(position, decl)| StoreUse::new(position, decl, &plan, &written)).collect();
         let inputs = Inputs::new(&plan)?;
-        let keep_gradients = options.keep_gradients;
-        let device = device.clone();
+        let times = options.profile.then(|| Times::new(plan.launches.len()));
         Ok(Step {
             graph,
-            device,
+            device: device.clone(),
             dims,
             plan,
             code,
-            narrow,
+            emitted,
+            options: *options,
             workspace,
             local,
             threads,
@@ -111,7 +117,7 @@ impl Step {
             stores,
             arguments,
             results,
-            keep_gradients,
+            times,
             ran: false,
         })
     }
@@ -140,12 +146,10 @@ impl Step {
     /// Runs every kernel in order. All leaves are filled in.
     fn launch(&mut self) {
         let session = self.device.processor().session(self.threads);
-        for (kernel, arguments) in self.arguments.launches() {
-            // SAFETY: `Arguments::new` held every buffer against its kernel's parameter, and the lengths of leaves were
-            // checked when they were filled in. Workspace and slots belong to `self` and to stores that are borrowed
-            // exclusively; inputs and stores that are borrowed otherwise are not written, which was checked too. Local
-            // memory was made for the kernel that takes the most, and for as many threads as the session may have.
-            unsafe { self.code.run(kernel, arguments, &mut self.local, &session) }
+        let kernels = Kernels { code: &self.code, arguments: &self.arguments, local: &mut self.local, session };
+        match &mut self.times {
+            None => kernels.run(|_| {}),
+            Some(times) => kernels.run(times.run()),
         }
     }
 
@@ -165,7 +169,7 @@ impl Step {
     /// names several models, the key begins with the binding: `d.fc1.weight`. Gradients of other types than f32 are converted.
     pub fn gradient(&self, key: &str) -> Result<View<'_, f32>, Error> {
         let step = || self.graph.name.clone();
-        if !self.keep_gradients {
+        if !self.options.keep_gradients {
             return Err(Error::GradientsNotKept { step: step() });
         }
         let gradients = || self.results.iter().filter_map(|result| Some((self.gradient_key(&result.role)?, result)));
@@ -186,9 +190,13 @@ impl Step {
         self.results[self.position(result)].elements(&self.workspace)
     }
 
-    /// What runs, as text: kernels in order, what they read and write, where they come from, and the memory they take.
+    /// What runs, as text: launches and memory in sum, fused and as it would be without fusion, and of each launch the lanes
+    /// of its vectors, the pieces that threads share, floating-point operations, bytes read and written, stores of vectors
+    /// that found no register, ops, results and where it was written. Behind that stands what was not fused, and why
+    /// vectors have fewer lanes than the device. For steps compiled with [`Options::profile`] there are times too, as in
+    /// [`Step::profile`], once the step has run.
     pub fn explain(&self) -> String {
-        explain::explain(&self.graph, &self.plan, &self.narrow)
+        explain::explain(self)
     }
 
     /// Whether any of its kernels has work for several threads.
@@ -211,6 +219,28 @@ impl Step {
             self.graph.results.iter().map(|result| &result.role).filter(|role| !matches!(role, Role::Next(_)));
         let role = roles.nth(result).expect("generated code knows how many results there are");
         self.results.iter().position(|result| result.role == *role).expect("the plan has what generated code asks for")
+    }
+}
+
+/// What a run takes.
+struct Kernels<'s> {
+    code: &'s Code,
+    arguments: &'s Arguments,
+    local: &'s mut Local,
+    session: Session<'s>,
+}
+
+impl Kernels<'_> {
+    /// Runs every launch in order, and `done` after each with its number.
+    fn run(self, mut done: impl FnMut(usize)) {
+        for (number, (kernel, arguments)) in self.arguments.launches().enumerate() {
+            // SAFETY: `Arguments::new` held every buffer against its kernel's parameter, and the lengths of leaves were
+            // checked when they were filled in. Workspace and slots belong to the step and to stores that are borrowed
+            // exclusively; inputs and stores that are borrowed otherwise are not written, which was checked too. Local
+            // memory was made for the kernel that takes the most, and for as many threads as the session may have.
+            unsafe { self.code.run(kernel, arguments, self.local, &self.session) }
+            done(number);
+        }
     }
 }
 

@@ -457,13 +457,13 @@ impl<'a, 'f> Emitter<'a, 'f> {
 
 /// The pointer to each array: to local ones from where local memory is, to all others from the list of arguments.
 fn pointers(kernel: &Kernel, builder: &mut FunctionBuilder<'_>, arguments: Value, local: Value) -> Vec<Value> {
-    let mut position = 0;
+    let mut position: i32 = 0;
     let (offsets, _) = kernel.local_offsets();
     let pointer = |offset: Option<usize>| match offset {
         Some(offset) => builder.ins().iadd_imm_s(local, offset as i64),
         None => {
             position += 1;
-            let at = i32::try_from((position - 1) * 8).expect("a kernel has few parameters");
+            let at = (position - 1) * 8;
             builder.ins().load(types::I64, flags(), arguments, at)
         }
     };

@@ -1,17 +1,20 @@
 //! Kernels of several nests.
 //!
-//! The parts of a group enter, with the axes that they run over together; one kernel leaves. Around everything are loops over
+//! The parts of a group enter, with the axes that they run over together; one kernel leaves. Where all but the first follow
+//! what that one reduces, they are its epilogue. Else around everything are loops over
 //! the shared axes. Inside of them the parts stand in [`Stage`]s, one after the other: single values first, then loops over
 //! what is left of the axes. Parts with the same axes left stand in one loop, where one uses what another has just computed.
 //! What a later loop needs of an earlier one is kept in scratch arrays as long as one turn of the shared loops lasts. Sums
 //! along the shared axes begin with zeros and grow turn by turn; where there is work for several threads, in pieces of the
 //! first axis, whose sums are summed up in order.
 
+mod follow;
+mod pieces;
 mod spread;
 mod stages;
 mod write;
 
-use super::Part;
+use super::{Flat, Part, apply, choose};
 use crate::dtype::DType;
 use crate::kernel::{Kernel, Parameter, Usage};
 use crate::nest::{Index, Nest, Reducer, flatten};
@@ -27,6 +30,10 @@ pub fn parts_kernel(
     name: &str,
     target: &Target,
 ) -> Kernel {
+    if let Some((nest, results)) = follow::followed(parts, operand_shapes.len()) {
+        let flat = Flat::with_results(&nest, &results, operand_shapes);
+        return apply(&flat, &choose(&flat, target), name);
+    }
     let laid: Vec<Laid<'_>> = parts.iter().map(|part| Laid::new(part, shared.len())).collect();
     let stages = stages(&laid, operand_shapes.len());
     let parameters = operand_shapes.iter().enumerate().map(|(operand, shape)| Parameter {

@@ -8,21 +8,21 @@ use crate::schedule::choose::operation_cost;
 use crate::schedule::spread;
 use crate::target::Target;
 
-/// How many positions of the first shared axis are one piece of work, or of the first axis of points without shared axes;
-/// `None` if all is one piece.
+/// How many positions of the first shared axis are one piece of work; `None` if there is no such axis, or all is one piece.
 pub(super) fn piece(shared: &[usize], parts: &[Laid<'_>], stages: &[Stage], target: &Target) -> Option<usize> {
     let turns: f64 = shared.iter().map(|&extent| extent as f64).product();
     let work = turns * stages.iter().map(|stage| stage_work(stage, parts, target)).sum::<f64>();
-    if let Some(&extent) = shared.first() {
-        return spread::piece(extent, 1, work, target);
+    spread::piece(*shared.first()?, 1, work, target)
+}
+
+/// How many positions of the first axis of a stage are one piece of work, where parts share no axes; `None` if all is one
+/// piece. A value that anything is reduced to belongs to one phase of a kernel, so then nothing is taken apart.
+pub(super) fn stage_piece(stage: &Stage, parts: &[Laid<'_>], target: &Target) -> Option<usize> {
+    if parts.iter().any(|part| part.reduces()) {
+        return None;
     }
-    // What single values need comes first; what is combined of many points has no place between two pieces.
-    let mut points = stages.iter().filter(|stage| !stage.extents.is_empty());
-    let (Some(stage), None) = (points.next(), points.next()) else { return None };
-    let reduces = stage.parts.iter().any(|&part| parts[part].reduces());
     let step = if stage.extents.len() == 1 { 4 * target.lanes } else { 1 };
-    let first = stages.first().is_some_and(|first| first.extents.is_empty() || stages.len() == 1);
-    if reduces || !first { None } else { spread::piece(stage.extents[0], step, work, target) }
+    spread::piece(*stage.extents.first()?, step, stage_work(stage, parts, target), target)
 }
 
 /// About how many cycles a stage takes in one turn.

@@ -4,9 +4,10 @@ use super::stages::Stage;
 use super::{Laid, spread};
 use crate::dtype::DType;
 use crate::kernel::{Expression, Kernel, LoopKind, Parameter, ParameterId, Register, Usage, Var};
-use crate::nest::{Atom, Body, Index, Reducer, Scalar, ScalarId, flatten};
+use crate::nest::{Body, Index, Reducer, Scalar, flatten};
 use crate::scalar::ScalarOp;
 use crate::schedule::choose::{ACCUMULATORS, is_heavy, is_lane_type};
+use crate::schedule::evaluate::Evaluate;
 use crate::schedule::scope::Scope;
 use crate::target::Target;
 
@@ -14,24 +15,33 @@ use crate::target::Target;
 const LIGHT: usize = 24;
 
 pub(super) struct PartsWriter<'a> {
-    shared: &'a [usize],
-    parts: &'a [Laid<'a>],
+    pub(super) shared: &'a [usize],
+    pub(super) parts: &'a [Laid<'a>],
     stages: &'a [Stage],
     operand_shapes: &'a [Vec<usize>],
-    target: &'a Target,
-    scope: Scope,
+    pub(super) target: &'a Target,
+    pub(super) scope: Scope,
     /// The position on each shared axis.
     turn: Vec<Index>,
+    /// How many loops are open around a turn.
+    pub(super) depth: usize,
     /// The array of each part that is kept.
     results: Vec<Option<ParameterId>>,
     /// The array of each part that a later stage reads.
     scratch: Vec<Option<ParameterId>>,
     /// The sums of each part along the shared axes, as far as a piece of work has come, if pieces run in parallel.
-    growing: Vec<Option<ParameterId>>,
-    /// How many positions of the first axis are one piece of work, if pieces run in parallel.
+    pub(super) growing: Vec<Option<ParameterId>>,
+    /// How many positions of the first shared axis are one piece of work, if pieces run in parallel.
     piece: Option<usize>,
     /// What each part is at this point: a single value as long as the turn lasts, others as long as the point does.
     values: Vec<Option<Var>>,
+}
+
+/// A point of a part.
+pub(super) struct Place {
+    part: usize,
+    /// The index on each axis of its nest.
+    axes: Vec<Index>,
 }
 
 /// A sum, maximum or minimum that grows in a loop.
@@ -78,6 +88,7 @@ impl<'a> PartsWriter<'a> {
             target,
             scope: Scope::new(name, parameters),
             turn: Vec::new(),
+            depth: 0,
             results,
             scratch,
             growing: vec![None; parts.len()],
@@ -88,9 +99,9 @@ impl<'a> PartsWriter<'a> {
 
     pub(super) fn kernel(mut self) -> Kernel {
         match (self.shared.first(), self.piece) {
+            (None, _) => self.stages.iter().for_each(|stage| self.points(stage)),
             (Some(&extent), Some(piece)) => self.turns_in_pieces(extent, piece),
-            (None, Some(piece)) => self.points_in_pieces(piece),
-            (_, None) => {
+            (Some(_), None) => {
                 (0..self.parts.len()).filter(|&part| self.parts[part].sums).for_each(|part| self.zeros(part));
                 self.turns(self.shared, Index::default());
             }
@@ -100,7 +111,7 @@ impl<'a> PartsWriter<'a> {
 
     /// Runs the stages at every position of the shared axes; `extents` are those of the axes, of which the first one begins
     /// at a position.
-    fn turns(&mut self, extents: &[usize], first: Index) {
+    pub(super) fn turns(&mut self, extents: &[usize], first: Index) {
         self.turn.clear();
         for &extent in extents {
             let position = self.serial(extent);
@@ -109,107 +120,15 @@ impl<'a> PartsWriter<'a> {
         if let Some(position) = self.turn.first_mut() {
             *position = first.plus(position);
         }
-        let turn = self.scope.depth();
+        self.depth = self.scope.depth();
         for stage in self.stages {
-            self.stage(stage, turn, None);
+            self.stage(stage, None);
         }
         (0..extents.iter().filter(|&&extent| extent > 1).count()).for_each(|_| self.scope.close());
     }
 
-    /// Parts over rows, so many of the first axis at a time, all at once. What is summed up along the shared axes is summed up
-    /// in each piece, and then the sums of all pieces in order.
-    fn turns_in_pieces(&mut self, extent: usize, piece: usize) {
-        let sums: Vec<usize> = (0..self.parts.len()).filter(|&part| self.parts[part].sums).collect();
-        let pieces = extent.div_ceil(piece);
-        let gathered: Vec<ParameterId> = sums
-            .iter()
-            .map(|&part| {
-                let (dtype, elements) = (self.parts[part].nest.dtype, self.parts[part].result_elements());
-                self.growing[part] = Some(self.scope.local(dtype, elements));
-                self.scope.scratch(dtype, pieces * elements)
-            })
-            .collect();
-        self.pieces(extent, piece, &mut |writer, number, count| {
-            sums.iter().for_each(|&part| writer.zeros(part));
-            let extents = [&[count], &writer.shared[1..]].concat();
-            writer.turns(&extents, number.clone().times(piece as i64));
-            for (&part, &gathered) in sums.iter().zip(&gathered) {
-                writer.gather(part, gathered, &number);
-            }
-        });
-        for (part, gathered) in sums.into_iter().zip(gathered) {
-            self.sum_of_pieces(part, gathered, pieces);
-        }
-    }
-
-    /// Runs `inner` for each piece of an axis, in parallel: it gets the number of the piece and its extent.
-    fn pieces(&mut self, extent: usize, piece: usize, inner: &mut dyn FnMut(&mut Self, Index, usize)) {
-        let (whole, left) = (extent / piece, extent % piece);
-        let id = self.scope.open(whole, LoopKind::Parallel);
-        inner(self, Index::axis(id.0), piece);
-        self.scope.close();
-        if left > 0 {
-            self.scope.open(1, LoopKind::Parallel);
-            inner(self, Index::constant(whole as i64), left);
-            self.scope.close();
-        }
-    }
-
-    /// Copies what a piece has summed up to its place among the pieces.
-    fn gather(&mut self, part: usize, gathered: ParameterId, number: &Index) {
-        let growing = self.growing[part].expect("sums of pieces grow in memory of their own");
-        let elements = self.parts[part].result_elements();
-        let at = self.elementwise(part, elements);
-        let value = self.scope.load_scratch(growing, at.clone());
-        self.scope.store(gathered, number.clone().times(elements as i64).plus(&at), value);
-        self.scope.close();
-    }
-
-    /// Sums up what pieces have summed up.
-    fn sum_of_pieces(&mut self, part: usize, gathered: ParameterId, pieces: usize) {
-        let (result, dtype) = (self.result(part), self.parts[part].nest.dtype);
-        let elements = self.parts[part].result_elements();
-        let groups = lane_groups(dtype);
-        let register = self.scope.register(dtype, groups);
-        let zero = self.scope.constant(dtype, 0.0);
-        let at = self.elementwise(part, elements);
-        self.scope.assign(register, zero);
-        let number = Index::axis(self.scope.open(pieces, LoopKind::Serial).0);
-        let value = self.scope.load_scratch(gathered, number.times(elements as i64).plus(&at));
-        let old = self.scope.read(Expression::Register(register));
-        let new = self.scope.apply(ScalarOp::Add, &[old, value]);
-        self.scope.assign(register, new);
-        self.scope.close();
-        let sum = self.scope.read(Expression::Register(register));
-        self.scope.store(result, at, sum);
-        self.scope.close();
-    }
-
-    /// Opens a loop over the elements of a part's result; the position in it.
-    fn elementwise(&mut self, part: usize, elements: usize) -> Index {
-        let kind = match lane_groups(self.parts[part].nest.dtype) {
-            0 => LoopKind::Serial,
-            groups => LoopKind::Lanes { groups },
-        };
-        Index::axis(self.scope.open(elements, kind).0)
-    }
-
-    /// Parts that run point by point: single values first, then all points, so many positions of the first axis at a time.
-    fn points_in_pieces(&mut self, piece: usize) {
-        let (points, single): (Vec<&Stage>, Vec<&Stage>) =
-            self.stages.iter().partition(|stage| !stage.extents.is_empty());
-        single.into_iter().for_each(|stage| self.stage(stage, 0, None));
-        let extent = points[0].extents[0];
-        self.pieces(extent, piece, &mut |writer, number, count| {
-            let turn = writer.scope.depth();
-            for stage in &points {
-                writer.stage(stage, turn, Some((number.clone().times(piece as i64), count)));
-            }
-        });
-    }
-
     /// Opens a loop, unless it would have one iteration only; the position on its axis.
-    fn serial(&mut self, extent: usize) -> Index {
+    pub(super) fn serial(&mut self, extent: usize) -> Index {
         match extent {
             1 => Index::default(),
             _ => Index::axis(self.scope.open(extent, LoopKind::Serial).0),
@@ -217,7 +136,7 @@ impl<'a> PartsWriter<'a> {
     }
 
     /// Stores zero everywhere where a part sums up.
-    fn zeros(&mut self, part: usize) {
+    pub(super) fn zeros(&mut self, part: usize) {
         let array = self.growing[part].unwrap_or_else(|| self.result(part));
         let zero = self.scope.constant(self.parts[part].nest.dtype, 0.0);
         let at = self.elementwise(part, self.parts[part].result_elements());
@@ -225,12 +144,12 @@ impl<'a> PartsWriter<'a> {
         self.scope.close();
     }
 
-    fn result(&self, part: usize) -> ParameterId {
+    pub(super) fn result(&self, part: usize) -> ParameterId {
         self.results[part].expect("a sum along the shared axes is read by others, who find it in memory")
     }
 
     /// All parts of a stage; of its first axis only some positions, if there is a span: the first one and how many.
-    fn stage(&mut self, stage: &Stage, turn: usize, span: Option<(Index, usize)>) {
+    pub(super) fn stage(&mut self, stage: &Stage, span: Option<(Index, usize)>) {
         let around = stage.around.unwrap_or(stage.extents.len());
         let groups = self.groups(stage);
         let mut left = Vec::new();
@@ -252,12 +171,12 @@ impl<'a> PartsWriter<'a> {
         for at in around..stage.extents.len() {
             open(self, &mut left, at);
         }
-        self.point(stage, &left, &accumulators, turn);
+        self.point(stage, &left, &accumulators);
         for _ in around..stage.extents.len() {
             self.scope.close();
         }
         left.truncate(around);
-        self.combined(&accumulators, &left, reduced > 0, turn);
+        self.combined(&accumulators, &left, reduced > 0);
         (0..opened).for_each(|_| self.scope.close());
     }
 
@@ -296,16 +215,16 @@ impl<'a> PartsWriter<'a> {
     }
 
     /// Computes all parts of a stage at one point, then stores what is kept: so what is updated in place is read before.
-    fn point(&mut self, stage: &Stage, left: &[Index], accumulators: &[Accumulator], turn: usize) {
+    fn point(&mut self, stage: &Stage, left: &[Index], accumulators: &[Accumulator]) {
         for &part in &stage.parts {
-            let axes = self.axes(part, left);
+            let place = self.place(part, left);
             match accumulators.iter().find(|accumulator| accumulator.part == part) {
-                Some(accumulator) => self.accumulate(accumulator, &axes, turn),
+                Some(accumulator) => self.accumulate(accumulator, &place),
                 None => {
                     let body = &self.parts[part].nest.body;
-                    let mut value = self.last(part, body, &axes, None, turn);
+                    let mut value = self.last(body, &place, None);
                     if let Some(epilogue) = &self.parts[part].nest.epilogue {
-                        value = self.last(part, epilogue, &axes, Some(value), turn);
+                        value = self.last(epilogue, &place, Some(value));
                     }
                     self.values[part] = Some(value);
                 }
@@ -313,29 +232,31 @@ impl<'a> PartsWriter<'a> {
         }
         for &part in stage.parts.iter().filter(|&&part| !self.parts[part].reduces()) {
             let value = self.values[part].expect("each part was computed above");
-            self.write(part, &self.axes(part, left), value);
+            self.write(&self.place(part, left), value);
         }
     }
 
     /// Makes one value of what each reduction has collected.
-    fn combined(&mut self, accumulators: &[Accumulator], left: &[Index], lanes: bool, turn: usize) {
+    fn combined(&mut self, accumulators: &[Accumulator], left: &[Index], lanes: bool) {
         for &Accumulator { part, register } in accumulators {
             let reducer = self.parts[part].reducer();
             let mut value = self.scope.read(match lanes {
                 true => Expression::Combine(register, reducer),
                 false => Expression::Register(register),
             });
-            let axes = self.axes(part, left);
+            let place = self.place(part, left);
             if let Some(epilogue) = &self.parts[part].nest.epilogue {
-                value = self.last(part, epilogue, &axes, Some(value), turn);
+                value = self.last(epilogue, &place, Some(value));
             }
             self.values[part] = Some(value);
-            self.write(part, &axes, value);
+            self.write(&place, value);
         }
     }
 
     /// Brings a value to where others find it.
-    fn write(&mut self, part: usize, axes: &[Index], value: Var) {
+    fn write(&mut self, place: &Place, value: Var) {
+        let Place { part, axes } = place;
+        let part = *part;
         let laid = &self.parts[part];
         if let Some(result) = self.results[part] {
             let index = laid.write().substitute(axes, self.scope.extents(), 0);
@@ -356,7 +277,7 @@ impl<'a> PartsWriter<'a> {
     }
 
     /// Takes in the value of a point.
-    fn accumulate(&mut self, accumulator: &Accumulator, axes: &[Index], turn: usize) {
+    fn accumulate(&mut self, accumulator: &Accumulator, place: &Place) {
         let nest = self.parts[accumulator.part].nest;
         let op =
             self.parts[accumulator.part].reducer().operation().expect("positions of maxima are kernels of their own");
@@ -370,12 +291,12 @@ impl<'a> PartsWriter<'a> {
         };
         let new = match product {
             Some((factors, rest)) => {
-                let values = self.scalars(accumulator.part, rest, axes, None, turn);
+                let values = self.scalars(rest, place, None);
                 let old = self.scope.read(Expression::Register(accumulator.register));
                 self.scope.apply(ScalarOp::Fma, &[values[factors[0].0], values[factors[1].0], old])
             }
             None => {
-                let value = self.last(accumulator.part, &nest.body, axes, None, turn);
+                let value = self.last(&nest.body, place, None);
                 let old = self.scope.read(Expression::Register(accumulator.register));
                 self.scope.apply(op, &[old, value])
             }
@@ -383,8 +304,8 @@ impl<'a> PartsWriter<'a> {
         self.scope.assign(accumulator.register, new);
     }
 
-    /// The index on each axis of a part's nest: of the turn, of the loops that are open, or 0.
-    fn axes(&self, part: usize, left: &[Index]) -> Vec<Index> {
+    /// The point of a part: its index on each axis is one of the turn, of the loops that are open, or 0.
+    fn place(&self, part: usize, left: &[Index]) -> Place {
         let laid = &self.parts[part];
         let mut axes = vec![Index::default(); laid.nest.extents.len()];
         for (&axis, position) in laid.shared.iter().zip(&self.turn) {
@@ -393,48 +314,47 @@ impl<'a> PartsWriter<'a> {
         for (&axis, position) in laid.outputs.iter().chain(&laid.reductions).zip(left) {
             axes[axis] = position.clone();
         }
-        axes
+        Place { part, axes }
     }
 
-    fn last(&mut self, part: usize, body: &Body, axes: &[Index], reduced: Option<Var>, turn: usize) -> Var {
-        *self.scalars(part, &body.scalars, axes, reduced, turn).last().expect("a verified body is not empty")
+    /// The last scalar of a body at a point.
+    fn last(&mut self, body: &Body, place: &Place, reduced: Option<Var>) -> Var {
+        *self.scalars(&body.scalars, place, reduced).last().expect("a verified body is not empty")
     }
 
     /// All scalars of a body at a point.
-    fn scalars(
-        &mut self,
-        part: usize,
-        scalars: &[Scalar],
-        axes: &[Index],
-        reduced: Option<Var>,
-        turn: usize,
-    ) -> Vec<Var> {
+    fn scalars(&mut self, scalars: &[Scalar], place: &Place, reduced: Option<Var>) -> Vec<Var> {
         let mut values: Vec<Var> = Vec::with_capacity(scalars.len());
         for scalar in scalars {
-            let var = match scalar {
-                Scalar::Read(read) => self.read(part, *read, axes, turn),
-                Scalar::Constant(dtype, value) => self.scope.constant(*dtype, *value),
-                Scalar::Index(index) => {
-                    let index = self.position(part, index, axes, turn);
-                    self.scope.define(Expression::Index(index), DType::U32)
-                }
-                Scalar::Reduced => reduced.expect("only epilogues use the reduced value"),
-                Scalar::Apply(op, operands) => {
-                    let operands: Vec<Var> = operands.iter().map(|ScalarId(operand)| values[*operand]).collect();
-                    self.scope.apply(*op, &operands)
-                }
-            };
-            values.push(var);
+            let value = self.scalar(scalar, place, &values, reduced);
+            values.push(value);
         }
         values
     }
 
-    /// What a read of a part finds: in memory, in a variable, or in scratch.
-    fn read(&mut self, part: usize, number: usize, axes: &[Index], turn: usize) -> Var {
+    fn stage_of(&self, part: usize) -> Option<usize> {
+        self.stages.iter().position(|stage| stage.parts.contains(&part))
+    }
+}
+
+impl Evaluate for PartsWriter<'_> {
+    type Place = Place;
+
+    fn scope(&mut self) -> &mut Scope {
+        &mut self.scope
+    }
+
+    fn axes<'p>(&self, place: &'p Place) -> &'p [Index] {
+        &place.axes
+    }
+
+    /// In memory, in a variable, or in scratch.
+    fn read(&mut self, number: usize, place: &Place) -> Var {
+        let part = place.part;
         let read = &self.parts[part].nest.reads[number];
         let Some(producer) = read.operand.checked_sub(self.operand_shapes.len()) else {
             let index = flatten(&read.index, &self.operand_shapes[read.operand]);
-            let index = self.position(part, &index, axes, turn);
+            let index = self.position(&index, place);
             let load = Expression::Load { parameter: ParameterId(read.operand), index };
             return self.scope.define(load, read.dtype.computed());
         };
@@ -442,37 +362,13 @@ impl<'a> PartsWriter<'a> {
         match (together, self.scratch[producer]) {
             (false, Some(scratch)) => {
                 let index = self.parts[producer].found(&read.index);
-                let index = self.position(part, &index, axes, turn);
+                let index = self.position(&index, place);
                 let load = Expression::Load { parameter: scratch, index };
-                self.scope.define_inside(load, read.dtype.computed(), turn)
+                self.scope.define_inside(load, read.dtype.computed(), self.depth)
             }
             _ => self.values[producer].expect("a part comes after what it reads"),
         }
     }
-
-    fn stage_of(&self, part: usize) -> Option<usize> {
-        self.stages.iter().position(|stage| stage.parts.contains(&part))
-    }
-
-    /// The index over loops and variables that an index over axes and reads is at a point.
-    fn position(&mut self, part: usize, index: &Index, axes: &[Index], turn: usize) -> Index {
-        let index = index.substitute(axes, self.scope.extents(), 0);
-        let mut gathered = Vec::new();
-        index.any(&mut |atom| {
-            if let Atom::Gathered { read, .. } = atom {
-                gathered.push(*read);
-            }
-            false
-        });
-        let vars: Vec<(usize, Var)> =
-            gathered.into_iter().map(|number| (number, self.read(part, number, axes, turn))).collect();
-        index.renumbered(&|read| vars.iter().find(|(number, _)| *number == read).expect("each is read above").1.0)
-    }
-}
-
-/// How many groups of lanes handle elements of a type at once; 0 if they fill no lanes.
-fn lane_groups(dtype: DType) -> usize {
-    if is_lane_type(dtype) { 4 } else { 0 }
 }
 
 /// Whether all elements and numbers of a part fill a lane each.

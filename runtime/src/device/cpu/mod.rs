@@ -1,14 +1,18 @@
 //! The processor: which instructions it has, and how code is made for it.
 
 mod code;
+mod peaks;
 mod pool;
 
 pub(crate) use code::{Code, Local};
+pub(crate) use peaks::Roof;
 pub(crate) use pool::{Pool, Session};
 
 use crate::error::Error;
 use cranelift_codegen::isa::OwnedTargetIsa;
 use cranelift_codegen::settings::{self, Configurable};
+use peaks::Peaks;
+use std::sync::Mutex;
 use tapeless_compiler::target::Target;
 
 /// How Cranelift compiles kernels.
@@ -30,12 +34,13 @@ pub(crate) struct Cpu {
     isa: Result<OwnedTargetIsa, String>,
     target: Target,
     pool: Pool,
+    peaks: Mutex<Peaks>,
 }
 
 impl Cpu {
     /// The processor with vectors of at most this many lanes.
     pub(crate) fn new(most_lanes: usize) -> Cpu {
-        Cpu { isa: native(), target: Target::new(lanes(most_lanes)), pool: Pool::default() }
+        Cpu { isa: native(), target: Target::new(lanes(most_lanes)), pool: Pool::default(), peaks: Mutex::default() }
     }
 
     /// What schedules are made for, with at most so many lanes; 0 stands for as many as there are.
