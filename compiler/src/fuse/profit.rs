@@ -71,7 +71,9 @@ pub fn should_take_repeated(producer: &Nest, consumer: &Nest, read: usize, repea
         return Err(Reason::ConsumerMultiplies);
     }
     should_fit(producer, consumer)?;
-    should_be_repeated(producer, consumer, read, MOST_AT_EACH_POINT)?;
+    // A single number is read at no cost, and what it is made of, such as a count of runs, may be updated before it is used.
+    let alone = producer.extents.iter().product::<usize>() == 1;
+    should_be_repeated(producer, consumer, read, if alone { 0 } else { MOST_AT_EACH_POINT })?;
     match repeated + cost(producer) {
         operations if operations > MOST_REPEATED => Err(Reason::RepeatsTooMuch(operations)),
         _ => Ok(()),

@@ -136,6 +136,16 @@ fn a_value_is_not_computed_again_where_that_is_dear_or_wrong() {
             .to_vec()
     });
     assert_eq!(reasons(&spread, &repeating())[0], Reason::Recomputed { elements: 5, points: 35 });
+    let single = graph([&[], &[6, 5], &[7, 5]], |b, [v, x, y]| {
+        let double = scale(b, v, 2.0);
+        let product = |x| {
+            let shape = b.shape(x);
+            let double = broadcast(b, double, &shape);
+            mul(b, x, double)
+        };
+        [x, y].map(product).to_vec()
+    });
+    assert_eq!(reasons(&single, &repeating())[0], Reason::Recomputed { elements: 1, points: 35 });
 }
 
 #[test]
