@@ -191,7 +191,7 @@ impl<'d> Clustering<'d> {
                 && profit::should_ride(members.iter().chain([&at]).map(|&at| &self.drafts[at].nest));
             match rides {
                 true => members.push(at),
-                false => later.extend([at]),
+                false => later.extend(self.together(at)),
             }
         }
         let updates = |at: &usize| self.updates.contains_key(at);
@@ -201,17 +201,20 @@ impl<'d> Clustering<'d> {
     /// Puts small clusters and drafts that do not wait for each other together.
     fn neighbours(&mut self) {
         let readers = self.readers();
-        let mut waiting: Vec<Vec<usize>> = self.units().into_iter().filter(|unit| self.is_small(unit)).collect();
+        let mut seen: BTreeSet<usize> = BTreeSet::new();
         // In a long row of drafts that wait for each other there is little to find.
         for _ in 0..8 {
-            let (taken, left) = self.independent(std::mem::take(&mut waiting), &readers);
+            // A new cluster waits for all that its members wait for, so the order is another one each time.
+            let units = self.units().into_iter();
+            let waiting = units.filter(|unit| self.is_small(unit) && !seen.contains(&unit[0])).collect();
+            let taken = self.independent(waiting, &readers);
+            let members: Vec<usize> = taken.iter().flatten().copied().collect();
+            seen.extend(&members);
             if taken.len() > 1 {
-                let members: Vec<usize> = taken.into_iter().flatten().collect();
                 members.iter().for_each(|&at| self.of[at] = Some(self.clusters.len()));
                 let members = members.into_iter().map(|at| (at, Vec::new())).collect();
                 self.clusters.push(Cluster { shared: Vec::new(), members });
             }
-            waiting = left;
         }
     }
 
@@ -232,23 +235,21 @@ impl<'d> Clustering<'d> {
         !rows && unit.iter().all(small)
     }
 
-    /// As many of these units as may run together, none of which waits for another, and the others. They are in launch order.
-    fn independent(&self, units: Vec<Vec<usize>>, readers: &[Vec<usize>]) -> (Vec<Vec<usize>>, Vec<Vec<usize>>) {
+    /// As many of these units, which are in launch order, as may run together: none of them waits for another.
+    fn independent(&self, units: Vec<Vec<usize>>, readers: &[Vec<usize>]) -> Vec<Vec<usize>> {
         let mut behind = vec![false; self.drafts.len()];
-        let (mut taken, mut left): (Vec<Vec<usize>>, Vec<Vec<usize>>) = (Vec::new(), Vec::new());
+        let mut taken: Vec<Vec<usize>> = Vec::new();
         for unit in units {
             let waits = unit.iter().any(|&at| behind[at]);
             let members = || taken.iter().flatten().chain(&unit);
             let nests: Vec<&Nest> = members().map(|&at| &self.drafts[at].nest).collect();
             let overtakes = unit.iter().any(|&at| self.overtakes_any(at, &taken));
-            if waits || overtakes || !profit::should_cluster(&nests, 0) {
-                left.push(unit);
-                continue;
+            if !waits && !overtakes && profit::should_cluster(&nests, 0) {
+                unit.iter().for_each(|&at| self.mark_behind(at, readers, &mut behind));
+                taken.push(unit);
             }
-            unit.iter().for_each(|&at| self.mark_behind(at, readers, &mut behind));
-            taken.push(unit);
         }
-        (taken, left)
+        taken
     }
 
     /// The drafts that read each draft.
@@ -336,9 +337,14 @@ impl<'d> Clustering<'d> {
 
     /// Drafts of one cluster run together, so whoever needs one of them waits for all.
     fn mark_later(&self, at: usize, growing: &mut Growing) {
+        growing.later.extend(self.together(at));
+    }
+
+    /// The draft and what runs with it.
+    fn together(&self, at: usize) -> Vec<usize> {
         match self.of[at] {
-            Some(cluster) => growing.later.extend(self.clusters[cluster].members.iter().map(|(member, _)| *member)),
-            None => growing.later.extend([at]),
+            Some(cluster) => self.clusters[cluster].members.iter().map(|(member, _)| *member).collect(),
+            None => vec![at],
         }
     }
 
@@ -356,10 +362,7 @@ impl<'d> Clustering<'d> {
         if seen[at] {
             return;
         }
-        let members: Vec<usize> = match self.of[at] {
-            Some(cluster) => self.clusters[cluster].members.iter().map(|(member, _)| *member).collect(),
-            None => vec![at],
-        };
+        let members = self.together(at);
         members.iter().for_each(|&member| seen[member] = true);
         for &member in &members {
             self.producers(member).into_iter().for_each(|producer| self.visit(producer, seen, order));

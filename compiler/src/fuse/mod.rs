@@ -59,7 +59,7 @@ pub struct Fusion {
 
 impl Fusion {
     /// No fusion: one kernel per op. The baseline of every speed and the oracle of every result.
-    pub fn none() -> Fusion {
+    pub const fn none() -> Fusion {
         Fusion {
             elementwise: false,
             reductions: false,

@@ -279,3 +279,30 @@ fn an_update_does_not_ride_in_a_product_that_reads_what_it_updates() {
     assert_eq!(labels[..2], ["contract", "contract+mul+add"]);
     assert_eq!(labels[2..], ["mul+sub"]);
 }
+
+/// What reads the old value of a leaf runs with what reads its next value; what reads the first of them must not run with what
+/// the second reads.
+#[test]
+fn small_kernels_do_not_wait_for_each_other_in_a_circle() {
+    let mut graph = Graph::new("Circle");
+    let (a, c) = (parameter(&mut graph, "a", &[9]), parameter(&mut graph, "c", &[9]));
+    let mut b = Builder::new(&mut graph, Origin::default());
+    let wide = |b: &mut Builder<'_>, x: ValueId, rows: usize| {
+        let repeated = broadcast(b, x, &Shape::from_known(&[rows, 9]));
+        exp(b, repeated)
+    };
+    let first = exp(&mut b, a);
+    let behind_first = wide(&mut b, first, 2);
+    let next = exp(&mut b, c);
+    let behind_next = wide(&mut b, next, 3);
+    for (name, value) in [("first", first), ("behind first", behind_first), ("behind next", behind_next)] {
+        metric(&mut graph, name, value);
+    }
+    graph.result(Role::Next(a), next);
+    let groups = fuse(&graph, &Fusion::default());
+    let made = |value: ValueId| groups.iter().position(|group| group.results().any(|result| result == value));
+    for (at, group) in groups.iter().enumerate() {
+        let waits = group.operands.iter().filter_map(|&operand| made(operand));
+        assert!(waits.into_iter().all(|producer| producer < at), "{}", print(&groups));
+    }
+}

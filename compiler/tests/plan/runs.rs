@@ -8,17 +8,7 @@ use tapeless_compiler::plan::{self, BufferId, Interpreted, Place, Plan, plan};
 use tapeless_compiler::target::Target;
 
 /// Elementwise chains and nothing else.
-pub const CHAINS: Fusion = Fusion {
-    elementwise: true,
-    reductions: false,
-    epilogues: false,
-    rows: false,
-    siblings: false,
-    neighbours: false,
-    updates: false,
-    rematerialize: false,
-    prologues: false,
-};
+pub const CHAINS: Fusion = Fusion { elementwise: true, ..Fusion::none() };
 
 /// The plan of a graph, verified.
 pub fn planned(graph: &Graph, fusion: Fusion) -> Plan {
