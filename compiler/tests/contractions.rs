@@ -144,6 +144,17 @@ fn the_products_of_a_layer_are_tiled() {
 }
 
 #[test]
+fn weights_are_not_packed_while_a_batch_is_smaller_than_they_are() {
+    // The second factor is the weights, output by output: they are the rows, and the batch is what is packed.
+    for (lanes, batch) in [(4, 16), (4, 64), (8, 16), (8, 64), (8, 128), (16, 32), (16, 64)] {
+        for layer in [[512, 784], [2048, 2048]] {
+            let tiles = tiles("ik,jk->ij", [batch, layer[0], layer[1]], lanes).expect("a layer is worth tiles");
+            assert!((tiles.row.factor.0, tiles.row.packed) == (1, false), "{batch} by {layer:?}: {tiles:?}");
+        }
+    }
+}
+
+#[test]
 fn scratch_is_behind_all_other_parameters() {
     let case = sized("ik,jk->ij", [512, 512, 512]);
     let kernel = schedule::kernel(&case.nest, &case.shapes, "kernel", &Target::default());
