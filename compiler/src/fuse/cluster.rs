@@ -12,7 +12,7 @@
 //! drafts that do not wait for each other, as the updates of many small parameters, save launches.
 
 use super::compose::gathers;
-use super::{Draft, Fusion, profit};
+use super::{Draft, Fusion, Reason, profit};
 use crate::graph::ValueId;
 use crate::nest::{Index, Nest, Reducer, Scalar};
 use crate::scalar::ScalarOp;
@@ -27,8 +27,16 @@ pub(super) struct Cluster {
     pub members: Vec<(usize, Vec<usize>)>,
 }
 
-/// The clusters of drafts, of which some make the next values of leaves: pairs of a value and its leaf.
-pub(super) fn clusters(drafts: &[Draft], updates: &[(ValueId, ValueId)], fusion: &Fusion) -> Vec<Cluster> {
+/// Two drafts that could be one kernel, the earlier one first, and why they are not.
+pub(super) type Apart = (usize, usize, Reason);
+
+/// The clusters of drafts, of which some make the next values of leaves: pairs of a value and its leaf. Beside them what was
+/// refused on the way.
+pub(super) fn clusters(
+    drafts: &[Draft],
+    updates: &[(ValueId, ValueId)],
+    fusion: &Fusion,
+) -> (Vec<Cluster>, Vec<Apart>) {
     let mut clustering = Clustering::new(drafts, updates);
     if fusion.updates {
         clustering.updates();
@@ -46,7 +54,7 @@ pub(super) fn clusters(drafts: &[Draft], updates: &[(ValueId, ValueId)], fusion:
     if fusion.neighbours {
         clustering.neighbours();
     }
-    clustering.finish()
+    (clustering.clusters_in_order(), clustering.apart)
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,6 +118,7 @@ struct Clustering<'d> {
     /// The cluster of each draft; those without one are alone.
     of: Vec<Option<usize>>,
     clusters: Vec<Cluster>,
+    apart: Vec<Apart>,
 }
 
 /// A cluster that still grows.
@@ -126,7 +135,7 @@ impl<'d> Clustering<'d> {
     fn new(drafts: &'d [Draft], updates: &[(ValueId, ValueId)]) -> Clustering<'d> {
         let made: BTreeMap<usize, usize> = drafts.iter().enumerate().map(|(at, draft)| (draft.result.0, at)).collect();
         let updates = updates.iter().filter_map(|(value, leaf)| Some((*made.get(&value.0)?, leaf.0))).collect();
-        Clustering { drafts, made, updates, of: vec![None; drafts.len()], clusters: Vec::new() }
+        Clustering { drafts, made, updates, of: vec![None; drafts.len()], clusters: Vec::new(), apart: Vec::new() }
     }
 
     /// Clusters what is free and fits these extents.
@@ -137,10 +146,13 @@ impl<'d> Clustering<'d> {
             let growing = self.grow(&component, shared, kind);
             let nests: Vec<&Nest> = growing.members.iter().map(|(at, _)| &self.drafts[*at].nest).collect();
             let turns = kind == Kind::Siblings || nests.iter().any(|nest| has_rows(nest, shared));
-            if turns
-                && nests.len() > 1
-                && profit::should_cluster(&nests, if kind == Kind::Rows { shared.len() } else { 0 })
-            {
+            if !turns || nests.len() < 2 {
+                continue;
+            }
+            let members: Vec<usize> = growing.members.iter().map(|(at, _)| *at).collect();
+            if let Err(reason) = profit::should_cluster(&nests, if kind == Kind::Rows { shared.len() } else { 0 }) {
+                self.apart.push((members[0], members[members.len() - 1], reason));
+            } else {
                 let shared = if kind == Kind::Rows { shared.to_vec() } else { Vec::new() };
                 let axes = |axes: Vec<usize>| if kind == Kind::Rows { axes } else { Vec::new() };
                 let members: Vec<(usize, Vec<usize>)> =
@@ -157,7 +169,8 @@ impl<'d> Clustering<'d> {
             if !is_contraction(&self.drafts[at].nest) {
                 continue;
             }
-            let members = self.riding(at);
+            let (members, apart) = self.riding(at);
+            self.apart.extend(apart);
             if members.len() > 1 {
                 members.iter().for_each(|&member| self.of[member] = Some(self.clusters.len()));
                 let members = members.into_iter().map(|member| (member, Vec::new())).collect();
@@ -166,36 +179,50 @@ impl<'d> Clustering<'d> {
         }
     }
 
-    /// A product of matrices and the elementwise drafts over its result that need it at the same point, in order.
-    fn riding(&self, product: usize) -> Vec<usize> {
-        let nest = &self.drafts[product].nest;
-        let extents = &nest.extents[..nest.outputs];
-        let (mut members, mut later) = (vec![product], BTreeSet::new());
+    /// A product of matrices and the elementwise drafts over its result that need it at the same point, in order, and the
+    /// updates that need it but do not run with it.
+    fn riding(&self, product: usize) -> (Vec<usize>, Vec<Apart>) {
+        let (mut members, mut later, mut apart) = (vec![product], BTreeSet::new(), Vec::new());
         for at in self.launch_order() {
             let producers = self.producers(at);
-            let draft = &self.drafts[at].nest;
-            let made = |operand: usize| self.made.get(&operand).is_some_and(|producer| members.contains(producer));
             let needs = producers.iter().any(|producer| members.contains(producer));
-            if !needs && !producers.iter().any(|producer| later.contains(producer)) {
+            let waits = producers.iter().any(|producer| later.contains(producer));
+            if !needs && !waits {
                 continue;
             }
-            let all: Vec<usize> = (0..extents.len()).collect();
-            let mut reads = draft.reads.iter().filter(|read| made(read.operand));
-            let rides = self.of[at].is_none()
-                && draft.reducer.is_none()
-                && draft.extents == extents
-                && reads.all(|read| read.index.len() == all.len() && straight(&read.index, &all))
-                && !draft.reads.iter().flat_map(|read| &read.index).any(gathers)
-                && !producers.iter().any(|producer| later.contains(producer))
-                && !self.overtake(product, at)
-                && profit::should_ride(members.iter().chain([&at]).map(|&at| &self.drafts[at].nest));
-            match rides {
-                true => members.push(at),
-                false => later.extend(self.together(at)),
+            match self.may_ride(&members, at, waits) {
+                Ok(()) => members.push(at),
+                Err(reason) => {
+                    later.extend(self.together(at));
+                    if needs && self.updates.contains_key(&at) {
+                        apart.push((product, at, reason));
+                    }
+                }
             }
         }
-        let updates = |at: &usize| self.updates.contains_key(at);
-        if members.iter().any(updates) { members } else { Vec::new() }
+        let updates = members.iter().any(|at| self.updates.contains_key(at));
+        (if updates { members } else { Vec::new() }, apart)
+    }
+
+    /// Whether a draft that needs something of a product of matrices and of what rides in it may ride in it too; it may wait
+    /// for something else that needs them.
+    fn may_ride(&self, members: &[usize], at: usize, waits: bool) -> Result<(), Reason> {
+        let extents = &self.drafts[members[0]].nest.extents[..self.drafts[members[0]].nest.outputs];
+        let draft = &self.drafts[at].nest;
+        let made = |operand: usize| self.made.get(&operand).is_some_and(|producer| members.contains(producer));
+        let all: Vec<usize> = (0..extents.len()).collect();
+        let mut reads = draft.reads.iter().filter(|read| made(read.operand));
+        let same = draft.reducer.is_none()
+            && draft.extents == extents
+            && reads.all(|read| read.index.len() == all.len() && straight(&read.index, &all))
+            && !draft.reads.iter().flat_map(|read| &read.index).any(gathers);
+        match () {
+            () if self.of[at].is_some() => Err(Reason::RunsWithAnother),
+            () if !same => Err(Reason::OtherPoints),
+            () if waits => Err(Reason::Waits),
+            () if self.overtake(members[0], at) => Err(Reason::OldValueIsRead),
+            () => profit::should_ride(members.iter().chain([&at]).map(|&at| &self.drafts[at].nest)),
+        }
     }
 
     /// Puts small clusters and drafts that do not wait for each other together.
@@ -244,7 +271,7 @@ impl<'d> Clustering<'d> {
             let members = || taken.iter().flatten().chain(&unit);
             let nests: Vec<&Nest> = members().map(|&at| &self.drafts[at].nest).collect();
             let overtakes = unit.iter().any(|&at| self.overtakes_any(at, &taken));
-            if !waits && !overtakes && profit::should_cluster(&nests, 0) {
+            if !waits && !overtakes && profit::should_cluster(&nests, 0).is_ok() {
                 unit.iter().for_each(|&at| self.mark_behind(at, readers, &mut behind));
                 taken.push(unit);
             }
@@ -385,7 +412,7 @@ impl<'d> Clustering<'d> {
         })
     }
 
-    fn finish(self) -> Vec<Cluster> {
+    fn clusters_in_order(&self) -> Vec<Cluster> {
         let mut done = vec![false; self.clusters.len()];
         let mut clusters = Vec::new();
         for at in self.launch_order() {

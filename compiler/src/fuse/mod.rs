@@ -141,7 +141,7 @@ pub struct Refusal {
     pub reason: Reason,
 }
 
-/// Why a producer is not inlined into its consumer.
+/// Why a producer is not part of the kernel of its consumer.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Reason {
     /// The value must be in memory anyway.
@@ -203,6 +203,26 @@ pub enum Reason {
     /// The kernel would need too many registers.
     #[error("the kernel would have {0} operations")]
     TooLarge(usize),
+    /// What a row needs of itself would not stay near the processor.
+    #[error("a row would keep {bytes} bytes for itself, more than {most}")]
+    LongRows {
+        /// What the parts keep of a row.
+        bytes: usize,
+        /// What they may keep.
+        most: usize,
+    },
+    /// It is part of a kernel that another product began.
+    #[error("the consumer runs with another kernel")]
+    RunsWithAnother,
+    /// It does not need each element where that is made, or is not elementwise.
+    #[error("the consumer runs over other points")]
+    OtherPoints,
+    /// It needs something else that needs the producer, like a norm of all gradients.
+    #[error("the consumer waits for something else that needs the value")]
+    Waits,
+    /// It would write over what the producer still reads.
+    #[error("the producer reads the old value of what the consumer updates")]
+    OldValueIsRead,
 }
 
 /// The groups of a graph in launch order.
@@ -393,7 +413,15 @@ impl<'g> Fusing<'g> {
                 _ => None,
             })
             .collect();
-        let clusters = clusters(&drafts, &updates, self.fusion);
+        let (clusters, apart) = clusters(&drafts, &updates, self.fusion);
+        for (producer, consumer, reason) in apart {
+            let [producer, consumer] = [producer, consumer].map(|at| drafts[at].nodes.first().copied());
+            self.refusals.extend(producer.zip(consumer).map(|(producer, consumer)| Refusal {
+                producer,
+                consumer,
+                reason,
+            }));
+        }
         (clusters.iter().map(|cluster| self.group(&drafts, cluster)).collect(), self.refusals)
     }
 

@@ -177,8 +177,11 @@ fn beside(read: &Read, axis: usize) -> bool {
 const MOST_RIDING: usize = 64;
 
 /// Whether nests should be one kernel, of which the first is a product of matrices and the others follow it.
-pub fn should_ride<'n>(nests: impl Iterator<Item = &'n Nest>) -> bool {
-    nests.skip(1).map(|nest| nest.body.scalars.len()).sum::<usize>() <= MOST_RIDING
+pub fn should_ride<'n>(nests: impl Iterator<Item = &'n Nest>) -> Result<(), Reason> {
+    match nests.skip(1).map(|nest| nest.body.scalars.len()).sum::<usize>() {
+        operations if operations > MOST_RIDING => Err(Reason::TooLarge(operations)),
+        _ => Ok(()),
+    }
 }
 
 /// How many operations the parts of a kernel may have together; they need not all be alive at once.
@@ -192,14 +195,18 @@ pub const SMALL: usize = 1 << 12;
 const MOST_SCRATCH: usize = 64 << 10;
 
 /// Whether nests should be one kernel, over so many leading axes.
-pub fn should_cluster(nests: &[&Nest], shared: usize) -> bool {
+pub fn should_cluster(nests: &[&Nest], shared: usize) -> Result<(), Reason> {
     let operations: usize = nests.iter().map(|nest| nest.body.scalars.len()).sum();
     let bytes = |nest: &&Nest| {
         let elements = nest.extents[shared.min(nest.outputs)..nest.outputs].iter().product::<usize>();
         elements * nest.dtype.size()
     };
     let scratch: usize = if shared > 0 { nests.iter().map(bytes).sum() } else { 0 };
-    operations <= MOST_TOGETHER && scratch <= MOST_SCRATCH
+    match () {
+        () if operations > MOST_TOGETHER => Err(Reason::TooLarge(operations)),
+        () if scratch > MOST_SCRATCH => Err(Reason::LongRows { bytes: scratch, most: MOST_SCRATCH }),
+        () => Ok(()),
+    }
 }
 
 /// What one evaluation of the body costs, in additions.

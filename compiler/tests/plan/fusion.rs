@@ -278,6 +278,25 @@ fn an_update_does_not_ride_in_a_product_that_reads_what_it_updates() {
     let labels = labels(&momentum(true), &Fusion::default());
     assert_eq!(labels[..2], ["contract", "contract+mul+add"]);
     assert_eq!(labels[2..], ["mul+sub"]);
+    assert!(reasons(&momentum(true)).contains(&Reason::OldValueIsRead));
+}
+
+#[test]
+fn an_update_does_not_ride_where_it_waits_for_a_sum_over_the_gradient() {
+    let mut graph = Graph::new("Clipped");
+    let w = parameter(&mut graph, "w", &[24, 40]);
+    let g = input(&mut graph, "g", DType::F32, &[16, 24]);
+    let x = input(&mut graph, "x", DType::F32, &[16, 40]);
+    let mut b = Builder::new(&mut graph, Origin::default());
+    let gradient = contract(&mut b, g, x, "bi,bj->ij");
+    let square = mul(&mut b, gradient, gradient);
+    let norm = sum(&mut b, square, &[0, 1]);
+    let norm = broadcast(&mut b, norm, &Shape::from_known(&[24, 40]));
+    let clipped = div(&mut b, gradient, norm);
+    let next = sub(&mut b, w, clipped);
+    graph.result(Role::Next(w), next);
+    assert_eq!(labels(&graph, &Fusion::default()), ["contract", "mul+sum", "div+sub"]);
+    assert!(reasons(&graph).contains(&Reason::Waits), "{:?}", reasons(&graph));
 }
 
 /// What reads the old value of a leaf runs with what reads its next value; what reads the first of them must not run with what
