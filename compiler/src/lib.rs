@@ -18,6 +18,7 @@ pub mod description;
 pub mod differences;
 pub mod dtype;
 pub mod expand;
+pub mod finite;
 pub mod fuse;
 pub mod generate;
 pub mod graph;

@@ -10,6 +10,7 @@
 #[cfg(feature = "cranelift")]
 use crate::backend::cranelift;
 use crate::expand::expand;
+use crate::finite;
 use crate::fuse::{self, Group, Refusal, fuse_explained};
 use crate::graph::{self, BindError, Graph, Leaf, Role, bind};
 use crate::kernel;
@@ -44,6 +45,9 @@ pub struct Options {
     pub lanes: usize,
     /// Whether gradients are kept for the user to read after a run; not by default. They then take memory of their own.
     pub keep_gradients: bool,
+    /// Whether a run fails and changes nothing where an element of a loss or of a gradient is infinite or no number; not by
+    /// default. Gradients then take memory of their own, since every update waits for all of them.
+    pub check_finite: bool,
     /// Whether every run measures how long each launch takes; not by default.
     pub profile: bool,
 }
@@ -195,6 +199,7 @@ fn planned(
     let bindings: Bindings = dims.iter().map(|&(name, extent)| (Symbol::new(name), Extent::from(extent))).collect();
     let graph = verified("bind", bind(graph, &bindings).map_err(Box::new)?, trace)?;
     let indices = indices(&graph);
+    let graph = if options.check_finite { verified("finite", finite::checked(&graph), trace)? } else { graph };
     let graph = verified("simplify", simplify(&wanted(graph, options)), trace)?;
     let graph = verified("expand", expand(&graph), trace)?;
     let graph = verified("simplify", simplify(&graph), trace)?;
@@ -223,7 +228,7 @@ fn wanted(mut graph: Graph, options: &Options) -> Graph {
         Role::Gradient { .. } => options.keep_gradients,
         // Losses are there for differences, which are taken of another program.
         Role::Loss(_) => false,
-        Role::Metric(_) | Role::Output(_) | Role::Next(_) => true,
+        Role::Metric(_) | Role::Output(_) | Role::NotFinite(_) | Role::Next(_) => true,
     });
     graph
 }

@@ -98,7 +98,7 @@ fn run(step: &Step) -> TokenStream {
     let fields = result_values(step);
     let many = (parameters.len() > 6).then(|| quote!(#[allow(clippy::too_many_arguments)]));
     let run = quote! {
-        /// Runs the step once. On an error nothing has run.
+        /// Runs the step once. On an error nothing has changed.
         #many
         pub fn run(
             &mut self,

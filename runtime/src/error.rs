@@ -106,6 +106,17 @@ pub enum Error {
         /// The step.
         step: String,
     },
+    /// A loss or a gradient is not finite, and the step was compiled with [`Options::check_finite`](crate::Options). Nothing has
+    /// changed.
+    #[error("{step}: {what} has {elements} elements that are infinite or no number; nothing was updated")]
+    NotFinite {
+        /// The step.
+        step: String,
+        /// The loss, or the gradient with its key.
+        what: String,
+        /// How many elements.
+        elements: u32,
+    },
     /// Times are there only if the step was compiled to measure them.
     #[error("{step} was compiled without `profile`")]
     NotProfiled {

@@ -203,6 +203,8 @@ pub enum Role {
         /// The key of the parameter.
         key: String,
     },
+    /// How many elements of another result are infinite or no number: a loss or a gradient, as u32.
+    NotFinite(Box<Role>),
     /// The next value of a parameter, state or slot leaf: a state pair.
     Next(ValueId),
 }

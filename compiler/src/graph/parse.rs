@@ -188,7 +188,14 @@ impl<'t> Parser<'t> {
 
     fn result(&mut self, line: &mut Line<'_>) -> Result<(), ParseError> {
         line.keyword("result")?;
-        let role = match line.peek_word() {
+        let role = self.role(line)?;
+        let value = self.known(line)?;
+        self.graph.result(role, value);
+        Ok(())
+    }
+
+    fn role(&self, line: &mut Line<'_>) -> Result<Role, ParseError> {
+        Ok(match line.peek_word() {
             "metric" => line.keyword("metric").and_then(|()| line.string()).map(Role::Metric)?,
             "output" => line.keyword("output").and_then(|()| line.int()).map(Role::Output)?,
             "loss" => line.keyword("loss").and_then(|()| line.int()).map(Role::Loss)?,
@@ -196,12 +203,13 @@ impl<'t> Parser<'t> {
                 line.keyword("gradient")?;
                 Role::Gradient { store: line.int()?, key: line.string()? }
             }
+            "not_finite" => {
+                line.keyword("not_finite")?;
+                Role::NotFinite(Box::new(self.role(line)?))
+            }
             "next" => line.keyword("next").and_then(|()| self.known(line)).map(Role::Next)?,
-            _ => return line.unexpected("`metric`, `output`, `loss`, `gradient` or `next`"),
-        };
-        let value = self.known(line)?;
-        self.graph.result(role, value);
-        Ok(())
+            _ => return line.unexpected("`metric`, `output`, `loss`, `gradient`, `not_finite` or `next`"),
+        })
     }
 
     /// A value that is defined already.

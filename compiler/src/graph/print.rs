@@ -127,6 +127,7 @@ impl fmt::Display for Role {
             Role::Output(position) => write!(f, "output {position}"),
             Role::Loss(number) => write!(f, "loss {number}"),
             Role::Gradient { store, key } => write!(f, "gradient {store} {key:?}"),
+            Role::NotFinite(role) => write!(f, "not_finite {role}"),
             Role::Next(leaf) => write!(f, "next {leaf}"),
         }
     }

@@ -259,7 +259,7 @@ fn verify_results(graph: &Graph) -> Result<(), VerifyError> {
             return Err(VerifyError::Undefined { user: role.to_string(), value: *value });
         }
         match role {
-            Role::Metric(_) | Role::Output(_) | Role::Loss(_) => {}
+            Role::Metric(_) | Role::Output(_) | Role::Loss(_) | Role::NotFinite(_) => {}
             Role::Gradient { store, .. } => known_store(graph, *store, || role.to_string())?,
             Role::Next(leaf) => verify_pair(graph, *leaf, *value)?,
         }

@@ -122,7 +122,7 @@ impl Step {
         })
     }
 
-    /// Runs the step once. On an error nothing has run.
+    /// Runs the step once. On an error nothing has changed.
     #[doc(hidden)]
     pub fn run(&mut self, stores: &mut [StoreArgument<'_>], inputs: &[Elements<'_>]) -> Result<(), Error> {
         self.inputs.check(&self.graph.name, inputs)?;
@@ -140,6 +140,22 @@ impl Step {
         self.launch();
         self.results.iter_mut().for_each(|result| result.convert(&self.workspace));
         self.ran = true;
+        self.check_finite()
+    }
+
+    /// Whether what the options want to be finite is, in the order of the graph: the first that is not says why.
+    fn check_finite(&self) -> Result<(), Error> {
+        for result in &self.results {
+            let Role::NotFinite(role) = &result.role else { continue };
+            let elements = result.view::<u32>(&self.workspace)[0];
+            if elements > 0 {
+                let what = match self.gradient_key(role) {
+                    Some(key) => format!("the gradient of `{key}`"),
+                    None => "the loss".to_string(),
+                };
+                return Err(Error::NotFinite { step: self.graph.name.clone(), what, elements });
+            }
+        }
         Ok(())
     }
 
