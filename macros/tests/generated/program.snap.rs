@@ -62,7 +62,7 @@ impl TrainLine {
             )
             .map(|step| Self { step })
     }
-    /// Runs the step once. On an error nothing has run.
+    /// Runs the step once. On an error nothing has changed.
     #[allow(clippy::too_many_arguments)]
     pub fn run(
         &mut self,
@@ -156,7 +156,7 @@ impl Idle {
         ::tapeless::Step::compile(Self::GRAPH, device, &[], options)
             .map(|step| Self { step })
     }
-    /// Runs the step once. On an error nothing has run.
+    /// Runs the step once. On an error nothing has changed.
     pub fn run(&mut self) -> ::core::result::Result<IdleOutput, ::tapeless::Error> {
         self.step.run(&mut [], &[])?;
         ::core::result::Result::Ok(IdleOutput {})
