@@ -1,5 +1,7 @@
 //! The models that the benches train, and batches for them.
 
+pub mod turns;
+
 use tapeless::{Device, Options, model};
 
 model! {

@@ -1,17 +1,12 @@
 //! Matrix products on one thread, each beside what the crate `gemm` makes of it: squares, and a linear layer of a batch with
 //! bias and ReLU. Throughput is in operations: a multiplication and an addition for each product. Before the two are timed one
-//! after the other, they take turns: the ratio of neighbouring slices of time stays what it is where the machine slows down.
+//! after the other, they take turns.
 
-use criterion::measurement::WallTime;
-use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use gemm::Parallelism;
-use std::time::{Duration, Instant};
 use tapeless::{Error, Seed};
+use tapeless_benches::turns::{self, Run};
 use tapeless_benches::{ApplyLayer, Layer, Product, device, numbers, options};
-
-/// How often the two take turns, and for how long each.
-const TURNS: usize = 101;
-const SLICE: Duration = Duration::from_millis(10);
 
 /// A matrix as `gemm` sees it.
 struct Matrix {
@@ -72,32 +67,15 @@ impl Matrix {
     }
 }
 
-fn group<'c>(criterion: &'c mut Criterion, name: &str, extents: [usize; 3]) -> BenchmarkGroup<'c, WallTime> {
+/// Times both, first in turns.
+fn versus(name: &str, extents: [usize; 3], criterion: &mut Criterion, mut runs: [Run<'_>; 2]) {
+    turns::compare(name, &mut runs);
     let mut group = criterion.benchmark_group(format!("matmul {name}"));
     group.sample_size(20).throughput(Throughput::Elements(2 * extents.iter().product::<usize>() as u64));
-    group
-}
-
-/// Times both, first in turns.
-fn versus(mut group: BenchmarkGroup<'_, WallTime>, mut tapeless: impl FnMut(), mut gemm: impl FnMut()) {
-    let mut ratios: Vec<f64> = (0..TURNS).map(|_| slice(&mut tapeless) / slice(&mut gemm)).collect();
-    ratios.sort_by(f64::total_cmp);
-    let [low, middle, high] = [TURNS / 4, TURNS / 2, 3 * TURNS / 4].map(|at| ratios[at]);
-    println!("\nin turns: tapeless takes {middle:.3} of the time of gemm (quartiles {low:.3} and {high:.3})");
-    group.bench_function("tapeless", |bench| bench.iter(&mut tapeless));
-    group.bench_function("gemm", |bench| bench.iter(&mut gemm));
-    group.finish();
-}
-
-/// How many seconds a run takes, on average over a slice of time.
-fn slice(run: &mut impl FnMut()) -> f64 {
-    let start = Instant::now();
-    let mut runs = 0;
-    while runs == 0 || start.elapsed() < SLICE {
-        run();
-        runs += 1;
+    for (name, run) in &mut runs {
+        group.bench_function(*name, |bench| bench.iter(&mut *run));
     }
-    start.elapsed().as_secs_f64() / f64::from(runs)
+    group.finish();
 }
 
 fn squares(criterion: &mut Criterion) -> Result<(), Error> {
@@ -109,9 +87,10 @@ fn squares(criterion: &mut Criterion) -> Result<(), Error> {
         let found = step.run(&a.elements, &b.elements)?.output.to_vec();
         result.set_product(&a, &b);
         compare(&found, &result.elements);
-        let mut run = || step.run(&a.elements, &b.elements).map(|out| out.output[0]);
-        let group = group(criterion, &format!("{extent}^3"), [extent; 3]);
-        versus(group, || _ = run().expect("it ran before"), || result.set_product(&a, &b));
+        let tapeless = || _ = step.run(&a.elements, &b.elements).expect("it ran before").output[0];
+        let gemm = || result.set_product(&a, &b);
+        let runs: [Run<'_>; 2] = [("gemm", Box::new(gemm)), ("tapeless", Box::new(tapeless))];
+        versus(&format!("{extent}^3"), [extent; 3], criterion, runs);
     }
     Ok(())
 }
@@ -130,12 +109,11 @@ fn layer(criterion: &mut Criterion) -> Result<(), Error> {
         }
     };
     let mut step = ApplyLayer::compile(&device, ApplyLayer::dims().b(64), &options())?;
-    let mut run = || step.run(&net, &x.elements).map(|out| out.output[0]);
-    run()?;
-    let group = group(criterion, "64x784->512 with bias and relu", [64, 784, 512]);
-    versus(group, || _ = run().expect("it ran before"), &mut by_gemm);
     by_gemm();
     compare(&step.run(&net, &x.elements)?.output, &result.elements);
+    let tapeless = || _ = step.run(&net, &x.elements).expect("it ran before").output[0];
+    let runs: [Run<'_>; 2] = [("gemm", Box::new(by_gemm)), ("tapeless", Box::new(tapeless))];
+    versus("64x784->512 with bias and relu", [64, 784, 512], criterion, runs);
     Ok(())
 }
 
