@@ -4,7 +4,7 @@
 //! where it is stored. The iterations of a parallel loop run backwards, since their order must not matter. So it predicts what a machine with the same number of lanes computes: bit by bit for everything but
 //! [`ScalarOp::TRANSCENDENTAL`], which it takes from f64, and for those too once [`super::approximate()`] has replaced them.
 
-use super::{Expression, Kernel, LoopKind, ParameterId, Register, Statement, Usage, Var};
+use super::{Expression, Kernel, LoopKind, PART, ParameterId, Register, Statement, Usage, Var};
 use crate::dtype::DType;
 use crate::nest::{Index, Reducer};
 use crate::scalar::ScalarOp;
@@ -145,9 +145,12 @@ impl Machine<'_> {
 /// Which value of a register with groups an iteration of a lanes loop sees.
 fn lane(iteration: usize, extent: usize, groups: usize, lanes: usize) -> usize {
     let whole = extent - extent % (groups * lanes);
+    let filled = extent - extent % lanes;
+    let parts = extent - extent % lanes % PART;
     match iteration {
         i if i < whole => i % (groups * lanes),
-        i if i < extent - extent % lanes => (i - whole) % lanes,
+        i if i < filled => (i - whole) % lanes,
+        i if i < parts => (i - filled) % PART,
         _ => groups * lanes,
     }
 }
@@ -185,6 +188,7 @@ fn apply(op: ScalarOp, dtype: DType, operands: &[f64]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernel::steps;
 
     #[test]
     fn lanes_are_as_documented() {
@@ -192,6 +196,30 @@ mod tests {
         let seen: Vec<usize> = (0..23).map(|iteration| lane(iteration, 23, 2, 4)).collect();
         let expected: Vec<usize> = (0..8).chain(0..8).chain(0..4).chain([8; 3]).collect();
         assert_eq!(seen, expected);
+        // Extent 29 by 2 groups of 8: whole groups to 16, one group of 8 to 24, a part to 28, one single iteration.
+        let seen: Vec<usize> = (0..29).map(|iteration| lane(iteration, 29, 2, 8)).collect();
+        let expected: Vec<usize> = (0..16).chain(0..8).chain(0..4).chain([16]).collect();
+        assert_eq!(seen, expected);
+        // Extent 31 by 16: a group, three parts, three single iterations; extent 6 has no whole group.
+        let seen: Vec<usize> = (0..31).map(|iteration| lane(iteration, 31, 1, 16)).collect();
+        let expected: Vec<usize> = (0..16).chain(0..4).chain(0..4).chain(0..4).chain([16; 3]).collect();
+        assert_eq!(seen, expected);
+        let seen: Vec<usize> = (0..6).map(|iteration| lane(iteration, 6, 1, 8)).collect();
+        assert_eq!(seen, [0, 1, 2, 3, 8, 8]);
+    }
+
+    /// On whatever machine, each step is the iterations that it says.
+    #[test]
+    fn steps_are_all_iterations() {
+        for lanes in [1, 2, 4, 8, 16] {
+            for extent in 0..70 {
+                let [vectors, parts, single] = steps(extent, lanes);
+                assert_eq!(vectors * lanes + parts * PART + single, extent, "{extent} at {lanes} lanes");
+                let alone = (0..extent).filter(|&iteration| lane(iteration, extent, 1, lanes) == lanes).count();
+                assert_eq!(alone, single, "{extent} at {lanes} lanes");
+            }
+        }
+        assert_eq!([steps(20, 8), steps(28, 16), steps(23, 4)], [[2, 1, 0], [1, 3, 0], [5, 0, 3]]);
     }
 
     #[test]

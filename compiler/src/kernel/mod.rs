@@ -5,11 +5,11 @@
 //! and whose gathered atoms are variables (`Atom::Gathered { read: n, .. }` is [`Var`] n, clamped to its bound).
 //!
 //! A [`LoopKind::Lanes`] loop runs its iterations in lock step, in groups of `groups * L` neighbours, L being the lane
-//! count of the target; of what is left over, whole groups of L run in lock step and the rest one by one. It may hold serial
-//! loops, no lanes loops, and its iterations know nothing of each other: running them one after the other means the same.
-//! A register with `groups` holds `groups * L` values and a further one, and each iteration of a lanes loop sees one of them:
-//! iteration i of the whole groups sees value `i mod (groups * L)`, the groups of L see the first L values, and what runs one
-//! by one sees the further value. [`Expression::Combine`] folds all values in a fixed order: halves of the `groups * L`
+//! count of the target; of what is left over, whole groups of L run in lock step, then [`PART`]s, and the rest one by one. It
+//! may hold serial loops, no lanes loops, and its iterations know nothing of each other: running them one after the other
+//! means the same. A register with `groups` holds `groups * L` values and a further one, and each iteration of a lanes loop
+//! sees one of them: iteration i of the whole groups sees value `i mod (groups * L)`, the groups of L see the first L values,
+//! the parts see the first four, and what runs one by one sees the further value. [`Expression::Combine`] folds all values in a fixed order: halves of the `groups * L`
 //! values onto each other until one is left, then the further value. So the result depends on L and on nothing else.
 //!
 //! Elements of f16 and bf16 are so in arrays only: a load widens them to f32, a store rounds to nearest even, and so does
@@ -53,6 +53,15 @@ pub use writers::never_meet;
 use crate::dtype::DType;
 use crate::nest::{Index, Reducer};
 use crate::scalar::ScalarOp;
+
+/// The lanes of a part. What is left over of a lanes loop after all whole vectors runs part by part, as long as there is one.
+pub const PART: usize = 4;
+
+/// How many steps a lanes loop takes on a machine with this many lanes: whole vectors, parts, and single iterations.
+pub fn steps(extent: usize, lanes: usize) -> [usize; 3] {
+    let left = extent % lanes;
+    [extent / lanes, left / PART, left % PART]
+}
 
 /// What local arrays are aligned to, in bytes.
 const LINE: usize = 64;
@@ -151,7 +160,8 @@ pub enum LoopKind {
     Serial,
     /// In any order, and several at once.
     Parallel,
-    /// In groups of neighbours, one per lane, and this many groups (a power of two) at once.
+    /// In groups of neighbours, one per lane, and this many groups (a power of two) at once: first all groups at once, then
+    /// single groups, then [`PART`]s of a group, and what is left over one by one.
     Lanes {
         /// How many groups.
         groups: usize,

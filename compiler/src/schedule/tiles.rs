@@ -8,6 +8,7 @@
 use super::contraction::{Contraction, contraction, in_place};
 use super::flat::Flat;
 use super::spread::is_worth_it;
+use crate::kernel::steps;
 use crate::nest::{Scalar, ScalarId};
 use crate::scalar::ScalarOp;
 use crate::target::Target;
@@ -298,8 +299,8 @@ fn points_cost(flat: &Flat, contraction: &Contraction, target: &Target) -> f64 {
     let product = 0.75 + 0.5 * shared + instructions;
     let beside = |axis: usize| contraction.factors.iter().all(|&factor| reads_beside(flat, factor, axis));
     let along = |axis: usize| {
-        let (whole, left) = (flat.extents[axis] / lanes, flat.extents[axis] % lanes);
-        points / flat.extents[axis] as f64 * (whole as f64 + left as f64) * product
+        let steps = steps(flat.extents[axis], lanes).into_iter().sum::<usize>();
+        points / flat.extents[axis] as f64 * steps as f64 * product
     };
     let combining = results * (1.5 + 0.75 * lanes as f64);
     let mut best = points * product;

@@ -163,7 +163,7 @@ fn counted(lines: &[String]) -> Vec<(&str, usize)> {
     counted
 }
 
-/// A line per kernel that is refused lanes of the device.
+/// A line per kernel that has lanes, but fewer than the device.
 fn narrow(step: &Step) -> impl Iterator<Item = String> {
     step.plan.kernels.iter().zip(&step.emitted).filter_map(|(kernel, Emitted { lanes, refusal, .. })| {
         refusal.as_ref().map(|reason| format!("narrow: kernel {} has {lanes} lanes: {reason}", kernel.name))

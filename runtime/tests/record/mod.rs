@@ -139,15 +139,16 @@ impl Record {
         Ok(())
     }
 
-    /// Fails where a report lists a kernel that is refused the lanes of the machine, of which only wide ones have more than
-    /// four.
+    /// Fails where a report lists a kernel that has not the lanes of the machine, of which only wide ones have more than
+    /// four, but for kernels without loops of eight iterations in lanes.
     pub fn check_lanes(&self, report: &str) {
         if !is_wide() {
             println!("{}: lanes are not checked, since this machine has no vectors of eight", self.name);
             return;
         }
-        let narrow: Vec<&str> = report.lines().filter(|line| line.starts_with("narrow: ")).collect();
-        assert_eq!(narrow, [""; 0], "{}: {} kernels refused", self.name, narrow.len());
+        let narrow = report.lines().filter(|line| line.starts_with("narrow: "));
+        let refused: Vec<&str> = narrow.filter(|line| !is_short(line)).collect();
+        assert_eq!(refused, [""; 0], "{}: {} kernels refused", self.name, refused.len());
     }
 
     fn check_tensor(&self, what: &str, expect: &Value, found: &[f32]) {
@@ -167,6 +168,12 @@ impl Record {
             assert!((found[at] - exact).abs() <= room, "{name}: element {at} is {}, not {exact}", found[at]);
         }
     }
+}
+
+/// Whether a line about a kernel with few lanes says that its loops are shorter than eight.
+fn is_short(line: &str) -> bool {
+    let (_, reason) = line.split_once(" lanes: its loops of at most ").unwrap_or_default();
+    reason.split_once(' ').and_then(|(most, _)| most.parse::<usize>().ok()).is_some_and(|most| most < 8)
 }
 
 /// Whether code of eight lanes is made for this machine.

@@ -1,12 +1,13 @@
 //! Statements as instructions.
 //!
-//! A lanes loop is emitted up to three times: for whole groups of lanes, for single groups, and for what is left over, one by
-//! one. A loop with one iteration is no loop: its position becomes part of displacements.
+//! A lanes loop is emitted up to four times: for whole groups of lanes, for single groups, and for what is left over, in parts
+//! and one by one. A loop with one iteration is no loop: its position becomes part of displacements.
 
 use super::EmitError;
 use super::address::{Counter, Frame};
 use super::memory::flags;
 use super::operation::{Operations, Width, value_type};
+use super::parts::PART;
 use crate::dtype::DType;
 use crate::kernel::{Expression, Kernel, LoopId, LoopKind, Register, Statement, Var};
 use crate::nest::Reducer;
@@ -48,8 +49,8 @@ pub(super) enum Phase {
 }
 
 /// A register: variables for its groups of lanes, and one for the further value or the only one.
-struct Slots {
-    lanes: Vec<Variable>,
+pub(super) struct Slots {
+    pub(super) lanes: Vec<Variable>,
     single: Variable,
 }
 
@@ -57,7 +58,7 @@ struct Slots {
 pub(super) struct Emitter<'a, 'f> {
     pub(super) kernel: &'a Kernel,
     pub(super) builder: FunctionBuilder<'f>,
-    /// How many lanes a vector stands for.
+    /// How many lanes a vector stands for where it is emitted: in a part fewer than elsewhere.
     pub(super) lanes: usize,
     /// The pointer to the first element of each parameter.
     pub(super) parameters: Vec<Value>,
@@ -65,7 +66,7 @@ pub(super) struct Emitter<'a, 'f> {
     pieces: [Value; 2],
     /// The variables that are defined so far.
     pub(super) held: Vec<Option<Held>>,
-    registers: Vec<Slots>,
+    pub(super) registers: Vec<Slots>,
     pub(super) frames: Vec<Frame>,
     pub(super) phase: Phase,
     /// Which variables differ between lanes.
@@ -154,19 +155,27 @@ impl<'a, 'f> Emitter<'a, 'f> {
     fn lanes(&mut self, id: LoopId, extent: usize, groups: usize, body: &[Statement]) -> Result<(), EmitError> {
         let lanes = self.lanes;
         let (whole, filled) = (extent - extent % (groups * lanes), extent - extent % lanes);
+        let parted = extent - extent % lanes % PART;
         self.phase = Phase::Lanes { id: id.0, groups };
         self.mark_varying(body);
         self.run(id, 0..whole, groups * lanes, body)?;
         self.phase = Phase::Lanes { id: id.0, groups: 1 };
         self.run(id, whole..filled, lanes, body)?;
+        self.run_in_parts(id, filled..parted, body)?;
         self.phase = Phase::Single;
-        self.run(id, filled..extent, 1, body)?;
+        self.run(id, parted..extent, 1, body)?;
         self.phase = Phase::Outside;
         Ok(())
     }
 
     /// Runs a body at some positions of a loop, several at a time where that pays.
-    fn run(&mut self, id: LoopId, at: Range<usize>, step: usize, body: &[Statement]) -> Result<(), EmitError> {
+    pub(super) fn run(
+        &mut self,
+        id: LoopId,
+        at: Range<usize>,
+        step: usize,
+        body: &[Statement],
+    ) -> Result<(), EmitError> {
         let unroll = self.unroll(body, at.len() / step);
         let rest = at.end - at.len() % (step * unroll);
         self.run_by(id, at.start..rest, step, unroll, body)?;

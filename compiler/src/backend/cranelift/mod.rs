@@ -10,8 +10,8 @@
 //! before it.
 //!
 //! Cranelift knows vectors of four lanes. For more, one of its vectors stands for all of them, parts of four are taken out
-//! of it and put into it only by what stands for that, and on x86-64 the code is widened. Where that is refused, the
-//! kernel gets code for fewer lanes, and the code says why.
+//! of it and put into it only by what stands for that, and on x86-64 the code is widened, but for what runs in parts. Where
+//! that is refused, the kernel gets code for fewer lanes, and the code says why.
 
 mod address;
 mod emitter;
@@ -25,7 +25,7 @@ mod widen;
 pub use widen::Refusal;
 
 use crate::dtype::DType;
-use crate::kernel::{self, Kernel, LoopKind, Phase, Statement, approximate, split_fma};
+use crate::kernel::{self, Kernel, LoopKind, Phase, Statement, approximate, split_fma, steps};
 use crate::scalar::ScalarOp;
 use cranelift_codegen::Context;
 use cranelift_codegen::control::ControlPlane;
@@ -33,12 +33,13 @@ use cranelift_codegen::ir::{AbiParam, Function, Signature, UserFuncName, types};
 use cranelift_codegen::isa::{CallConv, TargetIsa};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use emitter::Emitter;
+use std::ops::Range;
 use target_lexicon::Architecture;
 use thiserror::Error;
 use widen::{Factor, Widened};
 
 /// Lanes of a vector that Cranelift knows of.
-pub const NARROW: usize = 4;
+pub const NARROW: usize = kernel::PART;
 
 /// The machine code of one kernel.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,7 +50,7 @@ pub struct Code {
     pub lanes: usize,
     /// How many instructions store vectors for which there were no registers.
     pub spills: usize,
-    /// Why it has fewer lanes than it should.
+    /// Why it has fewer lanes than the target, if it has any.
     pub refusal: Option<Refusal>,
 }
 
@@ -105,7 +106,7 @@ pub enum EmitError {
     NotSelfContained(String),
 }
 
-/// The machine code of a kernel for a target that has this many lanes. It runs at fewer where they leave less over, or where
+/// The machine code of a kernel for a target that has this many lanes. It runs at fewer where its loops are shorter, or where
 /// more are refused.
 pub fn emit(kernel: &Kernel, isa: &dyn TargetIsa, lanes: usize) -> Result<Code, EmitError> {
     if isa.pointer_bits() != 64 {
@@ -114,9 +115,10 @@ pub fn emit(kernel: &Kernel, isa: &dyn TargetIsa, lanes: usize) -> Result<Code, 
     let kernel = lower(kernel, isa);
     kernel::verify(&kernel).map_err(|error| EmitError::Verify { kernel: kernel.name.clone(), error })?;
     let phases = kernel::phases(&kernel);
-    let mut refusal = None;
+    let fitting = fitting_lanes(&kernel, lanes);
+    let mut refusal = (1 < fitting && fitting < lanes).then(|| Refusal::Short(longest(&kernel.body)));
     for (factor, wide) in [(Factor::Four, 4 * NARROW), (Factor::Two, 2 * NARROW)] {
-        if wide > fitting_lanes(&kernel, lanes) {
+        if wide > fitting {
             continue;
         }
         match emit_wide(&phases, isa, wide, factor)? {
@@ -126,29 +128,40 @@ pub fn emit(kernel: &Kernel, isa: &dyn TargetIsa, lanes: usize) -> Result<Code, 
     }
     let mut code = Code { functions: Vec::new(), lanes: fitting_lanes(&kernel, NARROW), spills: 0, refusal };
     for phase in &phases {
-        let (bytes, alignment) = compile(&phase.kernel, isa, NARROW)?;
+        let Compiled { bytes, alignment, .. } = compile(&phase.kernel, isa, NARROW)?;
         code.spills += if is_x86_64(isa) { widen::spills(&bytes) } else { 0 };
         code.functions.push(Machine { bytes, alignment, parallel: phase.parallel });
     }
     Ok(code)
 }
 
-/// The number of lanes, at most this many, at which the lanes loops of a kernel take the fewest steps, what is left over one
-/// by one included; 1 if there are no such loops.
+/// The number of lanes, at most this many, at which the lanes loops of a kernel take the fewest steps, what is left over
+/// included; of two that take as many, the larger one, but none that no loop fills. 1 if there are no such loops.
 fn fitting_lanes(kernel: &Kernel, most: usize) -> usize {
-    let choices = [4 * NARROW, 2 * NARROW, NARROW].into_iter().filter(|&lanes| lanes <= most);
-    let fitting = choices.min_by_key(|&lanes| steps(&kernel.body, lanes)).unwrap_or(NARROW);
+    let filled = longest(&kernel.body).max(NARROW).min(most);
+    let choices = [4 * NARROW, 2 * NARROW, NARROW].into_iter().filter(|&lanes| lanes <= filled);
+    let fitting = choices.min_by_key(|&lanes| all_steps(&kernel.body, lanes)).unwrap_or(NARROW);
     if has_lanes(&kernel.body) { fitting } else { 1 }
 }
 
 /// How many steps the lanes loops take that statements run.
-fn steps(statements: &[Statement], lanes: usize) -> usize {
-    let steps = |statement: &Statement| match statement {
-        Statement::Loop { extent, kind: LoopKind::Lanes { .. }, .. } => extent / lanes + extent % lanes,
-        Statement::Loop { extent, body, .. } => extent.saturating_mul(steps(body, lanes)),
+fn all_steps(statements: &[Statement], lanes: usize) -> usize {
+    let taken = |statement: &Statement| match statement {
+        Statement::Loop { extent, kind: LoopKind::Lanes { .. }, .. } => steps(*extent, lanes).into_iter().sum(),
+        Statement::Loop { extent, body, .. } => extent.saturating_mul(all_steps(body, lanes)),
         _ => 0,
     };
-    statements.iter().map(steps).fold(0, usize::saturating_add)
+    statements.iter().map(taken).fold(0, usize::saturating_add)
+}
+
+/// How many iterations the longest lanes loop has.
+fn longest(statements: &[Statement]) -> usize {
+    let longest = |statement: &Statement| match statement {
+        Statement::Loop { extent, kind: LoopKind::Lanes { .. }, .. } => *extent,
+        Statement::Loop { body, .. } => longest(body),
+        _ => 0,
+    };
+    statements.iter().map(longest).max().unwrap_or(0)
 }
 
 /// The code of a kernel at more lanes than Cranelift knows, or why there is none.
@@ -163,8 +176,8 @@ fn emit_wide(
     }
     let mut code = Code { functions: Vec::new(), lanes, spills: 0, refusal: None };
     for phase in phases {
-        let (bytes, _) = compile(&phase.kernel, isa, lanes)?;
-        let Widened { bytes, alignment, spills } = match widen::widen(&bytes, factor) {
+        let Compiled { bytes, parts, .. } = compile(&phase.kernel, isa, lanes)?;
+        let Widened { bytes, alignment, spills } = match widen::widen(&bytes, &parts, factor) {
             Ok(widened) => widened,
             Err(refusal) => return Ok(Err(refusal)),
         };
@@ -174,8 +187,16 @@ fn emit_wide(
     Ok(Ok(code))
 }
 
-/// What Cranelift makes of a kernel whose vectors stand for this many lanes, and what it is aligned to.
-fn compile(kernel: &Kernel, isa: &dyn TargetIsa, lanes: usize) -> Result<(Vec<u8>, u64), EmitError> {
+/// What Cranelift makes of a kernel.
+struct Compiled {
+    bytes: Vec<u8>,
+    alignment: u64,
+    /// Which of the bytes are code that runs in parts.
+    parts: Vec<Range<usize>>,
+}
+
+/// What Cranelift makes of a kernel whose vectors stand for this many lanes.
+fn compile(kernel: &Kernel, isa: &dyn TargetIsa, lanes: usize) -> Result<Compiled, EmitError> {
     let mut context = Context::for_function(function(kernel, isa, lanes)?);
     let codegen = |message| EmitError::Codegen { kernel: kernel.name.clone(), message };
     context.compile(isa, &mut ControlPlane::default()).map_err(|error| codegen(error.inner.to_string()))?;
@@ -183,7 +204,14 @@ fn compile(kernel: &Kernel, isa: &dyn TargetIsa, lanes: usize) -> Result<(Vec<u8
     if !compiled.buffer.relocs().is_empty() || !compiled.buffer.traps().is_empty() {
         return Err(EmitError::NotSelfContained(kernel.name.clone()));
     }
-    Ok((compiled.code_buffer().to_vec(), u64::from(compiled.buffer.alignment)))
+    let located = compiled.buffer.get_srclocs_sorted().iter();
+    let parts =
+        located.filter(|code| code.loc.bits() == parts::IN_PARTS).map(|code| code.start as usize..code.end as usize);
+    Ok(Compiled {
+        bytes: compiled.code_buffer().to_vec(),
+        alignment: u64::from(compiled.buffer.alignment),
+        parts: parts.collect(),
+    })
 }
 
 fn has_lanes(statements: &[Statement]) -> bool {

@@ -5,17 +5,24 @@
 //! behind a part, unpacking the upper halves of a vector and itself takes the part behind the first. The same by words
 //! instead of double words puts together and takes apart vectors of eight lanes. The pass that [widens](super::widen) code
 //! makes instructions of them that do so.
+//!
+//! What is left over of a lanes loop runs in parts too. Its instructions carry a location of their own, by which that pass knows
+//! them: they stay at four lanes. What they leave above is of no use to anyone, so what is to stay there is put back.
 
 use super::EmitError;
 use super::emitter::{Emitter, Held};
 use super::operation::Width;
 use crate::dtype::DType;
-use crate::kernel::Var;
+use crate::kernel::{self, LoopId, LoopKind, Register, Statement, Var};
 use crate::scalar::ScalarOp;
-use cranelift_codegen::ir::{Endianness, InstBuilder, MemFlagsData, Type, Value, types};
+use cranelift_codegen::ir::{Endianness, InstBuilder, MemFlagsData, SourceLoc, Type, Value, types};
+use std::ops::Range;
 
 /// Lanes of a part, which is a vector as Cranelift knows it.
-pub(super) const PART: usize = super::NARROW;
+pub(super) const PART: usize = kernel::PART;
+
+/// The location of what runs in parts; everything else has none.
+pub(super) const IN_PARTS: u32 = 1;
 
 /// Bytes of two vectors side by side: the lower halves, the upper ones, and pairs of words from the lower and upper halves.
 const LOWER: [u8; 16] = [0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23];
@@ -24,6 +31,40 @@ const LOWER_WORDS: [u8; 16] = [0, 1, 2, 3, 16, 17, 18, 19, 4, 5, 6, 7, 20, 21, 2
 const UPPER_WORDS: [u8; 16] = [8, 9, 10, 11, 24, 25, 26, 27, 12, 13, 14, 15, 28, 29, 30, 31];
 
 impl Emitter<'_, '_> {
+    /// Runs iterations of a lanes loop in parts. The upper lanes of registers that are read behind it stay as they are.
+    pub(super) fn run_in_parts(&mut self, id: LoopId, at: Range<usize>, body: &[Statement]) -> Result<(), EmitError> {
+        if at.is_empty() {
+            return Ok(());
+        }
+        let carried = self.carried(body);
+        let before: Vec<Value> =
+            carried.iter().map(|register| self.builder.use_var(self.registers[register.0].lanes[0])).collect();
+        let lanes = std::mem::replace(&mut self.lanes, PART);
+        self.builder.set_srcloc(SourceLoc::new(IN_PARTS));
+        self.run(id, at, PART, body)?;
+        self.builder.set_srcloc(SourceLoc::default());
+        self.lanes = lanes;
+        for (register, before) in carried.into_iter().zip(before) {
+            let variable = self.registers[register.0].lanes[0];
+            let lowest = self.builder.use_var(variable);
+            let vector = self.with_lowest(before, lowest);
+            self.builder.def_var(variable, vector);
+        }
+        Ok(())
+    }
+
+    /// The registers with groups that the body of a lanes loop sets and that have values around it: those that nothing sets
+    /// outside of lanes loops start anew in each iteration.
+    fn carried(&self, body: &[Statement]) -> Vec<Register> {
+        let (mut inside, mut outside) = (Vec::new(), Vec::new());
+        collect_assigned(body, &mut inside);
+        collect_assigned(&self.kernel.body, &mut outside);
+        inside.sort_unstable_by_key(|register: &Register| register.0);
+        inside.dedup();
+        inside.retain(|register| !self.registers[register.0].lanes.is_empty() && outside.contains(register));
+        inside
+    }
+
     /// The numbers of the lanes.
     pub(super) fn lane_numbers(&mut self) -> Value {
         let numbers: Vec<u8> = (0..self.lanes as u32).flat_map(u32::to_ne_bytes).collect();
@@ -47,6 +88,17 @@ impl Emitter<'_, '_> {
             }
             [] => unreachable!("a vector has a part"),
         }
+    }
+
+    /// A vector with other lowest lanes, which are a part.
+    fn with_lowest(&mut self, vector: Value, lowest: Value) -> Value {
+        let second = self.part(vector, 1);
+        let lower = self.joined(&[lowest, second]);
+        if self.lanes == 2 * PART {
+            return lower;
+        }
+        let upper = self.shuffled(&UPPER_WORDS, vector, vector);
+        self.joined_halves(lower, upper)
     }
 
     /// The vector of 16 lanes of two of eight.
@@ -134,5 +186,18 @@ impl Emitter<'_, '_> {
         let second = self.builder.ins().bitcast(types::I8X16, order, second);
         let shuffled = self.builder.ins().shuffle(first, second, mask);
         self.builder.ins().bitcast(ty, order, shuffled)
+    }
+}
+
+/// The registers that statements set, but for those in lanes loops among them.
+fn collect_assigned(statements: &[Statement], registers: &mut Vec<Register>) {
+    for statement in statements {
+        match statement {
+            Statement::Assign(register, _) => registers.push(*register),
+            Statement::Loop { kind: LoopKind::Serial | LoopKind::Parallel, body, .. } => {
+                collect_assigned(body, registers)
+            }
+            _ => {}
+        }
     }
 }

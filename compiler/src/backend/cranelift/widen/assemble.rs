@@ -1,10 +1,10 @@
 //! Instructions become bytes at their new width, constants behind them.
 
 use super::decode::START;
-use super::table::{Form, Junction, Source, Wide, junction, stays, wide, wider};
+use super::table::{Form, Junction, Source, Wide, is_whole_in_parts, junction, stays, wide, wider};
 use super::{Factor, Refusal};
 use iced_x86::{BlockEncoder, BlockEncoderOptions, Code, Instruction, InstructionBlock, Mnemonic, OpKind, Register};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// Where the new code begins: far behind the old one, so that no address of the one is one of the other.
 const NEW: u64 = START << 8;
@@ -12,13 +12,19 @@ const NEW: u64 = START << 8;
 /// Where constants are until the size of the code is known.
 const POOL: u64 = NEW + (START << 4);
 
-/// The code of instructions, none of them on whole vectors of another width than 128 bits; `bytes` is what they were.
-pub(super) fn assemble(instructions: &[Instruction], bytes: &[u8], factor: Factor) -> Result<Vec<u8>, Refusal> {
+/// The code of instructions, none of them on whole vectors of another width than 128 bits; `bytes` is what they were, and
+/// `parts` are the addresses of those that run in parts.
+pub(super) fn assemble(
+    instructions: &[Instruction],
+    parts: &HashSet<u64>,
+    bytes: &[u8],
+    factor: Factor,
+) -> Result<Vec<u8>, Refusal> {
     let mut pool = Pool { old: bytes, new: Vec::new(), places: HashMap::new(), factor };
     let mut code = Vec::with_capacity(instructions.len() + 8);
     for instruction in instructions {
         let first = code.len();
-        push(*instruction, &mut code, &mut pool)?;
+        push(*instruction, parts.contains(&instruction.ip()), &mut code, &mut pool)?;
         // Who jumps to an instruction jumps to the first of those that it became.
         code[first..].iter_mut().for_each(|added| added.set_ip(0));
         code[first].set_ip(instruction.ip());
@@ -50,14 +56,25 @@ fn encode(code: &[Instruction], alignment: usize) -> Result<Vec<u8>, Refusal> {
     Ok(bytes)
 }
 
-/// Adds what an instruction becomes.
-fn push(mut instruction: Instruction, code: &mut Vec<Instruction>, pool: &mut Pool<'_>) -> Result<(), Refusal> {
+/// Adds what an instruction becomes, which may be one that runs in parts.
+fn push(
+    mut instruction: Instruction,
+    in_parts: bool,
+    code: &mut Vec<Instruction>,
+    pool: &mut Pool<'_>,
+) -> Result<(), Refusal> {
     let factor = pool.factor;
     if let Some((junction, factor)) = junction(instruction.code(), factor) {
         return push_junction(&instruction, junction, factor, code);
     }
+    // The bytes that the emitter widens are in a register: in memory there are fewer than any form of it would read.
+    let bytes = instruction.code() == Code::VEX_Vpmovzxbw_xmm_xmmm64;
+    if bytes && instruction.op1_kind() != OpKind::Register {
+        return Err(Refusal::Instruction(instruction.code()));
+    }
     let wide = wide(instruction.code(), factor);
-    if let Some(wide) = wide.filter(|_| !pool.loads_part(&instruction)) {
+    let is_part = |wide: &Wide| pool.loads_part(&instruction) || in_parts && !is_whole_in_parts(&instruction, wide);
+    if let Some(wide) = wide.filter(|wide| !is_part(wide)) {
         pool.move_constant(&mut instruction, wide.source)?;
         return push_wide(instruction, wide, factor, code);
     }
@@ -100,7 +117,6 @@ fn push_wide(
     factor: Factor,
     code: &mut Vec<Instruction>,
 ) -> Result<(), Refusal> {
-    let narrow = instruction.code();
     let last = instruction.op_count() - 1;
     for operand in 0..=last {
         if instruction.op_kind(operand) == OpKind::Register {
@@ -113,11 +129,6 @@ fn push_wide(
             };
             instruction.set_op_register(operand, register);
         }
-    }
-    // The bytes that the emitter widens are in a register: in memory there are fewer than the wider form would read.
-    let bytes = narrow == Code::VEX_Vpmovzxbw_xmm_xmmm64;
-    if bytes && instruction.op1_kind() != OpKind::Register {
-        return Err(Refusal::Instruction(narrow));
     }
     if instruction.memory_displ_size() > 1 && !instruction.is_ip_rel_memory_operand() {
         instruction.set_memory_displ_size(1);

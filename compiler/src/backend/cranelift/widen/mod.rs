@@ -2,8 +2,9 @@
 //!
 //! Cranelift's x86-64 back end knows vectors of four lanes only. Instructions that do the same in every lane are right at any
 //! width: so the bytes are decoded, every instruction on whole vectors is encoded again at the wider width, what stands for
-//! joining and splitting vectors becomes that, and everything else stays. What enters is position-independent code without calls, traps and relocations, constants behind
-//! it; what leaves is the same kind of code. Invariants, each checked, else the code is refused:
+//! joining and splitting vectors becomes that, and everything else stays. Code that runs in parts stays narrow, but for what
+//! moves vectors and for joining and splitting them. What enters is position-independent code without calls, traps and
+//! relocations, constants behind it; what leaves is the same kind of code. Invariants, each checked, else the code is refused:
 //!
 //! - Vectors are touched only by instructions of the [table]; what is not in there may mix lanes.
 //! - The frame is what Cranelift makes: saved registers and spills, reached by displacements from the stack pointer, which
@@ -23,6 +24,8 @@ mod table;
 mod tests;
 
 use iced_x86::{Code, Instruction};
+use std::collections::HashSet;
+use std::ops::Range;
 use thiserror::Error;
 
 /// How many times as wide vectors become.
@@ -60,12 +63,15 @@ pub(super) struct Widened {
     pub(super) spills: usize,
 }
 
-/// Why code stays at four lanes.
+/// Why code has fewer lanes than its target.
 #[derive(Clone, Debug, PartialEq, Error)]
 pub enum Refusal {
     /// The target has no wider vectors that code is made for.
     #[error("the target has no wider vectors that code is made for")]
     Target,
+    /// Loops that wider vectors are too long for: the longest one has so many iterations.
+    #[error("its loops of at most {0} iterations take no fewer steps at more")]
+    Short(usize),
     /// An instruction that may mix lanes or that the pass does not know.
     #[error("{0:?} is not known to be lane by lane")]
     Instruction(Code),
@@ -86,14 +92,16 @@ pub enum Refusal {
     Assemble(String),
 }
 
-/// The code at vectors that are wider by a factor.
-pub(super) fn widen(bytes: &[u8], factor: Factor) -> Result<Widened, Refusal> {
+/// The code at vectors that are wider by a factor, but for what runs in parts, which is in these ranges of the bytes.
+pub(super) fn widen(bytes: &[u8], parts: &[Range<usize>], factor: Factor) -> Result<Widened, Refusal> {
     let mut instructions = decode::decode(bytes)?;
     let spills = count_spills(&instructions);
+    let in_parts = |ip: &u64| parts.iter().any(|part| part.contains(&((ip - decode::START) as usize)));
+    let parts: HashSet<u64> = instructions.iter().map(Instruction::ip).filter(in_parts).collect();
     instructions.iter_mut().for_each(|instruction| *instruction = table::modern(*instruction));
     fold::broadcasts(&mut instructions);
     frame::scale(&mut instructions, factor.times())?;
-    let bytes = assemble::assemble(&instructions, bytes, factor)?;
+    let bytes = assemble::assemble(&instructions, &parts, bytes, factor)?;
     Ok(Widened { bytes, alignment: factor.bytes(), spills })
 }
 

@@ -3,7 +3,8 @@
 //! [`modern`] comes first: instructions of the old encoding, which Cranelift uses for moves and some scalars, become those of
 //! the new one, which clears what is above. After it, an instruction is one on whole vectors, of which [`wide`] says what it
 //! becomes, or what stands for joining or splitting vectors, of which [`junction`] says so, or one on integers, single values
-//! or parts, which [`stays`] as it is, or refused.
+//! or parts, which [`stays`] as it is, or refused. Where code runs in parts, those on whole vectors stay as well, but for
+//! what [`is_whole_in_parts`].
 
 use super::Factor;
 use iced_x86::{Code, ConditionCode, EncodingKind, Instruction, Mnemonic, OpKind, Register};
@@ -54,6 +55,14 @@ pub(super) fn wide(code: Code, factor: Factor) -> Option<Wide> {
     };
     let code = if factor == Factor::Two { ymm } else { zmm };
     Some(Wide { code, source, form })
+}
+
+/// Whether an instruction on whole vectors is on whole ones where code runs in parts, too: if it moves vectors, which the
+/// register allocator may do with any of them anywhere, or puts one value into all lanes, which more lanes do not harm.
+pub(super) fn is_whole_in_parts(instruction: &Instruction, wide: &Wide) -> bool {
+    let moves = matches!(instruction.mnemonic(), Mnemonic::Vmovups | Mnemonic::Vmovdqu);
+    let registers = (instruction.op0_kind(), instruction.op1_kind()) == (OpKind::Register, OpKind::Register);
+    wide.source == Source::One || moves && (registers || instruction.memory_base() == Register::RSP)
 }
 
 /// Whether an instruction stays as it is: on integers, or on single values or parts in vector registers in the new encoding.

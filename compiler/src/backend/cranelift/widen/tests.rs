@@ -94,6 +94,11 @@ fn function(body: &[Instruction]) -> Vec<Instruction> {
     [body, &[code!(Retnq)]].concat()
 }
 
+/// The code at vectors that are wider by a factor, none of it in parts.
+fn widen(bytes: &[u8], factor: Factor) -> Result<Widened, Refusal> {
+    super::widen(bytes, &[], factor)
+}
+
 fn widened(body: &[Instruction], factor: Factor) -> Result<Widened, Refusal> {
     widen(&bytes(&function(body), &[]), factor)
 }
@@ -159,6 +164,99 @@ fn frames_that_are_used_otherwise_are_refused() {
     large[2] = code!(Sub_rm64_imm32, Register::RSP, 2048);
     let large = bytes(&[&large[..], &epilogue(0)].concat(), &[]);
     assert_eq!(widen(&large, Factor::Two), Err(Refusal::LargeFrame(2048)));
+}
+
+/// What runs in parts stays at four lanes, but for what moves vectors, joins and splits them, or fills them with one value.
+#[test]
+fn parts_stay_narrow() {
+    use Register::{RDI, XMM1, XMM2, XMM3};
+    let memory = || MemoryOperand::with_base(RDI);
+    let body = [
+        code!(VEX_Vmovups_xmm_xmmm128, XMM1, memory()),
+        code!(Movdqu_xmm_xmmm128, XMM2, memory()),
+        code!(VEX_Vaddps_xmm_xmm_xmmm128, XMM1, XMM2, constant(0)),
+        code!(VEX_Vaddps_xmm_xmm_xmmm128, XMM1, XMM2, frame(16)),
+        code!(VEX_Vcmpps_xmm_xmm_xmmm128_imm8, XMM2, XMM1, XMM3, 1),
+        code!(VEX_Vpblendvb_xmm_xmm_xmmm128_xmm, XMM2, XMM1, XMM3, XMM2),
+        code!(VEX_Vpmovzxwd_xmm_xmmm64, XMM3, memory()),
+        code!(VEX_Vbroadcastss_xmm_m32, XMM3, memory()),
+        code!(Movaps_xmm_xmmm128, XMM2, XMM1),
+        code!(Movdqu_xmmm128_xmm, frame(16), XMM2),
+        code!(Movdqu_xmm_xmmm128, XMM3, frame(16)),
+        code!(VEX_Vpunpckhqdq_xmm_xmm_xmmm128, XMM2, XMM3, XMM3),
+        code!(VEX_Vpunpcklqdq_xmm_xmm_xmmm128, XMM3, XMM1, XMM2),
+        code!(VEX_Vmovups_xmmm128_xmm, memory(), XMM1),
+        // Behind the part.
+        code!(VEX_Vaddps_xmm_xmm_xmmm128, XMM1, XMM2, constant(0)),
+        code!(VEX_Vmovups_xmmm128_xmm, memory(), XMM1),
+    ];
+    let code = bytes(&[&prologue(96)[..], &body, &epilogue(96)].concat(), &[7; 16]);
+    let places: Vec<usize> = decode::decode(&code)
+        .expect("test code is a function")
+        .iter()
+        .map(|instruction| (instruction.ip() - decode::START) as usize)
+        .collect();
+    let parts = [places[3]..places[7], places[7]..places[17]];
+    let wide = super::widen(&code, &parts, Factor::Two).expect("all of it is known");
+    insta::assert_snapshot!(listing(&wide), @r"
+    Push RBP
+    Mov RBP, RSP
+    Sub RSP, 192
+    And RSP, -32
+    Vmovups XMM1, [RDI + 0]
+    Vmovdqu XMM2, [RDI + 0]
+    Vaddps XMM1, XMM2, [constant 0x80]
+    Vaddps XMM1, XMM2, [RSP + 32]
+    Vcmpps XMM2, XMM1, XMM3, 1
+    Vpblendvb XMM2, XMM1, XMM3, XMM2
+    Vpmovzxwd XMM3, [RDI + 0]
+    Vbroadcastss YMM3, [RDI + 0]
+    Vmovups YMM2, YMM1
+    Vmovdqu [RSP + 32], YMM2
+    Vmovdqu YMM3, [RSP + 32]
+    Vextracti128 XMM2, YMM3, 1
+    Vinserti128 YMM3, YMM1, XMM2, 1
+    Vmovups [RDI + 0], XMM1
+    Vaddps YMM1, YMM2, [constant 0xa0]
+    Vmovups [RDI + 0], YMM1
+    Add RSP, 192
+    Mov RSP, RBP
+    Pop RBP
+    Vzeroupper
+    Ret
+    ");
+    let wide = super::widen(&code, &parts, Factor::Four).expect("all of it is known");
+    insta::assert_snapshot!(listing(&wide), @r"
+    Push RBP
+    Mov RBP, RSP
+    Sub RSP, 384
+    And RSP, -64
+    Vmovups XMM1, [RDI + 0]
+    Vmovdqu XMM2, [RDI + 0]
+    Vaddps XMM1, XMM2, [constant 0x80]
+    Vaddps XMM1, XMM2, [RSP + 64]
+    Vcmpps XMM2, XMM1, XMM3, 1
+    Vpblendvb XMM2, XMM1, XMM3, XMM2
+    Vpmovzxwd XMM3, [RDI + 0]
+    Vbroadcastss ZMM3, [RDI + 0]
+    Vmovups ZMM2, ZMM1
+    Vmovdqu32 [RSP + 64], ZMM2
+    Vmovdqu32 ZMM3, [RSP + 64]
+    Vextracti128 XMM2, YMM3, 1
+    Vinserti128 YMM3, YMM1, XMM2, 1
+    Vmovups [RDI + 0], XMM1
+    Vaddps ZMM1, ZMM2, [constant 0xc0]
+    Vmovups [RDI + 0], ZMM1
+    Add RSP, 384
+    Mov RSP, RBP
+    Pop RBP
+    Vzeroupper
+    Ret
+    ");
+    // Eight bytes become eight words, and in a part there are four of them.
+    let bytes = bytes(&function(&[code!(VEX_Vpmovzxbw_xmm_xmmm64, XMM1, memory())]), &[]);
+    let refused = super::widen(&bytes, &[0..bytes.len()], Factor::Two);
+    assert_eq!(refused, Err(Refusal::Instruction(Code::VEX_Vpmovzxbw_xmm_xmmm64)));
 }
 
 #[test]
