@@ -150,7 +150,7 @@ fn choose_running(flat: &Flat, running: Running, target: &Target) -> Schedule {
 
 /// Whether an axis has enough points for lanes, and all elements fill one each.
 fn fills_lanes(flat: &Flat, axis: usize, target: &Target) -> bool {
-    flat.extents[axis] >= target.lanes && has_lane_types(flat)
+    target.fills(flat.extents[axis]) && has_lane_types(flat)
 }
 
 fn has_lane_types(flat: &Flat) -> bool {
@@ -160,7 +160,7 @@ fn has_lane_types(flat: &Flat) -> bool {
 }
 
 fn choose_points(flat: &Flat, target: &Target) -> Schedule {
-    if let Some((around, tiles)) = tiles(flat, target) {
+    if let Some((around, tiles)) = tiles(flat, target).filter(|_| !target.gpu) {
         let outputs = around.into_iter().map(Level::serial).collect();
         return Schedule { outputs, reductions: Vec::new(), form: Form::Tiled(tiles) };
     }
@@ -282,6 +282,9 @@ fn scalar_cost(flat: &Flat) -> f64 {
 /// The cost of a point when points along this axis run in lanes and what is left over one by one.
 fn lanes_cost(flat: &Flat, axis: usize, target: &Target) -> f64 {
     let group: f64 = flat.body.scalars.iter().map(|scalar| group_cost(flat, scalar, axis)).sum();
+    if target.gpu {
+        return flat.extents[axis].div_ceil(target.lanes) as f64 * group / flat.extents[axis] as f64;
+    }
     let (groups, left) = (flat.extents[axis] / target.lanes, flat.extents[axis] % target.lanes);
     (groups as f64 * group + left as f64 * scalar_cost(flat)) / flat.extents[axis] as f64
 }

@@ -28,7 +28,7 @@ pub(super) fn stage_piece(stage: &Stage, parts: &[Laid<'_>], target: &Target) ->
 /// About how many cycles a stage takes in one turn.
 fn stage_work(stage: &Stage, parts: &[Laid<'_>], target: &Target) -> f64 {
     let points: f64 = stage.extents.iter().map(|&extent| extent as f64).product();
-    let lanes = stage.extents.last().is_some_and(|&last| last >= target.lanes)
+    let lanes = stage.extents.last().is_some_and(|&last| target.fills(last))
         && stage.parts.iter().all(|&part| has_lane_types(&parts[part]));
     let scalars = stage.parts.iter().flat_map(|&part| &parts[part].nest.body.scalars);
     let operations: f64 = scalars.map(cost).sum();

@@ -184,7 +184,7 @@ impl<'a> PartsWriter<'a> {
     fn groups(&self, stage: &Stage) -> usize {
         let Some(&last) = stage.extents.last() else { return 0 };
         let parts = || stage.parts.iter().map(|&part| &self.parts[part]);
-        if last < self.target.lanes || !parts().all(|part| has_lane_types(part)) {
+        if !self.target.fills(last) || !parts().all(|part| has_lane_types(part)) {
             return 0;
         }
         let scalars: usize = parts().map(|part| part.nest.body.scalars.len()).sum();
