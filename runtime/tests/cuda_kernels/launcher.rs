@@ -5,7 +5,7 @@ use cudarc::driver::{CudaContext, result, sys};
 use std::ffi::{CString, c_void};
 use std::sync::Arc;
 use tapeless_compiler::backend::ptx::{Code, emit};
-use tapeless_compiler::kernel::{Kernel, Usage, interpret};
+use tapeless_compiler::kernel::{Kernel, Usage, approximate, interpret};
 
 /// A GPU.
 pub struct Gpu {
@@ -77,7 +77,7 @@ impl Gpu {
     /// Holds the results of a kernel against those of the interpreter, bit by bit. Arrays of the same number are one array.
     pub fn hold(&self, kernel: &Kernel, arrays: &[Vec<f64>], numbers: &[usize]) -> Result<Vec<Vec<f64>>, String> {
         let mut expected = arrays.to_vec();
-        interpret(kernel, &mut expected, 1);
+        interpret(&approximate(kernel), &mut expected, 1);
         let code = emit(kernel).map_err(|error| format!("{error}\n{kernel}"))?;
         let found =
             self.run(kernel, &code, arrays, numbers).map_err(|error| format!("{error}\n{kernel}\n{}", code.text))?;

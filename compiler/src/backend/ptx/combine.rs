@@ -47,7 +47,8 @@ impl Emitter<'_> {
 
     /// The values of the threads with the same number in each warp, by warp.
     fn through_memory(&mut self, dtype: DType, value: Reg) -> Vec<Reg> {
-        let (size, ty, class) = (dtype.size(), instruction_type(dtype), Class::of(dtype));
+        let (ty, class) = (instruction_type(dtype), Class::of(dtype));
+        let size = if matches!(class, Class::F64 | Class::Long) { 8 } else { 4 };
         self.folds = true;
         let lane = self.lane();
         let base = self.text.set(Class::Word, "mov.u32", format_args!("fold"));
