@@ -1,19 +1,45 @@
 //! Targets: what a schedule knows of the machine that a kernel runs on.
 
+use crate::kernel::{PART, steps};
+
 /// A machine, as far as schedules care.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Target {
-    /// How many values of 32 bits its vectors hold: 4, 8 or 16.
+    /// How many values of 32 bits its vectors hold: 4, 8 or 16. On a GPU, the threads of a block.
     pub lanes: usize,
-    /// How much work a thread takes at a time, in cycles. Twice as much is worth more than one thread.
+    /// How much work a thread takes at a time, in cycles. Twice as much is worth more than one thread. On a GPU, so much work
+    /// is worth a block.
     pub piece: usize,
+    /// Whether lanes are the threads of blocks on a GPU.
+    pub gpu: bool,
 }
 
 impl Target {
     /// A machine with vectors of this many values.
     pub fn new(lanes: usize) -> Target {
         // It takes threads a few thousand cycles to hand over a piece and to meet at the end.
-        Target { lanes, piece: 15_000 }
+        Target { lanes, piece: 15_000, gpu: false }
+    }
+
+    /// A GPU whose blocks have this many threads.
+    pub fn gpu(threads: usize) -> Target {
+        // What a block does in the time that it takes to start one.
+        Target { lanes: threads, piece: 200, gpu: true }
+    }
+
+    /// Whether an axis has enough points for lanes, be it those of a part. Threads without a point wait, which costs nothing.
+    pub fn fills(&self, extent: usize) -> bool {
+        extent >= if self.gpu { 2 } else { PART }
+    }
+
+    /// How many steps a lanes loop takes: whole vectors, parts, and single iterations.
+    pub fn steps(&self, extent: usize) -> [usize; 3] {
+        if self.gpu { [extent.div_ceil(self.lanes), 0, 0] } else { steps(extent, self.lanes) }
+    }
+
+    /// The threads of a block, on a GPU.
+    pub fn threads(&self) -> Option<usize> {
+        self.gpu.then_some(self.lanes)
     }
 }
 

@@ -209,6 +209,7 @@ fn moved(to: Index) -> Result<(), VerifyError> {
         vars: vec![DType::F32; 3],
         registers: Vec::new(),
         loops: 3,
+        threads: None,
         body: vec![
             Statement::Let(Var(0), Expression::Constant(DType::F32, 1.0)),
             lanes(0, vec![store(1, Index::axis(0), 0)]),

@@ -68,6 +68,7 @@ fn columns() -> Kernel {
         vars: vec![DType::F32; 10],
         registers: vec![RegisterDecl { dtype: DType::F32, groups: 1 }],
         loops: 5,
+        threads: None,
         body: vec![
             Statement::Let(Var(0), Expression::Constant(DType::F32, 2.0)),
             looped(0, 4, LoopKind::Parallel, pieces),

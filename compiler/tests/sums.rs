@@ -198,6 +198,7 @@ fn rows() -> Kernel {
         vars: vec![DType::F32, DType::U32, DType::F32],
         registers: Vec::new(),
         loops: 3,
+        threads: None,
         body: vec![
             Statement::Let(Var(0), Expression::Constant(DType::F32, 0.0)),
             each(0, 40, LoopKind::Lanes { groups: 4 }, zeros),

@@ -1,16 +1,17 @@
 //! Machine code computes what the interpreter computes, bit by bit, at every number of lanes that the machine has, and
 //! touches nothing beside its arrays: they lie against memory that may not be accessed.
 
+mod bytes;
 #[path = "../../compiler/tests/nests/mod.rs"]
 mod nests;
 
+use bytes::{decode, encode};
 use cranelift_codegen::isa::OwnedTargetIsa;
 use cranelift_codegen::settings::{self, Configurable};
 use cranelift_jit::{JITBuilder, JITModule};
 use cranelift_module::{Linkage, Module, default_libcall_names};
 use nests::{Case, cases, unary};
 use region::{Allocation, Protection};
-use tapeless::{bf16, f16};
 use tapeless_compiler::backend::cranelift::{Code, Machine, emit, lower};
 use tapeless_compiler::dtype::DType;
 use tapeless_compiler::kernel::{Kernel, interpret};
@@ -140,39 +141,6 @@ impl Drop for Function {
         // SAFETY: the entry is private and is not called after this.
         unsafe { module.free_memory() };
     }
-}
-
-fn encode(dtype: DType, elements: &[f64]) -> Vec<u8> {
-    let bytes = |&element: &f64| match dtype {
-        DType::F32 => (element as f32).to_ne_bytes().to_vec(),
-        DType::F16 => f16::from_f64(element).to_ne_bytes().to_vec(),
-        DType::Bf16 => bf16::from_f64(element).to_ne_bytes().to_vec(),
-        DType::F64 => element.to_ne_bytes().to_vec(),
-        DType::I32 => (element as i32).to_ne_bytes().to_vec(),
-        DType::I64 => (element as i64).to_ne_bytes().to_vec(),
-        DType::U8 => vec![element as u8],
-        DType::U32 | DType::Bool => (element as u32).to_ne_bytes().to_vec(),
-    };
-    elements.iter().flat_map(bytes).collect()
-}
-
-/// The bytes as those of an element.
-fn sized<const SIZE: usize>(bytes: &[u8]) -> [u8; SIZE] {
-    bytes.try_into().expect("elements have the size of their type")
-}
-
-fn decode(dtype: DType, bytes: &[u8]) -> Vec<f64> {
-    let element = |bytes: &[u8]| match dtype {
-        DType::F32 => f64::from(f32::from_ne_bytes(sized(bytes))),
-        DType::F16 => f16::from_ne_bytes(sized(bytes)).to_f64(),
-        DType::Bf16 => bf16::from_ne_bytes(sized(bytes)).to_f64(),
-        DType::F64 => f64::from_ne_bytes(sized(bytes)),
-        DType::I32 => f64::from(i32::from_ne_bytes(sized(bytes))),
-        DType::I64 => i64::from_ne_bytes(sized(bytes)) as f64,
-        DType::U8 => f64::from(bytes[0]),
-        DType::U32 | DType::Bool => f64::from(u32::from_ne_bytes(sized(bytes))),
-    };
-    bytes.chunks(dtype.size()).map(element).collect()
 }
 
 /// The arrays of a case as bytes, the output last and full of a pattern.

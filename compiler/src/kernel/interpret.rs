@@ -9,9 +9,10 @@ use crate::dtype::DType;
 use crate::nest::{Index, Reducer};
 use crate::scalar::ScalarOp;
 
-/// Runs a kernel on a machine with this many lanes, a power of two. Elements are held as f64, one array per parameter but
-/// for scratch, which no one has to bring.
+/// Runs a kernel on a machine with this many lanes, a power of two; a kernel for threads has its own. Elements are held as
+/// f64, one array per parameter but for scratch, which no one has to bring.
 pub fn interpret(kernel: &Kernel, arguments: &mut [Vec<f64>], lanes: usize) {
+    let lanes = kernel.threads.unwrap_or(lanes);
     for (parameter, argument) in kernel.parameters.iter().zip(arguments.iter()) {
         assert_eq!(parameter.elements, argument.len(), "an argument has the elements of its parameter");
     }
@@ -61,7 +62,7 @@ impl Machine<'_> {
                                 self.run(body);
                             }
                             LoopKind::Lanes { groups } => {
-                                self.lane = Some(lane(iteration, *extent, *groups, self.lanes));
+                                self.lane = Some(self.value_seen(iteration, *extent, *groups));
                                 self.run(body);
                                 self.lane = None;
                             }
@@ -91,6 +92,14 @@ impl Machine<'_> {
                     self.array(*parameter)[position] = dtype.rounded(apply(ScalarOp::Add, dtype, &sum));
                 }
             }
+        }
+    }
+
+    /// Which value of a register with groups an iteration of a lanes loop sees.
+    fn value_seen(&self, iteration: usize, extent: usize, groups: usize) -> usize {
+        match self.kernel.threads {
+            Some(threads) => iteration % (groups * threads),
+            None => lane(iteration, extent, groups, self.lanes),
         }
     }
 
@@ -142,7 +151,7 @@ impl Machine<'_> {
     }
 }
 
-/// Which value of a register with groups an iteration of a lanes loop sees.
+/// The same on a machine with vectors.
 fn lane(iteration: usize, extent: usize, groups: usize, lanes: usize) -> usize {
     let whole = extent - extent % (groups * lanes);
     let filled = extent - extent % lanes;

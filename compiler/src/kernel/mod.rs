@@ -12,6 +12,11 @@
 //! the parts see the first four, and what runs one by one sees the further value. [`Expression::Combine`] folds all values in a fixed order: halves of the `groups * L`
 //! values onto each other until one is left, then the further value. So the result depends on L and on nothing else.
 //!
+//! A kernel for a GPU says what L is: [`Kernel::threads`], the threads of a block. Iteration i of a lanes loop with G groups
+//! then runs on thread `i mod L` and sees value `i mod (G * L)` of registers, whatever is left over; no iteration sees the
+//! further value. What stands outside of lanes loops is computed by every thread alike, and stored by one. The iterations of
+//! a parallel loop are blocks, and their local memory is the memory that the threads of a block share.
+//!
 //! Elements of f16 and bf16 are so in arrays only: a load widens them to f32, a store rounds to nearest even, and so does
 //! [`ScalarOp::Narrow`]. No variable or register has such a type.
 //!
@@ -66,6 +71,16 @@ pub fn steps(extent: usize, lanes: usize) -> [usize; 3] {
 /// What local arrays are aligned to, in bytes.
 const LINE: usize = 64;
 
+/// How many bytes the local arrays of a kernel for threads may take together. A block has 8 KB more, which belong to
+/// [`Expression::Combine`].
+pub const SHARED_BYTES: usize = 40 * 1024;
+
+/// The threads of a warp, of which blocks are made.
+pub const WARP: usize = 32;
+
+/// The most threads of a block.
+pub const MOST_THREADS: usize = 1024;
+
 /// A function over arrays.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Kernel {
@@ -79,6 +94,9 @@ pub struct Kernel {
     pub registers: Vec<RegisterDecl>,
     /// How many loops there are; their ids are below this.
     pub loops: usize,
+    /// How many threads a block has that runs lanes loops, a power of two of whole warps; `None` for a machine with vectors,
+    /// whose lanes are chosen when code is made.
+    pub threads: Option<usize>,
     /// What it does.
     pub body: Vec<Statement>,
 }

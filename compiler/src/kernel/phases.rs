@@ -104,6 +104,7 @@ fn without_body(kernel: &Kernel) -> Kernel {
         vars: kernel.vars.clone(),
         registers: kernel.registers.clone(),
         loops: kernel.loops,
+        threads: kernel.threads,
         body: Vec::new(),
     }
 }

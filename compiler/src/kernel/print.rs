@@ -15,7 +15,10 @@ impl fmt::Display for Position<'_> {
 
 impl fmt::Display for Kernel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "kernel {}", self.name)?;
+        match self.threads {
+            None => writeln!(f, "kernel {}", self.name)?,
+            Some(threads) => writeln!(f, "kernel {} on {threads} threads", self.name)?,
+        }
         for (position, parameter) in self.parameters.iter().enumerate() {
             let usage = match parameter.usage {
                 Usage::Read => "",

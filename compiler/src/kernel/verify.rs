@@ -1,5 +1,7 @@
 //! The verifier of kernels: what every pass that makes a kernel is held to, and what back ends rely on.
 
+mod block;
+
 use super::phases::{Crossing, keep_apart};
 use super::scratch::Filled;
 use super::writers::{Site, disjoint, runs};
@@ -97,6 +99,12 @@ pub enum VerifyError {
     /// Scratch or local memory that is not behind all other parameters.
     #[error("scratch or local memory comes before another parameter")]
     Order,
+    /// A number of threads that no block has.
+    #[error("{0} threads are no power of two of whole warps up to 1024")]
+    Threads(usize),
+    /// More local memory than a block has.
+    #[error("local arrays take {0} bytes, which a block does not have")]
+    Shared(usize),
     /// A variable that one phase defines and another uses.
     #[error("v{} is used in another phase than the one that defines it", .0.0)]
     CrossingVar(Var),
@@ -110,6 +118,7 @@ pub enum VerifyError {
 
 /// Holds a kernel to its invariants.
 pub fn verify(kernel: &Kernel) -> Result<(), VerifyError> {
+    block::fits(kernel)?;
     for (number, register) in kernel.registers.iter().enumerate() {
         if register.groups != 0 && !register.groups.is_power_of_two() {
             return Err(VerifyError::Register(Register(number)));
@@ -280,8 +289,7 @@ impl Walk<'_> {
             return error("is written and so cannot be loaded from");
         }
         if is_own(usage) && self.live {
-            let (low, high) = index.range(&self.extents);
-            if !self.filled[parameter.0].holds(low, high) {
+            if !self.filled[parameter.0].holds(index, self.parallel, &self.extents) {
                 return error("is scratch and loaded from where it is not shown to be stored to before");
             }
             if self.lanes.is_some() || self.parallel.is_some() {
@@ -311,7 +319,10 @@ impl Walk<'_> {
             if kind != LoopKind::Serial && !parallel {
                 filled.loads.truncate(loaded);
             }
-            filled.fill(&self.loops, stores, &self.extents);
+            if kind == LoopKind::Parallel {
+                filled.forget_parts();
+            }
+            filled.fill(&self.loops, stores, self.parallel.filter(|_| parallel), &self.extents);
         }
         Ok(())
     }

@@ -64,7 +64,9 @@ impl Site {
 
     /// Whether no two different iterations of a loop around both have the same position, whatever the loops inside do.
     pub(super) fn apart_along(&self, other: &Site, along: LoopId) -> bool {
-        let (Some(mine), Some(theirs)) = (self.coefficients(), other.coefficients()) else { return false };
+        let (Some(mine), Some(theirs)) = (self.coefficients(), other.coefficients()) else {
+            return self.parted_along(other, along);
+        };
         let target = other.index.offset - self.index.offset;
         let at = self.loops.iter().position(|&(id, _)| id == along).expect("the loop is around both");
         if mine[..=at] != theirs[..=at] {
@@ -83,6 +85,20 @@ impl Site {
                 summands.push(Summand { coefficient: sign * distance.coefficient, ..distance });
                 unsolvable(summands, target)
             })
+    }
+
+    /// Whether each iteration of the outermost loop, which is around both, has a part of the array for itself.
+    fn parted_along(&self, other: &Site, along: LoopId) -> bool {
+        let outermost = self.loops.first().is_some_and(|&(id, _)| id == along);
+        let strides = (self.index.stride(along.0), other.index.stride(along.0));
+        let (true, (Some(stride), Some(same))) = (outermost, strides) else { return false };
+        let place = |site: &Site| {
+            let mut extents = vec![1; site.loops.iter().map(|(id, _)| id.0 + 1).max().unwrap_or(0)];
+            site.loops.iter().for_each(|&(id, extent)| extents[id.0] = extent);
+            site.index.clone().plus(&Index::axis(along.0).times(-stride)).range(&extents)
+        };
+        let (mine, theirs) = (place(self), place(other));
+        stride == same && mine.1.max(theirs.1) - mine.0.min(theirs.0) < stride.abs()
     }
 
     /// Whether no run of one store meets a run of the other.

@@ -9,7 +9,7 @@ use super::form::{Form, Running, Scattered, form};
 use super::spread::{is_worth_it, piece};
 use super::tiles::tiles;
 use crate::dtype::DType;
-use crate::kernel::{LoopKind, PART, steps};
+use crate::kernel::LoopKind;
 use crate::nest::{Atom, Body, Index, Reducer, Scalar};
 use crate::scalar::ScalarOp;
 use crate::target::Target;
@@ -124,7 +124,7 @@ fn choose_scattered(flat: &Flat, scattered: Scattered, target: &Target) -> Sched
     let together = behind.contains(&last) && !flat.body_depends(&scattered.position, last);
     if let Some(level) = outputs.last_mut()
         && together
-        && fills_lanes(flat, last)
+        && fills_lanes(flat, last, target)
     {
         *level = Level::lanes(last, groups_for(flat, last, 4, target));
     }
@@ -140,7 +140,7 @@ fn choose_running(flat: &Flat, running: Running, target: &Target) -> Schedule {
         form: Form::Running(running),
     };
     if let (Some(&last), Some(level)) = (outputs.last(), schedule.outputs.last_mut()) {
-        *level = match last + 1 == flat.outputs && fills_lanes(flat, last) {
+        *level = match last + 1 == flat.outputs && fills_lanes(flat, last, target) {
             true => Level::lanes(last, groups_for(flat, last, 2, target)),
             false => Level { unroll: flat.extents[last].min(4), ..*level },
         };
@@ -149,8 +149,8 @@ fn choose_running(flat: &Flat, running: Running, target: &Target) -> Schedule {
 }
 
 /// Whether an axis has enough points for lanes, be it those of a part, and all elements fill one each.
-fn fills_lanes(flat: &Flat, axis: usize) -> bool {
-    flat.extents[axis] >= PART && has_lane_types(flat)
+fn fills_lanes(flat: &Flat, axis: usize, target: &Target) -> bool {
+    target.fills(flat.extents[axis]) && has_lane_types(flat)
 }
 
 fn has_lane_types(flat: &Flat) -> bool {
@@ -160,7 +160,7 @@ fn has_lane_types(flat: &Flat) -> bool {
 }
 
 fn choose_points(flat: &Flat, target: &Target) -> Schedule {
-    if let Some((around, tiles)) = tiles(flat, target) {
+    if let Some((around, tiles)) = tiles(flat, target).filter(|_| !target.gpu) {
         let outputs = around.into_iter().map(Level::serial).collect();
         return Schedule { outputs, reductions: Vec::new(), form: Form::Tiled(tiles) };
     }
@@ -282,7 +282,7 @@ fn scalar_cost(flat: &Flat) -> f64 {
 /// The cost of a point when points along this axis run in lanes, what is left over in parts and then one by one.
 fn lanes_cost(flat: &Flat, axis: usize, target: &Target) -> f64 {
     let group: f64 = flat.body.scalars.iter().map(|scalar| group_cost(flat, scalar, axis)).sum();
-    let [groups, parts, single] = steps(flat.extents[axis], target.lanes);
+    let [groups, parts, single] = target.steps(flat.extents[axis]);
     ((groups + parts) as f64 * group + single as f64 * scalar_cost(flat)) / flat.extents[axis] as f64
 }
 

@@ -15,6 +15,7 @@ mod parts;
 mod scope;
 mod spread;
 mod sums;
+mod threads;
 mod tiled;
 mod tiles;
 
@@ -47,5 +48,13 @@ pub struct Part<'a> {
 pub fn kernel(nest: &Nest, operand_shapes: &[Vec<usize>], name: &str, target: &Target) -> Kernel {
     let flat = Flat::new(nest, operand_shapes);
     let schedule = choose(&flat, target);
-    apply(&flat, &schedule, name)
+    for_target(apply(&flat, &schedule, name), target)
+}
+
+/// The kernel as it is on a machine: on a GPU it says how many threads a block has.
+fn for_target(kernel: Kernel, target: &Target) -> Kernel {
+    match target.threads() {
+        Some(threads) => threads::on_threads(kernel, threads),
+        None => kernel,
+    }
 }

@@ -32,7 +32,8 @@ impl Scope {
     /// An empty kernel.
     pub(super) fn new(name: &str, parameters: Vec<Parameter>) -> Scope {
         let name = name.to_string();
-        let kernel = Kernel { name, parameters, vars: Vec::new(), registers: Vec::new(), loops: 0, body: Vec::new() };
+        let (vars, registers, body) = (Vec::new(), Vec::new(), Vec::new());
+        let kernel = Kernel { name, parameters, vars, registers, loops: 0, threads: None, body };
         Scope {
             kernel,
             frames: vec![Frame::default()],

@@ -4,3 +4,5 @@ mod factors;
 mod hold;
 mod ops;
 mod random_graphs;
+#[path = "../samples/mod.rs"]
+mod samples;

@@ -170,6 +170,7 @@ mod tests {
             vars: vec![dtype; 2],
             registers: Vec::new(),
             loops: 1,
+            threads: None,
             body: vec![Statement::Loop { id: LoopId(0), extent: elements, kind, body }],
         }
     }

@@ -37,6 +37,7 @@ fn row_maxima() -> Kernel {
         vars: vec![DType::F32; 5],
         registers: vec![RegisterDecl { dtype: DType::F32, groups: 2 }],
         loops: 2,
+        threads: None,
         body: vec![rows],
     }
 }

@@ -14,7 +14,7 @@ mod spread;
 mod stages;
 mod write;
 
-use super::{Flat, Part, apply, choose};
+use super::{Flat, Part, apply, choose, for_target};
 use crate::dtype::DType;
 use crate::kernel::{Kernel, Parameter, Usage};
 use crate::nest::{Index, Nest, Reducer, flatten};
@@ -32,7 +32,7 @@ pub fn parts_kernel(
 ) -> Kernel {
     if let Some((nest, results)) = follow::followed(parts, operand_shapes.len()) {
         let flat = Flat::with_results(&nest, &results, operand_shapes);
-        return apply(&flat, &choose(&flat, target), name);
+        return for_target(apply(&flat, &choose(&flat, target), name), target);
     }
     let laid: Vec<Laid<'_>> = parts.iter().map(|part| Laid::new(part, shared.len())).collect();
     let stages = stages(&laid, operand_shapes.len());
@@ -41,7 +41,8 @@ pub fn parts_kernel(
         elements: shape.iter().product(),
         usage: Usage::Read,
     });
-    PartsWriter::new(shared, &laid, &stages, parameters.collect(), operand_shapes, name, target).kernel()
+    let writer = PartsWriter::new(shared, &laid, &stages, parameters.collect(), operand_shapes, name, target);
+    for_target(writer.kernel(), target)
 }
 
 /// The type of an operand; what nothing reads counts as f32.

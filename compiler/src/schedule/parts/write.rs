@@ -3,7 +3,7 @@
 use super::stages::Stage;
 use super::{Laid, spread};
 use crate::dtype::DType;
-use crate::kernel::{Expression, Kernel, LoopKind, PART, Parameter, ParameterId, Register, Usage, Var};
+use crate::kernel::{Expression, Kernel, LoopKind, Parameter, ParameterId, Register, Usage, Var};
 use crate::nest::{Body, Index, Reducer, Scalar, flatten};
 use crate::scalar::ScalarOp;
 use crate::schedule::choose::{ACCUMULATORS, is_heavy, is_lane_type};
@@ -184,7 +184,7 @@ impl<'a> PartsWriter<'a> {
     fn groups(&self, stage: &Stage) -> usize {
         let Some(&last) = stage.extents.last() else { return 0 };
         let parts = || stage.parts.iter().map(|&part| &self.parts[part]);
-        if last < PART || !parts().all(|part| has_lane_types(part)) {
+        if !self.target.fills(last) || !parts().all(|part| has_lane_types(part)) {
             return 0;
         }
         let scalars: usize = parts().map(|part| part.nest.body.scalars.len()).sum();

@@ -136,7 +136,8 @@ impl Writer {
         let array = |&(elements, usage): &(usize, Usage)| Parameter { dtype: DType::F32, elements, usage };
         let parameters = parameters.iter().map(array).collect();
         let name = name.to_string();
-        let kernel = Kernel { name, parameters, vars: Vec::new(), registers: Vec::new(), loops: 0, body: Vec::new() };
+        let (vars, registers, body) = (Vec::new(), Vec::new(), Vec::new());
+        let kernel = Kernel { name, parameters, vars, registers, loops: 0, threads: None, body };
         Writer { kernel }
     }
 

@@ -1,0 +1,96 @@
+//! Kernels on a GPU compute what the interpreter computes, bit by bit: nests of every kind, every op forward and backward,
+//! and random graphs.
+
+#[path = "../bytes/mod.rs"]
+mod bytes;
+mod launcher;
+#[path = "../../../compiler/tests/nests/mod.rs"]
+mod nests;
+mod plans;
+#[path = "../samples/mod.rs"]
+mod samples;
+
+use launcher::Gpu;
+use nests::cases;
+use samples::{gradients, leaves, retyped};
+use tapeless_compiler::fuse::Fusion;
+use tapeless_compiler::generate::{Generated, generate};
+use tapeless_compiler::graph::{Array, Graph};
+use tapeless_compiler::kernel::verify;
+use tapeless_compiler::ops::OPS;
+use tapeless_compiler::pipeline::{self, Options};
+use tapeless_compiler::plan::Plan;
+use tapeless_compiler::schedule;
+use tapeless_compiler::target::Target;
+
+/// One warp, several, and as many as are usual; in blocks as they pay and as small as can be.
+fn targets() -> [Target; 4] {
+    [Target::gpu(32), Target { piece: 1, ..Target::gpu(64) }, Target::gpu(256), Target { piece: 1, ..Target::gpu(256) }]
+}
+
+#[test]
+fn cuda_nests_agree_with_the_interpreter() {
+    let Some(gpu) = Gpu::find() else { return };
+    let mut held = 0;
+    for target in targets() {
+        for case in cases() {
+            let kernel = schedule::kernel(&case.nest, &case.shapes, "kernel", &target);
+            assert_eq!(verify(&kernel), Ok(()), "{}: {target:?}\n{kernel}", case.name);
+            let mut arrays = case.operands.clone();
+            arrays.push(vec![0.0; kernel.parameters[arrays.len()].elements]);
+            let numbers: Vec<usize> = (0..arrays.len()).collect();
+            gpu.hold(&kernel, &arrays, &numbers).unwrap_or_else(|error| panic!("{}: {target:?}: {error}", case.name));
+            held += 1;
+        }
+    }
+    println!("{held} kernels held");
+}
+
+/// The plan of a graph for a GPU, with the arrays of the leaves that it still has.
+fn planned(graph: &Graph, arrays: &[Array], fusion: Fusion, target: &Target) -> (Plan, Vec<Array>) {
+    let options = Options { fusion, ..Options::default() };
+    let plan = pipeline::plan(graph, &[], &options, target).unwrap_or_else(|error| panic!("{error}"));
+    let number = |leaf| graph.leaves().position(|(_, other, _)| *other == leaf).expect("leaves stay what they are");
+    let left = plan.leaves.iter().map(|leaf| arrays[number(leaf.leaf.clone())].clone()).collect();
+    (plan, left)
+}
+
+/// Every op forward and backward, fused and not, at one number of threads each.
+#[test]
+fn cuda_ops_agree_with_the_interpreter() {
+    let Some(gpu) = Gpu::find() else { return };
+    let (mut failures, mut held, mut turn) = (Vec::new(), 0, 0);
+    for &op in OPS {
+        for (number, sample) in op.samples().iter().enumerate() {
+            for (dtype, sample) in retyped(op, sample, number) {
+                let forward = sample.graph(op).expect("samples are well typed");
+                for graph in [Some(forward), gradients(op, &sample)].into_iter().flatten() {
+                    turn += 1;
+                    let target = targets()[turn % targets().len()];
+                    let fusion = if turn % 3 == 0 { Fusion::none() } else { Fusion::default() };
+                    let (plan, arrays) = planned(&graph, &leaves(&graph, &sample), fusion, &target);
+                    match plans::hold(&gpu, &plan, &arrays) {
+                        Ok(launches) => held += launches,
+                        Err(error) => failures.push(format!("{} {number} in {dtype}: {error}", op.name())),
+                    }
+                }
+            }
+        }
+    }
+    println!("{held} launches held");
+    let first = failures.first().cloned().unwrap_or_default();
+    assert!(failures.is_empty() && held > 4 * OPS.len(), "{held} held, {} not: {first}", failures.len());
+}
+
+#[test]
+fn cuda_random_graphs_agree_with_the_interpreter() {
+    let Some(gpu) = Gpu::find() else { return };
+    let mut held = 0;
+    for seed in 0..200 {
+        let Generated { graph, leaves } = generate(seed, 6);
+        let target = targets()[seed as usize % targets().len()];
+        let (plan, arrays) = planned(&graph, &leaves, Fusion::default(), &target);
+        held += plans::hold(&gpu, &plan, &arrays).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+    }
+    println!("{held} launches held");
+}
