@@ -12,7 +12,7 @@
 #![forbid(unsafe_code)]
 
 pub mod autodiff;
-#[cfg(feature = "cranelift")]
+#[cfg(any(feature = "cranelift", feature = "ptx"))]
 pub mod backend;
 pub mod description;
 pub mod differences;

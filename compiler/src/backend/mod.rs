@@ -1,3 +1,6 @@
-//! Back ends: from verified kernels to code bytes.
+//! Back ends: from verified kernels to code.
 
+#[cfg(feature = "cranelift")]
 pub mod cranelift;
+#[cfg(feature = "ptx")]
+pub mod ptx;
