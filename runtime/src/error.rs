@@ -224,7 +224,9 @@ pub enum Error {
         bytes: usize,
     },
     /// There is no CUDA driver on this machine.
-    #[error("there is no CUDA driver: its library (libcuda.so.1, nvcuda.dll) cannot be loaded; `Device::cpu()` needs none")]
+    #[error(
+        "there is no CUDA driver: its library (libcuda.so.1, nvcuda.dll) cannot be loaded; `Device::cpu()` needs none"
+    )]
     NoDriver,
     /// The driver knows no device of that number.
     #[error("there is no CUDA device {ordinal}: the driver knows {}", devices(*count))]

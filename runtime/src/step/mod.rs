@@ -204,6 +204,12 @@ fn known(step: &str, dims: &[(&str, Option<usize>)]) -> Result<Vec<(String, usiz
 
 impl fmt::Debug for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} with {} launches in {} bytes", self.graph.name, self.plan.launches.len(), self.plan.workspace_bytes)
+        write!(
+            f,
+            "{} with {} launches in {} bytes",
+            self.graph.name,
+            self.plan.launches.len(),
+            self.plan.workspace_bytes
+        )
     }
 }

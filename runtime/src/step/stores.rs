@@ -91,12 +91,7 @@ impl StoreUse {
     }
 
     /// Finds the leaves in a store and makes slots that are missing. Parameters and states are not touched.
-    pub(super) fn find(
-        &mut self,
-        step: &str,
-        device: &Device,
-        argument: &mut StoreArgument<'_>,
-    ) -> Result<(), Error> {
+    pub(super) fn find(&mut self, step: &str, device: &Device, argument: &mut StoreArgument<'_>) -> Result<(), Error> {
         if self.written && matches!(argument, StoreArgument::Shared(_)) {
             let reason = format!("it changes `{}`, which it gets to read only", self.decl.binding);
             return Err(Error::Internal { step: step.to_string(), reason });

@@ -79,7 +79,8 @@ impl Store {
         let path = path.as_ref();
         // The program transformers takes a file only if it says which framework's layout it has.
         let mut remarks = vec![("format", "pt".to_string()), (SEED, self.seed().0.to_string())];
-        let slots: Vec<FileTensor<'_>> = self.slots.iter().map(|slot| slot.map(slot_tensor)).collect::<Result<_, _>>()?;
+        let slots: Vec<FileTensor<'_>> =
+            self.slots.iter().map(|slot| slot.map(slot_tensor)).collect::<Result<_, _>>()?;
         let run = (!slots.is_empty()).then(new_id);
         if let Some(run) = &run {
             file::write(&run_path(path, run), &slots, &[(RUN, run.clone())])?;

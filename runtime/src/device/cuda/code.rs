@@ -121,8 +121,7 @@ fn compile(text: &str) -> Result<sys::CUmodule, (DriverError, String)> {
     let invalid = DriverError(sys::CUresult::CUDA_ERROR_INVALID_PTX);
     let text = CString::new(text).map_err(|error| (invalid, error.to_string()))?;
     let mut log = vec![0u8; LOG];
-    let mut options =
-        [CUjit_option::CU_JIT_ERROR_LOG_BUFFER, CUjit_option::CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES];
+    let mut options = [CUjit_option::CU_JIT_ERROR_LOG_BUFFER, CUjit_option::CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES];
     let mut values = [log.as_mut_ptr().cast::<c_void>(), std::ptr::without_provenance_mut(LOG)];
     let mut module = std::ptr::null_mut();
     // SAFETY: the text ends with a zero; there are as many values as options, the first one a buffer of as many bytes as the

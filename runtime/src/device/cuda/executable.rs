@@ -55,11 +55,7 @@ struct Captured {
 unsafe impl Send for Captured {}
 
 /// Makes the code of a plan, and everything that a run needs.
-pub(in crate::device) fn load(
-    cuda: &Arc<Cuda>,
-    step: &str,
-    plan: Plan,
-) -> Result<(Plan, Box<dyn Executable>), Error> {
+pub(in crate::device) fn load(cuda: &Arc<Cuda>, step: &str, plan: Plan) -> Result<(Plan, Box<dyn Executable>), Error> {
     let failed = |source| Error::Compile { step: step.to_string(), source };
     let code = pipeline::emit_ptx(&plan).map_err(failed)?;
     let executable = CudaExecutable::new(cuda, step, &plan, &code)?;
@@ -96,6 +92,18 @@ impl CudaExecutable {
             results: Results::new(cuda, plan)?.map_err(wrong)?,
             cuda: cuda.clone(),
         })
+    }
+
+    /// How many graphs it keeps.
+    #[cfg(test)]
+    pub(super) fn graphs(&self) -> usize {
+        self.graphs.len()
+    }
+
+    /// The same on a driver that captures nothing.
+    #[cfg(test)]
+    pub(super) fn without_graphs(&mut self) {
+        self.captures = false;
     }
 
     /// Runs the graph for the addresses that the leaves have.

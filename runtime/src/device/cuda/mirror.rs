@@ -70,6 +70,18 @@ impl Mirror {
         }
     }
 
+    /// The device.
+    #[cfg(test)]
+    pub(super) fn device(&self) -> &Arc<Cuda> {
+        self.buffer.cuda()
+    }
+
+    /// The memory on the device.
+    #[cfg(test)]
+    pub(super) fn buffer(&self) -> &Buffer {
+        &self.buffer
+    }
+
     fn downloaded(&self) -> Result<Memory, Error> {
         let mut memory = Memory::zeroed(self.buffer.bytes())?;
         self.buffer.download(&mut memory)?;
