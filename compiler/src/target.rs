@@ -15,6 +15,11 @@ impl Target {
         // It takes threads a few thousand cycles to hand over a piece and to meet at the end.
         Target { lanes, piece: 15_000 }
     }
+
+    /// A GPU whose blocks have this many threads.
+    pub fn gpu(threads: usize) -> Target {
+        Target::new(threads)
+    }
 }
 
 impl Default for Target {

@@ -79,7 +79,7 @@ impl Cuda {
 
     /// What schedules are made for.
     pub(super) fn target(&self) -> Target {
-        Target::new(THREADS)
+        Target::gpu(THREADS)
     }
 
     /// Makes the device that of this thread's calls, unless it is lost.
