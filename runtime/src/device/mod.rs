@@ -49,7 +49,12 @@ impl Device {
     ///
     /// A step runs there as one graph of launches, and a run waits for it once, at its end. A store has its tensors there and
     /// copies them when they are read or changed from the program: the first [`get`](crate::Store::get) after a run copies
-    /// all tensors of the store, those after it copy nothing.
+    /// all tensors of the store, those after it copy nothing. Of the [`Options`](crate::Options), `threads` and `lanes` mean
+    /// nothing there.
+    ///
+    /// Should a launch fail while it runs, the device is lost to this process: [`Error::Launch`] says so, every later run is
+    /// [`Error::DeviceLost`], and stores show, and save, what they had when they were last read, set or loaded: a `get` reads
+    /// all tensors, a [`save`](crate::Store::save) also what optimizers keep.
     pub fn cuda(ordinal: usize) -> Result<Device, Error> {
         Ok(Device(Kind::Cuda(Arc::new(Cuda::new(ordinal)?))))
     }
@@ -146,6 +151,9 @@ pub(crate) trait Executable: Send {
 
     /// What runs the step, for listings.
     fn machine(&self) -> String;
+
+    /// What has local memory of its own, for listings.
+    fn has_local_memory(&self) -> &'static str;
 
     /// Whether any of its kernels has work for several threads or thread blocks.
     fn is_spread(&self) -> bool;

@@ -32,10 +32,10 @@ fn heading(step: &Step) -> Vec<String> {
     let (launches, kernels) = (plan.launches.len(), plan.kernels.len());
     let title = format!("{}: {launches} launches of {kernels} kernels, {}", graph.name, executable.machine());
     if step.options.fusion == Fusion::none() {
-        return vec![title, format!("unfused: {}", sums(plan))];
+        return vec![title, format!("unfused: {}", sums(step, plan))];
     }
-    let unfused = unfused(step).map_or_else(|error| error.to_string(), |plan| sums(&plan));
-    vec![title, format!("fused: {}", sums(plan)), format!("unfused: {unfused}")]
+    let unfused = unfused(step).map_or_else(|error| error.to_string(), |plan| sums(step, &plan));
+    vec![title, format!("fused: {}", sums(step, plan)), format!("unfused: {unfused}")]
 }
 
 fn unfused(step: &Step) -> Result<Plan, CompileError> {
@@ -45,16 +45,17 @@ fn unfused(step: &Step) -> Result<Plan, CompileError> {
 }
 
 /// What a plan does and needs in sum.
-fn sums(plan: &Plan) -> String {
+fn sums(step: &Step, plan: &Plan) -> String {
     let cost: Cost = plan.costs().sum();
     let [bytes, read, written] = [cost.bytes(), cost.read, cost.written].map(units::bytes);
     let [workspace, unshared, local] =
         [plan.workspace_bytes, plan.unshared_bytes, plan.local_bytes()].map(|count| units::bytes(count as u64));
     format!(
         "{} launches, {}, {bytes} moved ({read} read, {written} written), workspace {workspace} ({unshared} without \
-         sharing), local memory {local} per thread",
+         sharing), local memory {local} per {}",
         plan.launches.len(),
-        units::flops(cost.flops)
+        units::flops(cost.flops),
+        step.executable.has_local_memory()
     )
 }
 

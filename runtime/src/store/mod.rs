@@ -43,7 +43,7 @@ pub struct Parameter {
     pub state: bool,
 }
 
-/// The parameters and states of one model, and the slots of the steps that train it. The type that `model!` generates
+/// The parameters and states of one model, and the slots of the steps that train it, on one device. The type that `model!` generates
 /// derefs to this.
 pub struct Store {
     id: StoreId,
@@ -121,6 +121,7 @@ impl Store {
     }
 
     /// The tensor of that key. Tensors of other types than f32 are shown converted; [`Store::get_typed`] has them as they are.
+    /// A store on a device that is lost shows what it had when it was last read or changed from the program.
     pub fn get(&self, key: &str) -> Result<View<'_, f32>, Error> {
         let (place, tensors) = (self.place(key)?, self.tensors.read()?);
         Ok(match place.dtype {

@@ -150,6 +150,10 @@ impl Executable for CpuExecutable {
         format!("{} threads, {} lanes", self.threads, self.lanes)
     }
 
+    fn has_local_memory(&self) -> &'static str {
+        "thread"
+    }
+
     fn is_spread(&self) -> bool {
         self.code.is_parallel()
     }

@@ -31,6 +31,13 @@ struct Function {
     shared_bytes: u32,
 }
 
+/// Room for the parameters of a launch, a pointer to each address.
+#[derive(Default)]
+pub(super) struct Parameters(Vec<*mut c_void>);
+
+// SAFETY: the pointers are only followed during a launch, which fills them in anew.
+unsafe impl Send for Parameters {}
+
 // SAFETY: the handles belong to a context that any thread may use, and the driver's functions on them may be called by any.
 unsafe impl Send for Module {}
 
@@ -61,16 +68,21 @@ impl Module {
     /// # Safety
     /// There is one address of the device per argument of the kernel, of as many elements as it takes; what is there stays
     /// until the stream has run the launch, and nothing else accesses what is written.
-    pub(super) unsafe fn launch(&self, stream: &CudaStream, arguments: &[*mut u8]) -> Result<(), DriverError> {
-        let pointer = |argument: &*mut u8| std::ptr::from_ref(argument).cast_mut().cast::<c_void>();
-        let mut parameters: Vec<*mut c_void> = arguments.iter().map(pointer).collect();
+    pub(super) unsafe fn launch(
+        &self,
+        stream: &CudaStream,
+        arguments: &[*mut u8],
+        Parameters(parameters): &mut Parameters,
+    ) -> Result<(), DriverError> {
+        parameters.clear();
+        parameters.extend(arguments.iter().map(|argument| std::ptr::from_ref(argument).cast_mut().cast::<c_void>()));
         for Function { function, blocks, threads, shared_bytes } in &self.functions {
             let (grid, block) = ((*blocks, 1, 1), (*threads, 1, 1));
             // SAFETY: the function takes one address per argument, which the driver reads during the call; the caller
             // vouches for what they point to, and the kernel proves to the compiler's verifier that it stays in bounds.
             unsafe {
                 let stream = stream.cu_stream();
-                result::launch_kernel(*function, grid, block, *shared_bytes, stream, &mut parameters)?;
+                result::launch_kernel(*function, grid, block, *shared_bytes, stream, parameters)?;
             }
         }
         Ok(())

@@ -5,10 +5,10 @@
 //! not capture, and where launches are timed, they run as they are.
 
 use super::buffer::Buffer;
-use super::code::Module;
+use super::code::{Module, Parameters};
 use super::results::Results;
 use super::staged::Staged;
-use super::{Cuda, described, is_fatal};
+use super::{Cuda, THREADS, described, is_fatal};
 use crate::device::arguments::{Arguments, Workspace};
 use crate::device::{Clock, Emitted, Executable, Roof};
 use crate::elements::Elements;
@@ -36,6 +36,7 @@ pub(super) struct CudaExecutable {
     modules: Vec<Module>,
     emitted: Vec<Emitted>,
     arguments: Arguments,
+    parameters: Parameters,
     stream: Arc<CudaStream>,
     events: [CudaEvent; 2],
     workspace: Buffer,
@@ -85,6 +86,7 @@ impl CudaExecutable {
             emitted: modules.iter().map(Module::emitted).collect(),
             modules,
             arguments,
+            parameters: Parameters::default(),
             stream: cuda.new_stream()?,
             events: [event()?, event()?],
             workspace,
@@ -158,7 +160,7 @@ impl CudaExecutable {
         unsafe {
             self.inputs.enqueue(&self.stream)?;
             for (kernel, arguments) in self.arguments.launches() {
-                let launched = self.modules[kernel].launch(&self.stream, arguments);
+                let launched = self.modules[kernel].launch(&self.stream, arguments, &mut self.parameters);
                 launched.map_err(|error| self.launch_failed("cuLaunchKernel", Some(kernel), error))?;
             }
             self.results.enqueue(&self.workspace, &self.stream)
@@ -174,10 +176,11 @@ impl CudaExecutable {
         unsafe { self.inputs.enqueue(&self.stream)? }
         for (number, (kernel, arguments)) in self.arguments.launches().enumerate() {
             let [begin, end] = &self.events;
-            let timed = || {
+            let parameters = &mut self.parameters;
+            let mut timed = || {
                 begin.record(&self.stream)?;
                 // SAFETY: as in `enqueue`.
-                unsafe { self.modules[kernel].launch(&self.stream, arguments)? }
+                unsafe { self.modules[kernel].launch(&self.stream, arguments, parameters)? }
                 end.record(&self.stream)?;
                 begin.elapsed_ms(end)
             };
@@ -244,7 +247,11 @@ impl Executable for CudaExecutable {
     }
 
     fn machine(&self) -> String {
-        self.cuda.to_string()
+        format!("{}, {THREADS} threads per block", self.cuda)
+    }
+
+    fn has_local_memory(&self) -> &'static str {
+        "block"
     }
 
     fn is_spread(&self) -> bool {
@@ -253,5 +260,12 @@ impl Executable for CudaExecutable {
 
     fn roof(&self, _bytes: usize) -> Result<Roof, Error> {
         self.cuda.roof()
+    }
+}
+
+impl Drop for CudaExecutable {
+    fn drop(&mut self) {
+        // Graphs are destroyed by whichever thread drops them, in the context of the device. Of a lost one nothing is left.
+        let _ = self.cuda.bind();
     }
 }
