@@ -265,7 +265,7 @@ pub enum Error {
         free: Option<usize>,
     },
     /// A device refuses the code of a kernel.
-    #[error("{step}: {device} refuses kernel {kernel}: {error}{}", written(log))]
+    #[error("{step}: {device} refuses kernel {kernel}: {reason}")]
     Module {
         /// The step.
         step: String,
@@ -273,10 +273,8 @@ pub enum Error {
         kernel: String,
         /// The device.
         device: String,
-        /// The driver's name of the error, and what it says.
-        error: String,
-        /// What the driver's compiler wrote.
-        log: String,
+        /// The driver's name of the error, what it says, and below that what its compiler wrote.
+        reason: String,
     },
     /// A launch failed. If it failed while it ran, the device is lost: nothing runs on it any more in this process, and
     /// stores show, and save, what they had when they were last read or changed from the program.
@@ -348,11 +346,6 @@ fn devices(count: usize) -> String {
 /// What a message adds about memory that is left.
 fn left(free: Option<usize>) -> String {
     free.map_or_else(String::new, |free| format!(", {free} are"))
-}
-
-/// What a message adds about a compiler's log.
-fn written(log: &str) -> String {
-    if log.is_empty() { String::new() } else { format!("\n{log}") }
 }
 
 /// Which launch failed.

@@ -10,6 +10,7 @@
 //! Nothing in a store changes before everything that a load needs has been read and held against the model.
 
 use super::file::{self, Contents, FileTensor};
+use super::slots::Kept;
 use super::{Seed, Slots, Store, StoreId, ty, values};
 use crate::device::{Device, Storage};
 use crate::error::Error;
@@ -157,9 +158,7 @@ impl Store {
 }
 
 /// A slot as the second file holds it.
-fn slot_tensor<'a>(
-    (step, name, place, bytes): (&str, &str, &'a super::Place, std::borrow::Cow<'a, [u8]>),
-) -> FileTensor<'a> {
+fn slot_tensor(Kept { step, name, place, bytes }: Kept<'_>) -> FileTensor<'_> {
     FileTensor { key: format!("{step}/{name}"), dtype: place.dtype, shape: &place.shape, bytes }
 }
 

@@ -43,6 +43,18 @@ struct Slot {
     place: Place,
 }
 
+/// A slot, and what is in it.
+pub(super) struct Kept<'a> {
+    /// The step.
+    pub(super) step: &'a str,
+    /// The name within it.
+    pub(super) name: &'a str,
+    /// What the slot is.
+    pub(super) place: &'a Place,
+    /// The elements as a file holds them.
+    pub(super) bytes: Cow<'a, [u8]>,
+}
+
 impl Slots {
     /// No slots, for a store on this device.
     pub(super) fn new(device: &Device) -> Slots {
@@ -118,11 +130,11 @@ impl Slots {
         }
     }
 
-    /// All slots: the step, the name within it, and the elements as a file holds them.
-    pub(super) fn iter(&self) -> impl Iterator<Item = Result<(&str, &str, &Place, Cow<'_, [u8]>), Error>> {
+    /// All slots, with what is in them.
+    pub(super) fn iter(&self) -> impl Iterator<Item = Result<Kept<'_>, Error>> {
         self.slots.iter().map(|slot| {
-            let bytes = values::bytes(self.memory(slot)?, &slot.place);
-            Ok((slot.step.as_str(), slot.name.as_str(), &slot.place, bytes))
+            let Slot { step, name, place, .. } = slot;
+            Ok(Kept { step, name, place, bytes: values::bytes(self.memory(slot)?, place) })
         })
     }
 

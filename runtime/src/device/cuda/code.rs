@@ -45,14 +45,14 @@ impl Module {
     /// Has the driver compile the code of a kernel of a step.
     pub(super) fn load(cuda: &Arc<Cuda>, step: &str, kernel: &str, code: &Code) -> Result<Module, Error> {
         cuda.bind()?;
-        let refused = |error: DriverError, log: String| {
+        let refused = |reason: String| {
             let (step, kernel, device) = (step.to_string(), kernel.to_string(), cuda.to_string());
-            Error::Module { step, kernel, device, error: described(error), log }
+            Error::Module { step, kernel, device, reason }
         };
-        let module = compile(&code.text).map_err(|(error, log)| refused(error, log))?;
+        let module = compile(&code.text).map_err(refused)?;
         let mut loaded = Module { cuda: cuda.clone(), kernel: kernel.to_string(), module, functions: Vec::new() };
         for entry in &code.entries {
-            let function = loaded.function(entry).map_err(|error| refused(error, String::new()))?;
+            let function = loaded.function(entry).map_err(|error| refused(described(error)))?;
             loaded.functions.push(function);
         }
         Ok(loaded)
@@ -129,9 +129,8 @@ impl Drop for Module {
 }
 
 /// Loads a module, or says why not, with the log of the driver's compiler.
-fn compile(text: &str) -> Result<sys::CUmodule, (DriverError, String)> {
-    let invalid = DriverError(sys::CUresult::CUDA_ERROR_INVALID_PTX);
-    let text = CString::new(text).map_err(|error| (invalid, error.to_string()))?;
+fn compile(text: &str) -> Result<sys::CUmodule, String> {
+    let text = CString::new(text).map_err(|error| error.to_string())?;
     let mut log = vec![0u8; LOG];
     let mut options = [CUjit_option::CU_JIT_ERROR_LOG_BUFFER, CUjit_option::CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES];
     let mut values = [log.as_mut_ptr().cast::<c_void>(), std::ptr::without_provenance_mut(LOG)];
@@ -145,6 +144,9 @@ fn compile(text: &str) -> Result<sys::CUmodule, (DriverError, String)> {
     let written = log.iter().position(|&byte| byte == 0).unwrap_or(LOG);
     match loaded {
         Ok(()) => Ok(module),
-        Err(error) => Err((error, String::from_utf8_lossy(&log[..written]).trim_end().to_string())),
+        Err(error) => {
+            let reason = format!("{}\n{}", described(error), String::from_utf8_lossy(&log[..written]));
+            Err(reason.trim_end().to_string())
+        }
     }
 }

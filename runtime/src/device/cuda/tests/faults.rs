@@ -40,17 +40,17 @@ fn cuda_kernels_that_fail_lose_the_device_and_keep_the_parameters() {
     let cuda = here();
     let (mut good, mut bad) = (step(&cuda, 0), step(&cuda, 1 << 30));
     let mut one = parameter(&cuda, &numbers(10.0));
-    run(&mut good, &mut one, &vec![1.0; ELEMENTS]).expect("the kernels run");
+    run(&mut good, &mut one, &[1.0; ELEMENTS]).expect("the kernels run");
     assert_eq!(read(&one), numbers(9.0));
-    run(&mut good, &mut one, &vec![1.0; ELEMENTS]).expect("the kernels run");
-    let error = run(&mut bad, &mut one, &vec![1.0; ELEMENTS]).expect_err("it writes outside of its array");
+    run(&mut good, &mut one, &[1.0; ELEMENTS]).expect("the kernels run");
+    let error = run(&mut bad, &mut one, &[1.0; ELEMENTS]).expect_err("it writes outside of its array");
     assert!(
         matches!(&error, Error::Launch { kernel: None, error, .. } if error.contains("ILLEGAL_ADDRESS")),
         "{error}"
     );
     // What was read last, for what came after it is lost with the device.
     assert_eq!(read(&one), numbers(9.0));
-    let error = run(&mut good, &mut one, &vec![1.0; ELEMENTS]).expect_err("the device is lost");
+    let error = run(&mut good, &mut one, &[1.0; ELEMENTS]).expect_err("the device is lost");
     assert!(matches!(&error, Error::DeviceLost { .. }), "{error}");
     let error = one.change(0..4, |_| {}).expect_err("the device is lost");
     assert!(error.to_string().contains("is lost since a launch failed: CUDA_ERROR_ILLEGAL_ADDRESS"), "{error}");
@@ -64,7 +64,7 @@ fn cuda_launches_that_fail_say_so() {
     }
     let cuda = here();
     let (mut step, mut one) = (step(&cuda, 0), parameter(&cuda, &numbers(10.0)));
-    let error = run(&mut step, &mut one, &vec![1.0; ELEMENTS]).expect_err("the second launch fails");
+    let error = run(&mut step, &mut one, &[1.0; ELEMENTS]).expect_err("the second launch fails");
     let text = error.to_string();
     assert!(text.starts_with("Train: a kernel (`Options::profile` runs them one by one"), "{text}");
     assert!(text.contains("CUDA_ERROR_LAUNCH_FAILED (unspecified launch failure)"), "{text}");
@@ -95,10 +95,10 @@ fn cuda_copies_that_fail_leave_the_device_as_it_is() {
     }
     let cuda = here();
     let (mut step, mut one) = (step(&cuda, 0), parameter(&cuda, &numbers(10.0)));
-    let error = run(&mut step, &mut one, &vec![1.0; ELEMENTS]).expect_err("the copy of the inputs fails");
+    let error = run(&mut step, &mut one, &[1.0; ELEMENTS]).expect_err("the copy of the inputs fails");
     assert!(matches!(&error, Error::Driver { error, .. } if error.contains("CUDA_ERROR_UNKNOWN")), "{error}");
     assert_eq!(read(&one), numbers(10.0));
-    run(&mut step, &mut one, &vec![1.0; ELEMENTS]).expect("the kernels run");
+    run(&mut step, &mut one, &[1.0; ELEMENTS]).expect("the kernels run");
     assert_eq!(read(&one), numbers(9.0));
 }
 
@@ -135,7 +135,7 @@ fn cuda_modules_that_do_not_load_are_named() {
     let plan = plan(&cuda);
     let error =
         CudaExecutable::new(&cuda, "Train", &plan, &codes(&plan, 0)).err().expect("the second module is refused");
-    let Error::Module { kernel, error: name, log, .. } = &error else { panic!("{error}") };
-    assert_eq!((kernel, log.as_str()), (&plan.kernels[1].name, "injected failure"));
-    assert!(name.contains("CUDA_ERROR_OUT_OF_MEMORY"), "{name}");
+    let Error::Module { kernel, reason, .. } = &error else { panic!("{error}") };
+    let expected = "CUDA_ERROR_OUT_OF_MEMORY (out of memory)\ninjected failure";
+    assert_eq!((kernel, reason.as_str()), (&plan.kernels[1].name, expected));
 }

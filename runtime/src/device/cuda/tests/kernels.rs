@@ -16,8 +16,8 @@ fn cuda_steps_run_as_one_graph_per_store() {
         assert_eq!(gradients, vec![-f32::from(times); ELEMENTS]);
     }
     assert_eq!((read(&one), step.graphs()), (numbers(94.0), 1));
-    run(&mut step, &mut other, &vec![0.5; ELEMENTS]).expect("the kernels run");
-    run(&mut step, &mut one, &vec![4.0; ELEMENTS]).expect("the kernels run");
+    run(&mut step, &mut other, &[0.5; ELEMENTS]).expect("the kernels run");
+    run(&mut step, &mut one, &[4.0; ELEMENTS]).expect("the kernels run");
     assert_eq!((read(&one), read(&other), step.graphs()), (numbers(90.0), numbers(-0.5), 2));
 }
 
@@ -27,9 +27,9 @@ fn cuda_steps_keep_only_so_many_graphs() {
     let mut step = step(&cuda, 0);
     let mut parameters: Vec<Mirror> = (0..10u8).map(|at| parameter(&cuda, &numbers(f32::from(at)))).collect();
     for parameter in &mut parameters {
-        run(&mut step, parameter, &vec![1.0; ELEMENTS]).expect("the kernels run");
+        run(&mut step, parameter, &[1.0; ELEMENTS]).expect("the kernels run");
     }
-    run(&mut step, &mut parameters[0], &vec![1.0; ELEMENTS]).expect("the kernels run");
+    run(&mut step, &mut parameters[0], &[1.0; ELEMENTS]).expect("the kernels run");
     assert_eq!((read(&parameters[0]), read(&parameters[9])), (numbers(-2.0), numbers(8.0)));
     assert_eq!(step.graphs(), 8);
 }
@@ -83,10 +83,10 @@ fn cuda_modules_that_are_refused_come_with_the_log() {
     let mut code = code(&plan.kernels[0], &plan.launches[0].label, 0);
     code.text = code.text.replace("mad.lo.u32", "frobnicate.u32");
     let error = Module::load(&cuda, "Train", "k0", &code).expect_err("there is no such instruction");
-    let Error::Module { step, kernel, error: name, log, .. } = &error else { panic!("{error}") };
+    let Error::Module { step, kernel, reason, .. } = &error else { panic!("{error}") };
     assert_eq!((step.as_str(), kernel.as_str()), ("Train", "k0"));
-    assert!(name.contains("CUDA_ERROR_INVALID_PTX"), "{name}");
-    assert!(log.contains("line 10"), "{log}");
+    assert!(reason.starts_with("CUDA_ERROR_INVALID_PTX (a PTX JIT compilation failed)\n"), "{reason}");
+    assert!(reason.contains("line 10"), "{reason}");
     assert!(error.to_string().contains("refuses kernel k0"), "{error}");
 }
 
@@ -97,5 +97,5 @@ fn cuda_functions_that_a_module_lacks_are_named_by_the_driver() {
     let mut code = code(&plan.kernels[0], &plan.launches[0].label, 0);
     code.entries[0].name = "elsewhere".to_string();
     let error = Module::load(&cuda, "Train", "k0", &code).expect_err("there is no such function");
-    assert!(matches!(&error, Error::Module { error, .. } if error.contains("CUDA_ERROR_NOT_FOUND")), "{error}");
+    assert!(matches!(&error, Error::Module { reason, .. } if reason.starts_with("CUDA_ERROR_NOT_FOUND")), "{error}");
 }
