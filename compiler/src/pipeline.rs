@@ -2,13 +2,15 @@
 //!
 //! The macro half ends in [`finish`]: a graph whose extents may be open, which is embedded in the user's program as text.
 //! The device half begins with [`load`] on that text, goes on to [`plan()`], where the extents are bound, nodes become
-//! groups, groups kernels and kernels launches on memory, and ends in `emit`, where kernels become code.
+//! groups, groups kernels and kernels launches on memory, and ends in `emit` or `emit_ptx`, where kernels become code.
 //!
 //! After every pass its result is verified, in release too. What a verifier finds is a mistake of this compiler, never the
 //! user's: the error names the pass.
 
 #[cfg(feature = "cranelift")]
 use crate::backend::cranelift;
+#[cfg(feature = "ptx")]
+use crate::backend::ptx;
 use crate::expand::expand;
 use crate::finite;
 use crate::fuse::{self, Group, Refusal, fuse_explained};
@@ -85,6 +87,15 @@ pub enum CompileError {
         kernel: String,
         /// What is wrong.
         error: cranelift::EmitError,
+    },
+    /// The back end for CUDA does not know how to emit a kernel.
+    #[cfg(feature = "ptx")]
+    #[error("a mistake of tapeless: kernel {kernel}: {error}")]
+    EmitPtx {
+        /// The kernel.
+        kernel: String,
+        /// What is wrong.
+        error: ptx::EmitError,
     },
 }
 
@@ -169,6 +180,16 @@ pub fn emit(plan: Plan, isa: &dyn TargetIsa, target: &Target) -> Result<Program,
     };
     let code = plan.kernels.iter().map(code).collect::<Result<_, _>>()?;
     Ok(Program { plan, code })
+}
+
+/// The PTX of a plan's kernels, which was made for a GPU.
+#[cfg(feature = "ptx")]
+pub fn emit_ptx(plan: &Plan) -> Result<Vec<ptx::Code>, CompileError> {
+    let code = |kernel: &kernel::Kernel| {
+        let failed = |error| CompileError::EmitPtx { kernel: kernel.name.clone(), error };
+        ptx::emit(kernel).map_err(failed)
+    };
+    plan.kernels.iter().map(code).collect()
 }
 
 /// The program after every pass of [`plan()`].

@@ -1,5 +1,6 @@
 //! The elements of an array of any type, as programs hold them: what steps are given and what they return.
 
+use crate::memory::{Memory, Plain};
 use crate::tensor::{Tensor, View};
 use half::{bf16, f16};
 use tapeless_compiler::dtype::DType;
@@ -117,6 +118,24 @@ macro_rules! elements {
 elements!(f32 => F32, f16 => F16, bf16 => Bf16, f64 => F64, u32 => U32, i32 => I32, i64 => I64, u8 => U8, bool => Bool);
 
 impl Elements<'_> {
+    /// Writes them to where a step finds an array.
+    pub(crate) fn store(&self, memory: &mut Memory, offset: usize) {
+        match self {
+            Elements::F32(elements) => copy(elements, memory, offset),
+            Elements::F16(elements) => copy(elements, memory, offset),
+            Elements::Bf16(elements) => copy(elements, memory, offset),
+            Elements::F64(elements) => copy(elements, memory, offset),
+            Elements::U32(elements) => copy(elements, memory, offset),
+            Elements::I32(elements) => copy(elements, memory, offset),
+            Elements::I64(elements) => copy(elements, memory, offset),
+            Elements::U8(elements) => copy(elements, memory, offset),
+            Elements::Bool(elements) => {
+                let words = memory.slice_mut::<u32>(offset, elements.len());
+                words.iter_mut().zip(*elements).for_each(|(to, from)| *to = u32::from(*from));
+            }
+        }
+    }
+
     /// The first whole number that the bound is about and does not take, with its position.
     pub(crate) fn outside(&self, bound: &Bound) -> Option<(usize, i64)> {
         match self {
@@ -127,6 +146,10 @@ impl Elements<'_> {
             Elements::F32(_) | Elements::F16(_) | Elements::Bf16(_) | Elements::F64(_) | Elements::Bool(_) => None,
         }
     }
+}
+
+fn copy<T: Plain>(elements: &[T], memory: &mut Memory, offset: usize) {
+    memory.slice_mut(offset, elements.len()).copy_from_slice(elements);
 }
 
 fn first_outside<T: Copy + Into<i64>>(elements: &[T], bound: &Bound) -> Option<(usize, i64)> {

@@ -1,4 +1,5 @@
-//! What can go wrong, each with both sides of the mismatch. Whatever fails leaves every parameter as it was.
+//! What can go wrong, each with both sides of the mismatch. Whatever fails leaves every parameter as it was, but for a launch
+//! that fails on a device while it runs: [`Error::Launch`] says what a store shows then.
 
 use crate::store::LoadReport;
 use std::io;
@@ -233,6 +234,92 @@ pub enum Error {
         /// How much was asked for.
         bytes: usize,
     },
+    /// There is no CUDA driver on this machine.
+    #[error(
+        "there is no CUDA driver: its library (libcuda.so.1, nvcuda.dll) cannot be loaded; `Device::cpu()` needs none"
+    )]
+    NoDriver,
+    /// The driver knows no device of that number.
+    #[error("there is no CUDA device {ordinal}: the driver knows {}", devices(*count))]
+    NoSuchDevice {
+        /// The number as given.
+        ordinal: usize,
+        /// How many there are.
+        count: usize,
+    },
+    /// A device is older than what code is made for.
+    #[error("{device} has compute capability {}.{}, code is made for 8.0 and above", capability.0, capability.1)]
+    OldDevice {
+        /// The device.
+        device: String,
+        /// Its compute capability.
+        capability: (i32, i32),
+    },
+    /// A call of a device's driver failed.
+    #[error("{device}: {call} failed: {error}")]
+    Driver {
+        /// The device.
+        device: String,
+        /// The call.
+        call: &'static str,
+        /// The driver's name of the error, and what it says.
+        error: String,
+    },
+    /// The memory of a device ran out.
+    #[error("{device} is out of memory: {bytes} bytes are not there{}", left(*free))]
+    OutOfDeviceMemory {
+        /// The device.
+        device: String,
+        /// How much was asked for.
+        bytes: usize,
+        /// How much there is, as far as it is known.
+        free: Option<usize>,
+    },
+    /// A device refuses the code of a kernel.
+    #[error("{step}: {device} refuses kernel {kernel}: {reason}")]
+    Module {
+        /// The step.
+        step: String,
+        /// The kernel.
+        kernel: String,
+        /// The device.
+        device: String,
+        /// The driver's name of the error, what it says, and below that what its compiler wrote.
+        reason: String,
+    },
+    /// A launch failed. If it failed while it ran, the device is lost: nothing runs on it any more in this process, and
+    /// stores show, and save, what they had when they were last read or changed from the program.
+    #[error("{step}: {} failed on {device}: {error}", launched(kernel.as_deref()))]
+    Launch {
+        /// The step.
+        step: String,
+        /// The kernel, if it is known: launches that run as one do not say which of them failed.
+        kernel: Option<String>,
+        /// The device.
+        device: String,
+        /// The driver's name of the error, and what it says.
+        error: String,
+    },
+    /// A launch failed on a device before, and nothing runs on it any more in this process.
+    #[error("{device} is lost since a launch failed: {error}")]
+    DeviceLost {
+        /// The device.
+        device: String,
+        /// What failed.
+        error: String,
+    },
+    /// A store lies on another device than the step runs on.
+    #[error("{step} runs on {expected}, and `{binding}` lies on {found}")]
+    OtherDevice {
+        /// The step.
+        step: String,
+        /// The name of the model's binding in the step.
+        binding: String,
+        /// The device of the step.
+        expected: String,
+        /// The device of the store.
+        found: String,
+    },
     /// The text of a step is no graph: a bug of the compiler.
     #[error("the graph of a step is invalid: {0}")]
     GraphText(#[from] LoadError),
@@ -258,9 +345,39 @@ fn suggestion(nearest: &[String]) -> String {
     }
 }
 
+/// How many devices there are.
+fn devices(count: usize) -> String {
+    match count {
+        0 => "none".to_string(),
+        1 => "one, device 0".to_string(),
+        count => format!("{count}, devices 0 to {}", count - 1),
+    }
+}
+
+/// What a message adds about memory that is left.
+fn left(free: Option<usize>) -> String {
+    free.map_or_else(String::new, |free| format!(", {free} are"))
+}
+
+/// Which launch failed.
+fn launched(kernel: Option<&str>) -> String {
+    match kernel {
+        Some(kernel) => format!("kernel {kernel}"),
+        None => "a kernel (`Options::profile` runs them one by one and tells which)".to_string(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn messages_count_devices() {
+        let message = |count| Error::NoSuchDevice { ordinal: 3, count }.to_string();
+        assert_eq!(message(0), "there is no CUDA device 3: the driver knows none");
+        assert_eq!(message(1), "there is no CUDA device 3: the driver knows one, device 0");
+        assert_eq!(message(2), "there is no CUDA device 3: the driver knows 2, devices 0 to 1");
+    }
 
     #[test]
     fn messages_suggest_what_is_near() {

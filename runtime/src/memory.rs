@@ -6,6 +6,7 @@
 use crate::error::Error;
 use half::{bf16, f16};
 use std::alloc::{Layout, alloc_zeroed, dealloc};
+use std::fmt;
 use std::ptr::NonNull;
 
 /// What every allocation and every array in one is aligned to, in bytes.
@@ -44,7 +45,12 @@ unsafe impl Plain for i64 {}
 pub(crate) struct Memory {
     start: NonNull<u8>,
     layout: Layout,
+    /// What frees it when it is dropped, where that is not the allocator.
+    owner: Option<Owner>,
 }
+
+/// What memory belongs to that does not come from the allocator; dropping it frees the memory.
+pub(crate) type Owner = Box<dyn fmt::Debug + Send + Sync>;
 
 // SAFETY: a memory is owned, and all access through safe functions follows the borrow of it.
 unsafe impl Send for Memory {}
@@ -54,14 +60,19 @@ unsafe impl Sync for Memory {}
 impl Memory {
     /// Memory for this many bytes, all zero.
     pub(crate) fn zeroed(bytes: usize) -> Result<Memory, Error> {
-        let layout = bytes
-            .max(1)
-            .checked_next_multiple_of(ALIGNMENT)
-            .and_then(|size| Layout::from_size_align(size, ALIGNMENT).ok())
-            .ok_or(Error::OutOfMemory { bytes })?;
+        let layout = lines(bytes)?;
         // SAFETY: the layout has at least one line.
         let start = NonNull::new(unsafe { alloc_zeroed(layout) }).ok_or(Error::OutOfMemory { bytes })?;
-        Ok(Memory { start, layout })
+        Ok(Memory { start, layout, owner: None })
+    }
+
+    /// Memory for this many bytes that something else frees.
+    ///
+    /// # Safety
+    /// There are as many bytes as [`lines`] says, all of them initialised, at a multiple of 64; nothing else accesses them,
+    /// and they stay until the owner is dropped.
+    pub(crate) unsafe fn of_owner(start: NonNull<u8>, bytes: usize, owner: Owner) -> Result<Memory, Error> {
+        Ok(Memory { start, layout: lines(bytes)?, owner: Some(owner) })
     }
 
     /// How many bytes there are, padding included.
@@ -101,9 +112,20 @@ impl Memory {
 
 impl Drop for Memory {
     fn drop(&mut self) {
-        // SAFETY: the memory was allocated with this layout and is freed once.
-        unsafe { dealloc(self.start.as_ptr(), self.layout) }
+        if self.owner.is_none() {
+            // SAFETY: the memory was allocated with this layout and is freed once.
+            unsafe { dealloc(self.start.as_ptr(), self.layout) }
+        }
     }
+}
+
+/// The whole lines that this many bytes take, at least one.
+pub(crate) fn lines(bytes: usize) -> Result<Layout, Error> {
+    bytes
+        .max(1)
+        .checked_next_multiple_of(ALIGNMENT)
+        .and_then(|size| Layout::from_size_align(size, ALIGNMENT).ok())
+        .ok_or(Error::OutOfMemory { bytes })
 }
 
 #[cfg(test)]

@@ -1,5 +1,8 @@
 //! No step allocates after its first run: not by one graph, and not by models with all that `model!` generates.
 
+#[path = "cuda/device.rs"]
+mod cuda;
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use tapeless::generated::{Elements, StoreArgument};
@@ -175,6 +178,18 @@ fn dropout_batch_norm_and_clipping_allocate_nothing() -> Result<(), Error> {
         check_allocations("both in turns", &options, || {
             Ok(train.run(&mut net, &x, &y, 0.01)?.loss + test.run(&net, &x)?.output[0])
         })?;
+    }
+    Ok(())
+}
+
+#[test]
+fn cuda_runs_allocate_nothing() -> Result<(), Error> {
+    let Some(device) = cuda::device() else { return Ok(()) };
+    let (x, y) = (numbers(6 * 10), numbers(6));
+    for options in all_options() {
+        let mut net = Tiny::new(&device, Seed(0))?;
+        let mut step = TrainTiny::compile(&device, TrainTiny::dims().b(6), &options)?;
+        check_allocations("tiny", &options, || Ok(step.run(&mut net, &x, &y, 0.01)?.loss))?;
     }
     Ok(())
 }

@@ -62,7 +62,7 @@ impl Step {
             }
             Leaf::Parameter { store, key } | Leaf::State { store, key } => stores[*store].numbers(key)?,
             Leaf::Slot { store, name, initial } => {
-                let kept = stores[*store].slots().numbers_of(&self.graph.name, name);
+                let kept = stores[*store].slots().numbers_of(&self.graph.name, name)?;
                 kept.unwrap_or_else(|| vec![*initial; shape.iter().product()])
             }
             Leaf::Seed { store } => {

@@ -2,29 +2,11 @@
 
 use super::profile::{LaunchProfile, Profile};
 use super::{Step, units};
+use crate::device::Emitted;
 use crate::error::Error;
-use tapeless_compiler::backend::cranelift::{Code, Refusal};
 use tapeless_compiler::kernel::{Cost, Usage};
 use tapeless_compiler::pipeline::{self, CompileError, Fusion, Options};
 use tapeless_compiler::plan::{Launch, Place, Plan};
-
-/// What is to say about the code of a kernel.
-pub(super) struct Emitted {
-    lanes: usize,
-    spills: usize,
-    refusal: Option<Refusal>,
-    /// How many iterations each of its parallel loops has.
-    pieces: Vec<usize>,
-}
-
-impl Emitted {
-    /// What is to say about this code.
-    pub(super) fn new(code: &Code) -> Emitted {
-        let pieces = code.functions.iter().filter_map(|function| function.parallel);
-        let pieces = pieces.filter(|&pieces| pieces > 1).collect();
-        Emitted { lanes: code.lanes, spills: code.spills, refusal: code.refusal.clone(), pieces }
-    }
-}
 
 /// What a step runs, as text: sums, one line per launch, then what was not fused and what has fewer lanes than the machine.
 pub(super) fn explain(step: &Step) -> String {
@@ -46,34 +28,34 @@ pub(super) fn explain(step: &Step) -> String {
 
 /// The sums of the step, and of what it would be without fusion.
 fn heading(step: &Step) -> Vec<String> {
-    let Step { graph, plan, threads, .. } = step;
+    let Step { graph, plan, executable, .. } = step;
     let (launches, kernels) = (plan.launches.len(), plan.kernels.len());
-    let lanes = step.device.processor().target(step.options.lanes).lanes;
-    let title = format!("{}: {launches} launches of {kernels} kernels, {threads} threads, {lanes} lanes", graph.name);
+    let title = format!("{}: {launches} launches of {kernels} kernels, {}", graph.name, executable.machine());
     if step.options.fusion == Fusion::none() {
-        return vec![title, format!("unfused: {}", sums(plan))];
+        return vec![title, format!("unfused: {}", sums(step, plan))];
     }
-    let unfused = unfused(step).map_or_else(|error| error.to_string(), |plan| sums(&plan));
-    vec![title, format!("fused: {}", sums(plan)), format!("unfused: {unfused}")]
+    let unfused = unfused(step).map_or_else(|error| error.to_string(), |plan| sums(step, &plan));
+    vec![title, format!("fused: {}", sums(step, plan)), format!("unfused: {unfused}")]
 }
 
 fn unfused(step: &Step) -> Result<Plan, CompileError> {
     let dims: Vec<(&str, usize)> = step.dims.iter().map(|(name, extent)| (name.as_str(), *extent)).collect();
     let options = Options { fusion: Fusion::none(), ..step.options };
-    pipeline::plan(&step.graph, &dims, &options, &step.device.processor().target(options.lanes))
+    pipeline::plan(&step.graph, &dims, &options, &step.device.target(&options))
 }
 
 /// What a plan does and needs in sum.
-fn sums(plan: &Plan) -> String {
+fn sums(step: &Step, plan: &Plan) -> String {
     let cost: Cost = plan.costs().sum();
     let [bytes, read, written] = [cost.bytes(), cost.read, cost.written].map(units::bytes);
     let [workspace, unshared, local] =
         [plan.workspace_bytes, plan.unshared_bytes, plan.local_bytes()].map(|count| units::bytes(count as u64));
     format!(
         "{} launches, {}, {bytes} moved ({read} read, {written} written), workspace {workspace} ({unshared} without \
-         sharing), local memory {local} per thread",
+         sharing), local memory {local} per {}",
         plan.launches.len(),
-        units::flops(cost.flops)
+        units::flops(cost.flops),
+        step.executable.has_local_memory()
     )
 }
 
@@ -104,7 +86,7 @@ fn table(step: &Step, profile: Option<&Profile>) -> Vec<String> {
     let mut rows = vec![head.into_iter().map(String::from).collect::<Vec<String>>()];
     for (number, (launch, cost)) in step.plan.launches.iter().zip(step.plan.costs()).enumerate() {
         let mut row = vec![(number + 1).to_string()];
-        row.extend(counts(&step.emitted[launch.kernel], &cost));
+        row.extend(counts(&step.executable.emitted()[launch.kernel], &cost));
         if let Some(profile) = profile {
             row.extend(times(&profile.launches[number], profile.seconds));
         }
@@ -165,34 +147,7 @@ fn counted(lines: &[String]) -> Vec<(&str, usize)> {
 
 /// A line per kernel that has lanes, but fewer than the device.
 fn narrow(step: &Step) -> impl Iterator<Item = String> {
-    step.plan.kernels.iter().zip(&step.emitted).filter_map(|(kernel, Emitted { lanes, refusal, .. })| {
+    step.plan.kernels.iter().zip(step.executable.emitted()).filter_map(|(kernel, Emitted { lanes, refusal, .. })| {
         refusal.as_ref().map(|reason| format!("narrow: kernel {} has {lanes} lanes: {reason}", kernel.name))
     })
-}
-
-#[cfg(all(test, target_arch = "x86_64"))]
-mod tests {
-    use super::Emitted;
-    use cranelift_codegen::{isa, settings};
-    use tapeless_compiler::pipeline::{Options, emit, load, plan};
-    use tapeless_compiler::target::Target;
-
-    /// A processor without any extension has four lanes, whatever the target says.
-    #[test]
-    fn kernels_with_fewer_lanes_than_their_target_say_why() {
-        let text = "tapeless graph 1\nstep Negate\n%0 = user \"x\" : f32<64>\n%1 = neg %0 : f32<64>\nresult output 0 %1\nend\n";
-        let graph = load(text).expect("the text is a graph");
-        let flags = settings::Flags::new(settings::builder());
-        let builder = isa::lookup_by_name("x86_64-unknown-linux-gnu").expect("Cranelift knows it");
-        let isa = builder.finish(flags).expect("the settings fit together");
-        let said = [4, 8].map(|lanes| {
-            let target = Target::new(lanes);
-            let plan = plan(&graph, &[], &Options::default(), &target).expect("the graph has a plan");
-            let program = emit(plan, &*isa, &target).expect("negation is known everywhere");
-            let Emitted { lanes, refusal, .. } = Emitted::new(&program.code[0]);
-            (lanes, refusal.map(|reason| reason.to_string()))
-        });
-        let reason = "the target has no wider vectors that code is made for";
-        assert_eq!(said, [(4, None), (4, Some(reason.to_string()))]);
-    }
 }

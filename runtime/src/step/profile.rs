@@ -4,9 +4,9 @@
 //! first one.
 
 use super::Step;
-use crate::device::cpu::Roof;
+use crate::device::Roof;
 use crate::error::Error;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tapeless_compiler::kernel::Cost;
 
 /// The times of how many runs are kept.
@@ -25,10 +25,11 @@ pub struct Profile {
     pub seconds: f64,
     /// The roofline of all launches together as a share of [`Profile::seconds`].
     pub roofline: f64,
-    /// How many floating-point operations in f32 the threads of the step do at most, in a second.
+    /// How many floating-point operations in f32 the threads of the step do at most, in a second. Of a CUDA device, what its
+    /// clock and its multiprocessors come to.
     pub peak_flops: f64,
     /// How many bytes these threads read and write at most, in a second, in memory of the size that the step has, rounded up
-    /// to a power of two from 256 KiB to 128 MiB.
+    /// to a power of two from 256 KiB to 128 MiB. Of a CUDA device, what the clock and the width of its memory come to.
     pub peak_bandwidth: f64,
     /// The launches in the order in which they run.
     pub launches: Vec<LaunchProfile>,
@@ -83,7 +84,7 @@ impl Step {
         if times.runs == 0 {
             return Err(Error::NotRun { step: step() });
         }
-        let roof = self.device.processor().roof(self.threads, self.plan.memory_bytes())?;
+        let roof = self.executable.roof(self.plan.memory_bytes())?;
         let costs: Vec<Cost> = self.plan.costs().collect();
         let mut launches = Vec::new();
         for (number, (launch, cost)) in self.plan.launches.iter().zip(&costs).enumerate() {
@@ -125,17 +126,12 @@ impl Times {
         Times { kept: vec![Duration::ZERO; KEPT * launches], launches, runs: 0 }
     }
 
-    /// Begins a run: the time of a launch is that between two calls of what is returned, or until the first one.
-    pub(super) fn run(&mut self) -> impl FnMut(usize) {
+    /// Begins a run: what is returned gets the time of each launch.
+    pub(super) fn run(&mut self) -> impl FnMut(usize, Duration) {
         let first = self.runs % KEPT * self.launches;
         self.runs += 1;
         let times = &mut self.kept[first..first + self.launches];
-        let mut last = Instant::now();
-        move |launch| {
-            let now = Instant::now();
-            times[launch] = now - last;
-            last = now;
-        }
+        |launch, time| times[launch] = time
     }
 
     /// The median of the times of a launch.
@@ -155,11 +151,12 @@ mod tests {
     fn times_are_medians_of_the_last_runs() {
         let mut times = Times::new(2);
         for run in 0..KEPT + 3 {
-            (0..2).for_each(times.run());
-            times.kept[run % KEPT * 2] = Duration::from_nanos(run as u64);
+            let mut clock = times.run();
+            (0..2).for_each(|launch| clock(launch, Duration::from_nanos((run + 100 * launch) as u64)));
         }
         // Of 3 up to 66, the upper one of the two in the middle.
         assert_eq!((times.runs, times.median(0)), (KEPT + 3, Duration::from_nanos(35)));
+        assert_eq!(times.median(1), Duration::from_nanos(135));
     }
 
     #[test]

@@ -3,12 +3,13 @@
 //! Keys are looked up once per store: a store's layout never changes and its slots stay where they are, so the step keeps
 //! what it found until it is run with another store.
 
-use super::arguments::Arguments;
+use crate::device::{Device, Executable};
 use crate::error::Error;
 use crate::store::{SlotDecl, Store, StoreId, ty};
 use tapeless_compiler::dtype::DType;
 use tapeless_compiler::graph::{Leaf, StoreDecl};
-use tapeless_compiler::plan::Plan;
+use tapeless_compiler::kernel::Usage;
+use tapeless_compiler::plan::{Place, Plan};
 
 /// A store as a run gets it.
 #[derive(Debug)]
@@ -90,12 +91,17 @@ impl StoreUse {
     }
 
     /// Finds the leaves in a store and makes slots that are missing. Parameters and states are not touched.
-    pub(super) fn find(&mut self, step: &str, argument: &mut StoreArgument<'_>) -> Result<(), Error> {
+    pub(super) fn find(&mut self, step: &str, device: &Device, argument: &mut StoreArgument<'_>) -> Result<(), Error> {
         if self.written && matches!(argument, StoreArgument::Shared(_)) {
             let reason = format!("it changes `{}`, which it gets to read only", self.decl.binding);
             return Err(Error::Internal { step: step.to_string(), reason });
         }
         let store = argument.store();
+        if !store.device().shares_memory(device) {
+            let (step, binding) = (step.to_string(), self.decl.binding.clone());
+            let [expected, found] = [device, store.device()].map(Device::to_string);
+            return Err(Error::OtherDevice { step, binding, expected, found });
+        }
         if self.found.as_ref().is_some_and(|found| found.store == store.id()) {
             return Ok(());
         }
@@ -113,16 +119,22 @@ impl StoreUse {
     }
 
     /// Tells every launch where the leaves lie in a store, which is the one that was found last.
-    pub(super) fn fill(&self, argument: &StoreArgument<'_>, arguments: &mut Arguments) {
-        let (store, found) = (argument.store(), self.found.as_ref().expect("the leaves were found before"));
+    pub(super) fn fill(&self, argument: &mut StoreArgument<'_>, executable: &mut dyn Executable) {
+        let found = self.found.as_ref().expect("the leaves were found before");
+        if let StoreArgument::Exclusive(store) = argument
+            && self.written
+        {
+            store.is_written(&found.slots);
+        }
+        let store = argument.store();
         for (tensor, &offset) in self.tensors.iter().zip(&found.tensors) {
-            arguments.set_leaf(tensor.leaf, store.tensors().pointer(offset));
+            executable.set_leaf(tensor.leaf, store.tensors().address(offset));
         }
         for (&leaf, &slot) in self.slot_leaves.iter().zip(&found.slots) {
-            arguments.set_leaf(leaf, store.slots().pointer(slot));
+            executable.set_leaf(leaf, store.slots().address(slot));
         }
         if let Some(leaf) = self.seed_leaf {
-            arguments.set_leaf(leaf, store.seed_words());
+            executable.set_leaf(leaf, store.seed_address());
         }
     }
 
@@ -150,4 +162,18 @@ impl StoreUse {
         }
         Ok(offsets)
     }
+}
+
+/// Which leaves the plan writes.
+pub(super) fn written_leaves(plan: &Plan) -> Vec<bool> {
+    let mut written = vec![false; plan.leaves.len()];
+    for launch in &plan.launches {
+        let parameters = plan.kernels[launch.kernel].arguments();
+        for (parameter, argument) in parameters.zip(&launch.arguments) {
+            if let Place::Leaf(leaf) = plan.buffers[argument.0].place {
+                written[leaf] |= parameter.usage == Usage::Written;
+            }
+        }
+    }
+    written
 }

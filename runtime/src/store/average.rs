@@ -13,8 +13,8 @@ impl Store {
     /// as it is here. No step has run with it.
     #[doc(hidden)]
     pub fn averaged(&self, step: &str) -> Result<Store, Error> {
-        let averages: Vec<(&str, &Memory, &Place)> = self.slots.averages(step).collect();
-        let updated = self.slots.numbers(step, "averaged").all(|updates| updates > 0.0);
+        let averages: Vec<(&str, &Memory, &Place)> = self.slots.averages(step).collect::<Result<_, _>>()?;
+        let updated = self.slots.numbers(step, "averaged")?.into_iter().all(|updates| updates > 0.0);
         if !self.slots.knows(step) || !updated {
             return Err(self.not_averaged(step));
         }
@@ -22,7 +22,7 @@ impl Store {
             return Err(Error::NoAverage { model: self.model().to_string(), step: step.to_string() });
         }
         let mut tensors = Memory::zeroed(self.layout.bytes)?;
-        tensors.slice_mut(0, self.layout.bytes).copy_from_slice(self.tensors.slice::<u8>(0, self.layout.bytes));
+        tensors.slice_mut(0, self.layout.bytes).copy_from_slice(self.tensors.read()?.slice::<u8>(0, self.layout.bytes));
         for (key, memory, average) in averages {
             let place = self.place(key)?;
             match place.dtype == average.dtype {
@@ -35,7 +35,7 @@ impl Store {
             }
         }
         let (description, layout) = (self.description.clone(), self.layout.clone());
-        Store::assembled(description, layout, tensors, self.seed())
+        Store::assembled(description, &self.device, layout, tensors, self.seed())
     }
 
     fn not_averaged(&self, step: &str) -> Error {

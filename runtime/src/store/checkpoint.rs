@@ -10,7 +10,9 @@
 //! Nothing in a store changes before everything that a load needs has been read and held against the model.
 
 use super::file::{self, Contents, FileTensor};
+use super::slots::Kept;
 use super::{Seed, Slots, Store, StoreId, ty, values};
+use crate::device::{Device, Storage};
 use crate::error::Error;
 use crate::store::SlotDecl;
 use safetensors::tensor::TensorView;
@@ -78,18 +80,20 @@ impl Store {
         let path = path.as_ref();
         // The program transformers takes a file only if it says which framework's layout it has.
         let mut remarks = vec![("format", "pt".to_string()), (SEED, self.seed().0.to_string())];
-        let slots: Vec<FileTensor<'_>> = self.slots.iter().map(slot_tensor).collect();
+        let slots: Vec<FileTensor<'_>> =
+            self.slots.iter().map(|slot| slot.map(slot_tensor)).collect::<Result<_, _>>()?;
         let run = (!slots.is_empty()).then(new_id);
         if let Some(run) = &run {
             file::write(&run_path(path, run), &slots, &[(RUN, run.clone())])?;
             remarks.push((RUN, run.clone()));
         }
+        let memory = self.tensors.read()?;
         let tensors = self.description.tensors.iter().zip(&self.layout.places);
         let tensors = tensors.map(|(tensor, place)| FileTensor {
             key: tensor.key.clone(),
             dtype: place.dtype,
             shape: &place.shape,
-            bytes: values::bytes(&self.tensors, place),
+            bytes: values::bytes(memory, place),
         });
         file::write(path, &tensors.collect::<Vec<_>>(), &remarks)?;
         remove_other_runs(path, run.as_deref());
@@ -112,12 +116,14 @@ impl Store {
             let (path, model) = (path.to_path_buf(), self.model().to_string());
             return Err(Error::LoadMismatch { path, model, report: Box::new(report) });
         }
-        let run = if how.run { saved_run(path, &contents)? } else { None };
-        for (position, tensor) in found {
-            values::set_bytes(&mut self.tensors, &self.layout.places[position], tensor.data());
-        }
-        if let Some((seed, slots)) = run {
-            self.set_seed(seed);
+        let run = if how.run { saved_run(path, &contents, &self.device)? } else { None };
+        let places = &self.layout.places;
+        self.tensors.change(0..self.layout.bytes, |tensors| {
+            found.iter().for_each(|(position, tensor)| values::set_bytes(tensors, &places[*position], tensor.data()));
+        })?;
+        if let Some(Run { seed, seed_words, slots }) = run {
+            self.seed = seed;
+            self.seed_words = seed_words;
             self.slots = slots;
             // Steps look up slots anew in a store that they do not know.
             self.id = StoreId::next();
@@ -152,9 +158,7 @@ impl Store {
 }
 
 /// A slot as the second file holds it.
-fn slot_tensor<'a>(
-    (step, name, place, bytes): (&str, &str, &'a super::Place, std::borrow::Cow<'a, [u8]>),
-) -> FileTensor<'a> {
+fn slot_tensor(Kept { step, name, place, bytes }: Kept<'_>) -> FileTensor<'_> {
     FileTensor { key: format!("{step}/{name}"), dtype: place.dtype, shape: &place.shape, bytes }
 }
 
@@ -176,12 +180,22 @@ fn renamed<'a>(
     Ok(found)
 }
 
-/// The seed and the slots of the run that a file was saved from; `None` if it was not.
-fn saved_run(path: &Path, contents: &Contents<'_>) -> Result<Option<(Seed, Slots)>, Error> {
+/// What belongs to a run, not to the model.
+struct Run {
+    seed: Seed,
+    seed_words: Storage,
+    slots: Slots,
+}
+
+/// The run that a file was saved from, for a store on this device; `None` if it was not.
+fn saved_run(path: &Path, contents: &Contents<'_>, device: &Device) -> Result<Option<Run>, Error> {
     let wrong = |reason: String| Error::Checkpoint { path: path.to_path_buf(), reason };
     let Some(seed) = contents.remark(SEED) else { return Ok(None) };
     let seed = seed.parse().map(Seed).map_err(|_| wrong(format!("its seed is `{seed}`, which is no number")))?;
-    let Some(run) = contents.remark(RUN) else { return Ok(Some((seed, Slots::default()))) };
+    let seed_words = device.storage(super::seed_words(seed)?)?;
+    let Some(run) = contents.remark(RUN) else {
+        return Ok(Some(Run { seed, seed_words, slots: Slots::new(device) }));
+    };
     if run.len() != 16 || !run.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return Err(wrong(format!("its run is `{run}`, which is no name of one")));
     }
@@ -194,11 +208,11 @@ fn saved_run(path: &Path, contents: &Contents<'_>) -> Result<Option<(Seed, Slots
         return Err(wrong(reason));
     }
     let bytes = file::read(&beside)?;
-    let slots = slots(&beside, &Contents::parse(&beside, &bytes)?)?;
-    Ok(Some((seed, slots)))
+    let slots = slots(&beside, &Contents::parse(&beside, &bytes)?, device)?;
+    Ok(Some(Run { seed, seed_words, slots }))
 }
 
-fn slots(path: &Path, contents: &Contents<'_>) -> Result<Slots, Error> {
+fn slots(path: &Path, contents: &Contents<'_>, device: &Device) -> Result<Slots, Error> {
     let wrong = |reason: String| Error::Checkpoint { path: path.to_path_buf(), reason };
     let mut steps: BTreeMap<&str, Vec<(SlotDecl, &TensorView<'_>)>> = BTreeMap::new();
     for (key, view) in &contents.tensors {
@@ -209,11 +223,11 @@ fn slots(path: &Path, contents: &Contents<'_>) -> Result<Slots, Error> {
         let decl = SlotDecl { name: name.to_string(), dtype, shape: view.shape().to_vec(), initial: 0.0 };
         steps.entry(step).or_default().push((decl, view));
     }
-    let mut slots = Slots::default();
+    let mut slots = Slots::new(device);
     for (step, tensors) in steps {
         let (decls, views): (Vec<SlotDecl>, Vec<&TensorView<'_>>) = tensors.into_iter().unzip();
         for (position, view) in slots.ensure(step, &decls)?.into_iter().zip(views) {
-            slots.set_bytes(position, view.data());
+            slots.set_bytes(position, view.data())?;
         }
     }
     Ok(slots)

@@ -12,7 +12,7 @@ pub use checkpoint::{Difference, Load, LoadReport};
 pub(crate) use layout::Place;
 pub(crate) use slots::{SlotDecl, Slots, ty};
 
-use crate::device::Device;
+use crate::device::{Device, Storage};
 use crate::elements::Element;
 use crate::error::Error;
 use crate::memory::{Memory, Plain};
@@ -43,16 +43,18 @@ pub struct Parameter {
     pub state: bool,
 }
 
-/// The parameters and states of one model, and the slots of the steps that train it. The type that `model!` generates
+/// The parameters and states of one model, and the slots of the steps that train it, on one device. The type that `model!` generates
 /// derefs to this.
 pub struct Store {
     id: StoreId,
+    device: Device,
     description: ModelDescription,
     layout: Layout,
-    tensors: Memory,
+    tensors: Storage,
     slots: Slots,
+    seed: Seed,
     /// The seed as two words, the lower one first.
-    seed: Memory,
+    seed_words: Storage,
 }
 
 /// An element type that lies in stores as it is in programs: every one but bool.
@@ -74,60 +76,74 @@ impl StoreId {
 impl Store {
     /// The store of the described model, its parameters at their initial values.
     #[doc(hidden)]
-    pub fn new(description: &'static str, _device: &Device, seed: Seed) -> Result<Store, Error> {
-        Store::from_description(tapeless_compiler::description::parse(description)?, seed)
+    pub fn new(description: &'static str, device: &Device, seed: Seed) -> Result<Store, Error> {
+        Store::from_description(tapeless_compiler::description::parse(description)?, device, seed)
     }
 
-    fn from_description(description: ModelDescription, seed: Seed) -> Result<Store, Error> {
+    fn from_description(description: ModelDescription, device: &Device, seed: Seed) -> Result<Store, Error> {
         let layout = layout::layout(&description.tensors);
         let mut tensors = Memory::zeroed(layout.bytes)?;
         for (position, (tensor, place)) in description.tensors.iter().zip(&layout.places).enumerate() {
             let key = Key::new(seed.0).fold(position as u64);
             values::write(&mut tensors, place, |element| initial::initial(tensor.initial, key, element));
         }
-        Store::assembled(description, layout, tensors, seed)
+        Store::assembled(description, device, layout, tensors, seed)
     }
 
     /// A store with which no step has run.
-    fn assembled(description: ModelDescription, layout: Layout, tensors: Memory, seed: Seed) -> Result<Store, Error> {
-        let slots = Slots::default();
-        let mut store = Store { id: StoreId::next(), description, layout, tensors, slots, seed: Memory::zeroed(8)? };
-        store.set_seed(seed);
-        Ok(store)
+    fn assembled(
+        description: ModelDescription,
+        device: &Device,
+        layout: Layout,
+        tensors: Memory,
+        seed: Seed,
+    ) -> Result<Store, Error> {
+        Ok(Store {
+            id: StoreId::next(),
+            description,
+            layout,
+            tensors: device.storage(tensors)?,
+            slots: Slots::new(device),
+            seed,
+            seed_words: device.storage(seed_words(seed)?)?,
+            device: device.clone(),
+        })
+    }
+
+    /// The device that it lies on.
+    pub(crate) fn device(&self) -> &Device {
+        &self.device
     }
 
     /// The seed that the model was made with, or that of the run that it resumes.
     pub fn seed(&self) -> Seed {
-        let words = self.seed.slice::<u32>(0, 2);
-        Seed(u64::from(words[1]) << 32 | u64::from(words[0]))
-    }
-
-    fn set_seed(&mut self, seed: Seed) {
-        self.seed.slice_mut(0, 2).copy_from_slice(&[seed.0 as u32, (seed.0 >> 32) as u32]);
+        self.seed
     }
 
     /// The tensor of that key. Tensors of other types than f32 are shown converted; [`Store::get_typed`] has them as they are.
+    /// A store on a device that is lost shows what it had when it was last read or changed from the program.
     pub fn get(&self, key: &str) -> Result<View<'_, f32>, Error> {
-        let place = self.place(key)?;
+        let (place, tensors) = (self.place(key)?, self.tensors.read()?);
         Ok(match place.dtype {
-            DType::F32 => View::borrowed(self.tensors.slice(place.offset, place.elements), &place.shape),
-            dtype if dtype.is_float() => View::converted(values::read(&self.tensors, place), &place.shape),
-            _ => View::converted(values::read(&self.tensors, place), &place.shape).of_integers(),
+            DType::F32 => View::borrowed(tensors.slice(place.offset, place.elements), &place.shape),
+            dtype if dtype.is_float() => View::converted(values::read(tensors, place), &place.shape),
+            _ => View::converted(values::read(tensors, place), &place.shape).of_integers(),
         })
     }
 
     /// The tensor of that key, which has this element type.
     pub fn get_typed<T: Stored>(&self, key: &str) -> Result<View<'_, T>, Error> {
         let place = self.typed_place::<T>(key)?;
-        Ok(View::borrowed(self.tensors.slice(place.offset, place.elements), &place.shape))
+        Ok(View::borrowed(self.tensors.read()?.slice(place.offset, place.elements), &place.shape))
     }
 
     /// Replaces the values of the tensor of that key, which has this element type: row-major, in PyTorch's layout.
     pub fn set_typed<T: Stored>(&mut self, key: &str, elements: &[T]) -> Result<(), Error> {
         let place = self.typed_place::<T>(key)?.clone();
         self.check_count(key, &place, elements.len())?;
-        self.tensors.slice_mut(place.offset, place.elements).copy_from_slice(elements);
-        Ok(())
+        self.tensors.change(place.offset..place.end(), |tensors| {
+            tensors.slice_mut(place.offset, place.elements).copy_from_slice(elements);
+        })
     }
 
     fn typed_place<T: Stored>(&self, key: &str) -> Result<&Place, Error> {
@@ -143,8 +159,8 @@ impl Store {
     pub fn set(&mut self, key: &str, elements: &[f32]) -> Result<(), Error> {
         let place = self.place(key)?.clone();
         self.check_count(key, &place, elements.len())?;
-        values::write(&mut self.tensors, &place, |i| f64::from(elements[i]));
-        Ok(())
+        let bytes = place.offset..place.end();
+        self.tensors.change(bytes, |tensors| values::write(tensors, &place, |i| f64::from(elements[i])))
     }
 
     fn check_count(&self, key: &str, place: &Place, found: usize) -> Result<(), Error> {
@@ -193,19 +209,25 @@ impl Store {
         }
     }
 
-    /// The memory of the tensors.
-    pub(crate) fn tensors(&self) -> &Memory {
+    /// The tensors.
+    pub(crate) fn tensors(&self) -> &Storage {
         &self.tensors
     }
 
-    /// The words of the seed, for steps that draw.
-    pub(crate) fn seed_words(&self) -> *mut u8 {
-        self.seed.pointer(0)
+    /// Where the words of the seed lie, for steps that draw.
+    pub(crate) fn seed_address(&self) -> *mut u8 {
+        self.seed_words.address(0)
+    }
+
+    /// Says that a step writes to tensors and these slots.
+    pub(crate) fn is_written(&mut self, slots: &[usize]) {
+        self.tensors.is_written();
+        self.slots.are_written(slots);
     }
 
     /// The tensor of that key as f64.
     pub(crate) fn numbers(&self, key: &str) -> Result<Vec<f64>, Error> {
-        Ok(values::numbers(&self.tensors, self.place(key)?))
+        Ok(values::numbers(self.tensors.read()?, self.place(key)?))
     }
 
     pub(crate) fn slots(&self) -> &Slots {
@@ -215,6 +237,13 @@ impl Store {
     pub(crate) fn slots_mut(&mut self) -> &mut Slots {
         &mut self.slots
     }
+}
+
+/// The seed as steps read it.
+fn seed_words(seed: Seed) -> Result<Memory, Error> {
+    let mut words = Memory::zeroed(8)?;
+    words.slice_mut(0, 2).copy_from_slice(&[seed.0 as u32, (seed.0 >> 32) as u32]);
+    Ok(words)
 }
 
 impl fmt::Debug for Store {

@@ -5,6 +5,7 @@
 
 use super::layout::Place;
 use super::values;
+use crate::device::{Device, Storage};
 use crate::error::Error;
 use crate::memory::Memory;
 use std::borrow::Cow;
@@ -25,12 +26,13 @@ pub(crate) struct SlotDecl {
 }
 
 /// All slots of a store.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Slots {
+    device: Device,
     /// The steps that ran.
     steps: Vec<String>,
     slots: Vec<Slot>,
-    memories: Vec<Memory>,
+    memories: Vec<Storage>,
 }
 
 #[derive(Debug)]
@@ -41,7 +43,24 @@ struct Slot {
     place: Place,
 }
 
+/// A slot, and what is in it.
+pub(super) struct Kept<'a> {
+    /// The step.
+    pub(super) step: &'a str,
+    /// The name within it.
+    pub(super) name: &'a str,
+    /// What the slot is.
+    pub(super) place: &'a Place,
+    /// The elements as a file holds them.
+    pub(super) bytes: Cow<'a, [u8]>,
+}
+
 impl Slots {
+    /// No slots, for a store on this device.
+    pub(super) fn new(device: &Device) -> Slots {
+        Slots { device: device.clone(), steps: Vec::new(), slots: Vec::new(), memories: Vec::new() }
+    }
+
     /// The positions of a step's slots. Those that are missing are made; on an error nothing changes.
     pub(crate) fn ensure(&mut self, step: &str, decls: &[SlotDecl]) -> Result<Vec<usize>, Error> {
         for decl in decls {
@@ -71,21 +90,25 @@ impl Slots {
     }
 
     /// What a step keeps in the slot of this name, if it ran.
-    pub(crate) fn numbers_of(&self, step: &str, name: &str) -> Option<Vec<f64>> {
-        let slot = &self.slots[self.find(step, name)?];
-        Some(values::numbers(&self.memories[slot.memory], &slot.place))
+    pub(crate) fn numbers_of(&self, step: &str, name: &str) -> Result<Option<Vec<f64>>, Error> {
+        let Some(position) = self.find(step, name) else { return Ok(None) };
+        let slot = &self.slots[position];
+        Ok(Some(values::numbers(self.memory(slot)?, &slot.place)))
     }
 
     /// What a step keeps under this name for any of its `minimize`, as numbers.
-    pub(super) fn numbers(&self, step: &str, name: &str) -> impl Iterator<Item = f32> {
-        let of_step = self.of_step(step).filter(move |(_, found)| *found == name);
-        of_step.flat_map(|(slot, _)| values::read(&self.memories[slot.memory], &slot.place))
+    pub(super) fn numbers(&self, step: &str, name: &str) -> Result<Vec<f32>, Error> {
+        let mut numbers = Vec::new();
+        for (slot, _) in self.of_step(step).filter(|(_, found)| *found == name) {
+            numbers.extend(values::read(self.memory(slot)?, &slot.place));
+        }
+        Ok(numbers)
     }
 
-    /// The key of every parameter of which a step keeps a moving average, and the bytes of that.
-    pub(super) fn averages(&self, step: &str) -> impl Iterator<Item = (&str, &Memory, &Place)> {
+    /// The key of every parameter of which a step keeps a moving average, and where that is.
+    pub(super) fn averages(&self, step: &str) -> impl Iterator<Item = Result<(&str, &Memory, &Place), Error>> {
         let keys = self.of_step(step).filter_map(|(slot, name)| Some((slot, name.strip_prefix("average.")?)));
-        keys.map(|(slot, key)| (key, &self.memories[slot.memory], &slot.place))
+        keys.map(|(slot, key)| Ok((key, self.memory(slot)?, &slot.place)))
     }
 
     /// The slots of a step, and their names without the number of the `minimize`.
@@ -94,24 +117,37 @@ impl Slots {
         of_step.filter_map(|slot| Some((slot, slot.name.split_once('.')?.1)))
     }
 
-    /// Where a slot lies.
-    pub(crate) fn pointer(&self, position: usize) -> *mut u8 {
+    /// Where a slot lies, for steps.
+    pub(crate) fn address(&self, position: usize) -> *mut u8 {
         let slot = &self.slots[position];
-        self.memories[slot.memory].pointer(slot.place.offset)
+        self.memories[slot.memory].address(slot.place.offset)
     }
 
-    /// All slots: the step, the name within it, and the elements as a file holds them.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &str, &Place, Cow<'_, [u8]>)> {
+    /// Says that a step writes to these slots.
+    pub(super) fn are_written(&mut self, positions: &[usize]) {
+        for &position in positions {
+            self.memories[self.slots[position].memory].is_written();
+        }
+    }
+
+    /// All slots, with what is in them.
+    pub(super) fn iter(&self) -> impl Iterator<Item = Result<Kept<'_>, Error>> {
         self.slots.iter().map(|slot| {
-            let bytes = values::bytes(&self.memories[slot.memory], &slot.place);
-            (slot.step.as_str(), slot.name.as_str(), &slot.place, bytes)
+            let Slot { step, name, place, .. } = slot;
+            Ok(Kept { step, name, place, bytes: values::bytes(self.memory(slot)?, place) })
         })
     }
 
     /// Sets the elements of a slot to what a file holds, which are as many as it has.
-    pub(super) fn set_bytes(&mut self, position: usize, bytes: &[u8]) {
-        let slot = &self.slots[position];
-        values::set_bytes(&mut self.memories[slot.memory], &slot.place, bytes);
+    pub(super) fn set_bytes(&mut self, position: usize, bytes: &[u8]) -> Result<(), Error> {
+        let Slot { memory, place, .. } = &self.slots[position];
+        let range = place.offset..place.end();
+        self.memories[*memory].change(range, |memory| values::set_bytes(memory, place, bytes))
+    }
+
+    /// What the slot lies in, as it is.
+    fn memory(&self, slot: &Slot) -> Result<&Memory, Error> {
+        self.memories[slot.memory].read()
     }
 
     fn check(&self, step: &str, decl: &SlotDecl) -> Result<(), Error> {
@@ -141,11 +177,13 @@ impl Slots {
             places.push(place);
         }
         let mut memory = Memory::zeroed(bytes)?;
-        for (decl, place) in decls.into_iter().zip(places) {
-            values::write(&mut memory, &place, |_| decl.initial);
-            self.slots.push(Slot { step: step.to_string(), name: decl.name, memory: self.memories.len(), place });
+        for (decl, place) in decls.iter().zip(&places) {
+            values::write(&mut memory, place, |_| decl.initial);
         }
-        self.memories.push(memory);
+        let (storage, memory) = (self.device.storage(memory)?, self.memories.len());
+        let slot = |(decl, place): (SlotDecl, Place)| Slot { step: step.to_string(), name: decl.name, memory, place };
+        self.slots.extend(decls.into_iter().zip(places).map(slot));
+        self.memories.push(storage);
         Ok(())
     }
 }
@@ -165,18 +203,18 @@ mod tests {
 
     fn read(slots: &Slots, step: &str, name: &str) -> Option<Vec<f32>> {
         let slot = &slots.slots[slots.find(step, name)?];
-        Some(values::read(&slots.memories[slot.memory], &slot.place))
+        Some(values::read(slots.memory(slot).expect("it lies on the host"), &slot.place))
     }
 
     #[test]
     fn slots_are_made_once_per_step_and_kept() {
-        let mut slots = Slots::default();
+        let mut slots = Slots::new(&Device::cpu());
         let first = slots.ensure("Train", &[decl("m", &[3], 0.0), decl("v", &[3], 1.0)]).expect("new slots");
-        let pointer = slots.pointer(first[1]);
+        let address = slots.address(first[1]);
         let again = slots.ensure("Train", &[decl("v", &[3], 1.0), decl("t", &[], 2.0)]).expect("one more");
         let other = slots.ensure("Tune", &[decl("v", &[4], 0.0)]).expect("another step's");
         assert_eq!((first, &again, other), (vec![0, 1], &vec![1, 2], vec![3]));
-        assert_eq!(slots.pointer(again[0]), pointer);
+        assert_eq!(slots.address(again[0]), address);
         assert_eq!(read(&slots, "Train", "v"), Some(vec![1.0; 3]));
         assert_eq!(read(&slots, "Train", "t"), Some(vec![2.0]));
         assert_eq!(read(&slots, "Tune", "m"), None);
@@ -184,7 +222,7 @@ mod tests {
 
     #[test]
     fn a_slot_of_another_shape_is_refused_and_nothing_changes() {
-        let mut slots = Slots::default();
+        let mut slots = Slots::new(&Device::cpu());
         slots.ensure("Train", &[decl("m", &[3], 0.0)]).expect("new slots");
         let error = slots.ensure("Train", &[decl("new", &[1], 0.0), decl("m", &[4], 0.0)]).expect_err("4 is not 3");
         assert_eq!(

@@ -1,33 +1,49 @@
 //! Golden records: how a run begins, what must come out, and how close is close enough; and `golden!`, the test of one.
 
+#[path = "../cuda/device.rs"]
+pub mod cuda;
+
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
 use tapeless::{Error, Fusion, Options, Store, View};
 
-/// A training run of one model by one record: `golden!(test, "record", Model, Step, |record, lr| dims, (inputs))`.
+/// A training run of one model by one record, on the processor and on a CUDA device if there is one:
+/// `golden!(test, "record", Model, Step, |record, lr| dims, (inputs))`.
 macro_rules! golden {
     ($test:ident, $name:literal, $model:ident, $step:ident, |$record:ident, $lr:ident| $dims:expr, ($($input:expr),*)) => {
-        #[test]
-        fn $test() -> Result<(), ::tapeless::Error> {
-            let $record = $crate::record::Record::read($name);
-            for options in $crate::record::all_options() {
-                let device = ::tapeless::Device::cpu();
-                let mut net = $model::new(&device, ::tapeless::Seed(0))?;
-                $record.fill(&mut net)?;
-                let mut step = $step::compile(&device, $dims, &options)?;
-                let mut run = Vec::new();
-                for $lr in $record.rates() {
-                    let out = step.run(&mut net, $($input),*)?;
-                    let (loss, output) = (out.loss, $crate::record::Values::values(out.output));
-                    let gradient = |key: &String| Ok((key.clone(), step.gradient(key)?.to_vec()));
-                    let gradients = $record.keys().map(gradient).collect::<Result<_, ::tapeless::Error>>()?;
-                    run.push($crate::record::Stepped { loss, output, gradients });
+        mod $test {
+            use super::*;
+
+            fn hold(device: &::tapeless::Device) -> Result<(), ::tapeless::Error> {
+                let $record = $crate::record::Record::read($name);
+                for options in $crate::record::all_options() {
+                    let mut net = $model::new(device, ::tapeless::Seed(0))?;
+                    $record.fill(&mut net)?;
+                    let mut step = $step::compile(device, $dims, &options)?;
+                    let mut run = Vec::new();
+                    for $lr in $record.rates() {
+                        let out = step.run(&mut net, $($input),*)?;
+                        let (loss, output) = (out.loss, $crate::record::Values::values(out.output));
+                        let gradient = |key: &String| Ok((key.clone(), step.gradient(key)?.to_vec()));
+                        let gradients = $record.keys().map(gradient).collect::<Result<_, ::tapeless::Error>>()?;
+                        run.push($crate::record::Stepped { loss, output, gradients });
+                    }
+                    $record.check(&run, &net)?;
+                    $record.check_lanes(&step.explain());
                 }
-                $record.check(&run, &net)?;
-                $record.check_lanes(&step.explain());
+                Ok(())
             }
-            Ok(())
+
+            #[test]
+            fn on_the_processor() -> Result<(), ::tapeless::Error> {
+                hold(&::tapeless::Device::cpu())
+            }
+
+            #[test]
+            fn on_cuda() -> Result<(), ::tapeless::Error> {
+                $crate::record::cuda::device().map_or(Ok(()), |device| hold(&device))
+            }
         }
     };
 }

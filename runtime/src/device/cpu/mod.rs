@@ -1,12 +1,14 @@
 //! The processor: which instructions it has, and how code is made for it.
 
 mod code;
+mod executable;
 mod peaks;
 mod pool;
 
-pub(crate) use code::{Code, Local};
-pub(crate) use peaks::Roof;
-pub(crate) use pool::{Pool, Session};
+pub(super) use executable::load;
+
+use code::{Code, Local};
+use pool::{Pool, Session};
 
 use crate::error::Error;
 use cranelift_codegen::isa::OwnedTargetIsa;
@@ -52,18 +54,18 @@ impl Cpu {
     }
 
     /// The use of its threads.
-    pub(crate) fn session(&self, threads: usize) -> Session<'_> {
+    fn session(&self, threads: usize) -> Session<'_> {
         self.pool.session(threads)
     }
 
     /// What code is made for.
-    pub(crate) fn isa(&self) -> Result<&OwnedTargetIsa, Error> {
+    fn isa(&self) -> Result<&OwnedTargetIsa, Error> {
         self.isa.as_ref().map_err(|reason| Error::Machine { reason: reason.clone() })
     }
 }
 
 /// How many threads a step uses that asks for so many; 0 stands for one per processor that the program may use.
-pub(crate) fn threads(wanted: usize) -> usize {
+fn threads(wanted: usize) -> usize {
     match wanted {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         wanted => wanted,

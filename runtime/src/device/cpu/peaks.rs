@@ -5,6 +5,7 @@
 //! than what lies behind it. The best of several runs counts.
 
 use super::{Code, Cpu, Local};
+use crate::device::Roof;
 use crate::error::Error;
 use crate::memory::Memory;
 use std::collections::BTreeMap;
@@ -36,15 +37,6 @@ const SIZES: [usize; 2] = [1 << 18, 1 << 27];
 /// How many bytes a measurement of traffic goes through at least.
 const MEASURED: usize = 1 << 24;
 
-/// What a processor does in a second at most.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Roof {
-    /// Floating-point operations in f32.
-    pub(crate) flops: f64,
-    /// Bytes read and written.
-    pub(crate) bandwidth: f64,
-}
-
 /// What has been measured.
 #[derive(Default)]
 pub(super) struct Peaks {
@@ -56,7 +48,7 @@ pub(super) struct Peaks {
 
 impl Cpu {
     /// What so many threads do at most, with memory of so many bytes.
-    pub(crate) fn roof(&self, threads: usize, bytes: usize) -> Result<Roof, Error> {
+    pub(super) fn roof(&self, threads: usize, bytes: usize) -> Result<Roof, Error> {
         let size = bytes.checked_next_power_of_two().unwrap_or(usize::MAX).clamp(SIZES[0], SIZES[1]);
         // Held while it is measured: two measurements at once would disturb each other.
         let mut peaks = self.peaks.lock().unwrap_or_else(PoisonError::into_inner);

@@ -4,9 +4,17 @@
 //! [`Arguments::new`] holds the plan against what the unsafe call needs: every buffer is as large as its kernel takes it,
 //! lies inside of its memory, and no kernel writes an input.
 
-use crate::memory::Memory;
 use tapeless_compiler::kernel::Usage;
-use tapeless_compiler::plan::{Buffer, Place, Plan};
+use tapeless_compiler::plan::{Buffer, Place, Plan, PlanResult};
+
+/// The memory of a workspace, on whichever device.
+#[derive(Clone, Copy)]
+pub(super) struct Workspace {
+    /// Where it begins.
+    pub(super) start: *mut u8,
+    /// How long it is.
+    pub(super) bytes: usize,
+}
 
 /// The tables of all launches.
 pub(super) struct Arguments {
@@ -29,7 +37,7 @@ unsafe impl Send for Arguments {}
 
 impl Arguments {
     /// The tables for a plan on this workspace, or what is wrong with the plan.
-    pub(super) fn new(plan: &Plan, workspace: &Memory) -> Result<Arguments, String> {
+    pub(super) fn new(plan: &Plan, workspace: Workspace) -> Result<Arguments, String> {
         let (mut table, mut launches, mut uses) = (Vec::new(), Vec::new(), vec![Vec::new(); plan.leaves.len()]);
         for launch in &plan.launches {
             let first = table.len();
@@ -44,7 +52,7 @@ impl Arguments {
                 }
                 check_place(plan, buffer, parameter.usage != Usage::Read, workspace)?;
                 match buffer.place {
-                    Place::Workspace(offset) => table.push(workspace.pointer(offset)),
+                    Place::Workspace(offset) => table.push(workspace.start.wrapping_add(offset)),
                     Place::Leaf(leaf) => {
                         uses[leaf].push(table.len());
                         table.push(std::ptr::null_mut());
@@ -63,18 +71,23 @@ impl Arguments {
         }
     }
 
+    /// The tables of all launches, one behind the other.
+    pub(super) fn table(&self) -> &[*mut u8] {
+        &self.table
+    }
+
     /// Every launch in order: its kernel and its arguments.
     pub(super) fn launches(&self) -> impl Iterator<Item = (usize, &[*mut u8])> {
         self.launches.iter().map(|entry| (entry.kernel, &self.table[entry.first..entry.end]))
     }
 }
 
-fn check_place(plan: &Plan, buffer: &Buffer, written: bool, workspace: &Memory) -> Result<(), String> {
+fn check_place(plan: &Plan, buffer: &Buffer, written: bool, workspace: Workspace) -> Result<(), String> {
     match buffer.place {
         Place::Workspace(offset) => {
             let end = offset + buffer.elements * buffer.dtype.size();
             let aligned = offset.is_multiple_of(buffer.dtype.size());
-            if end <= workspace.bytes() && aligned { Ok(()) } else { Err("a buffer leaves the workspace".to_string()) }
+            if end <= workspace.bytes && aligned { Ok(()) } else { Err("a buffer leaves the workspace".to_string()) }
         }
         Place::Leaf(leaf) => {
             let leaf = &plan.leaves[leaf];
@@ -89,16 +102,11 @@ fn check_place(plan: &Plan, buffer: &Buffer, written: bool, workspace: &Memory) 
     }
 }
 
-/// Which leaves the plan writes.
-pub(super) fn written_leaves(plan: &Plan) -> Vec<bool> {
-    let mut written = vec![false; plan.leaves.len()];
-    for launch in &plan.launches {
-        let parameters = plan.kernels[launch.kernel].arguments();
-        for (parameter, argument) in parameters.zip(&launch.arguments) {
-            if let Place::Leaf(leaf) = plan.buffers[argument.0].place {
-                written[leaf] |= parameter.usage == Usage::Written;
-            }
-        }
-    }
-    written
+/// Where each result of a plan begins in the workspace, or what is wrong with the plan.
+pub(super) fn result_offsets(plan: &Plan) -> Result<Vec<usize>, String> {
+    let offset = |result: &PlanResult| match plan.buffers[result.buffer.0].place {
+        Place::Workspace(offset) => Ok(offset),
+        Place::Leaf(_) => Err(format!("the result {:?} lies in a leaf", result.role)),
+    };
+    plan.results.iter().map(offset).collect()
 }
