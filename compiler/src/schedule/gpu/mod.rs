@@ -15,7 +15,7 @@ use super::choose::Schedule;
 use super::flat::Flat;
 use super::form::{Form, form};
 use super::scope::Scope;
-use crate::kernel::{Kernel, LoopKind};
+use crate::kernel::{Kernel, LoopKind, WARP};
 use crate::nest::{Index, Reducer, unflatten};
 
 /// How many elements a thread of a block has at a time, at most.
@@ -99,11 +99,12 @@ impl Grid<'_> {
     }
 }
 
-/// The size of the blocks that a number of things falls into: the largest that is at most so much and leaves nothing over,
-/// if that is not far from it; else just that, and what is left over is a block of its own.
+/// The size of the blocks that a number of things falls into: one that is at most so much, not far from it, and leaves
+/// nothing over, of whole warps if there is such a one; else just that, and what is left over is a block of its own.
 fn block(count: usize, most: usize) -> usize {
     if count <= most {
         return count;
     }
-    (most / 4..=most).rev().find(|size| count.is_multiple_of(*size)).unwrap_or(most)
+    let sizes = || (most / 4..=most).rev().filter(|size| count.is_multiple_of(*size));
+    sizes().find(|size| size.is_multiple_of(WARP)).or_else(|| sizes().next()).unwrap_or(most)
 }
