@@ -113,11 +113,12 @@ fn cuda_ops_agree_with_the_interpreter() {
 #[test]
 fn cuda_long_rows_agree_with_the_interpreter() {
     let Some(gpu) = Gpu::find() else { return };
-    let shape = [5, 12_000];
+    let shape = [5, 4000];
     let mut graph = Graph::new("Rows");
     let x = graph.leaf(Leaf::User { name: "x".to_string() }, Type::new(DType::F32, Shape::from_known(&shape)));
     let mut b = Builder::new(&mut graph, Origin::default());
-    let result = ops::softmax(&mut b, x, 1);
+    let once = ops::softmax(&mut b, x, 1);
+    let result = ops::softmax(&mut b, once, 1);
     graph.result(Role::Output(0), result);
     let mut number = 0.0;
     let array = Array::build(DType::F32, &shape, |_| {
@@ -126,7 +127,8 @@ fn cuda_long_rows_agree_with_the_interpreter() {
     });
     let (plan, arrays) = planned(&graph, &[array], Fusion::default(), &Target::gpu(256));
     let mut parameters = plan.kernels.iter().flat_map(|kernel| &kernel.parameters);
-    assert!(parameters.any(|parameter| parameter.usage == Usage::Scratch && parameter.elements >= 5 * 12_000));
+    let spilled = parameters.any(|parameter| parameter.usage == Usage::Scratch && parameter.elements == 5 * 4000);
+    assert!(spilled, "{}", plan.kernels.iter().map(|kernel| kernel.to_string()).collect::<String>());
     plans::hold(&gpu, &plan, &arrays).unwrap_or_else(|error| panic!("{error}"));
 }
 
