@@ -24,7 +24,7 @@ impl Target {
     /// A GPU whose blocks have this many threads.
     pub fn gpu(threads: usize) -> Target {
         // What a block does in the time that it takes to start one.
-        Target { lanes: threads, piece: 200, gpu: true }
+        Target { lanes: threads, piece: 16, gpu: true }
     }
 
     /// Whether an axis has enough points for lanes, be it those of a part. Threads without a point wait, which costs nothing.

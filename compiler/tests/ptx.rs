@@ -1,1 +1,277 @@
+//! PTX of kernels: as it is written, and as an assembler takes it, where there is one.
 
+mod nests;
+#[path = "../../runtime/tests/samples/mod.rs"]
+mod samples;
+
+use nests::{Case, cases, contract, reduce, row_bias};
+use samples::{gradients, leaves, retyped};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use tapeless_compiler::backend::ptx::{EmitError, emit};
+use tapeless_compiler::fuse::Fusion;
+use tapeless_compiler::graph::Graph;
+use tapeless_compiler::kernel::Kernel;
+use tapeless_compiler::nest::Reducer;
+use tapeless_compiler::ops::OPS;
+use tapeless_compiler::pipeline::{self, Options};
+use tapeless_compiler::schedule;
+use tapeless_compiler::target::Target;
+
+/// The PTX of a case for blocks of this many threads, without what all modules begin with.
+fn ptx(case: &Case, threads: usize) -> String {
+    let kernel = schedule::kernel(&case.nest, &case.shapes, "kernel", &Target::gpu(threads));
+    let code = emit(&kernel).expect("the kernel is for threads");
+    code.text.split_once("\n\n").expect("an empty line follows the header").1.replace('\t', "    ")
+}
+
+#[test]
+fn elementwise() {
+    insta::assert_snapshot!(ptx(&row_bias(8, 4), 32), @r"
+    .visible .entry k_kernel_0(.param .u64 a0, .param .u64 a1, .param .u64 a2, .param .u64 a3)
+    .maxntid 32, 1, 1
+    {
+        .reg .pred %p<3>;
+        .reg .b32 %r<4>;
+        .reg .b64 %d<11>;
+        .reg .f32 %f<7>;
+        mov.u32 %r0, %tid.x;
+        mov.u32 %r1, %ctaid.x;
+        setp.eq.u32 %p0, %r0, 0;
+        ld.param.u64 %d0, [a0];
+        cvta.to.global.u64 %d1, %d0;
+        ld.param.u64 %d2, [a1];
+        cvta.to.global.u64 %d3, %d2;
+        ld.param.u64 %d4, [a2];
+        cvta.to.global.u64 %d5, %d4;
+        ld.param.u64 %d6, [a3];
+        cvta.to.global.u64 %d7, %d6;
+        mov.b32 %r2, 0;
+        ld.global.nc.f32 %f0, [%d5];
+        mad.wide.s32 %d8, %r0, 4, %d1;
+        ld.global.f32 %f1, [%d8];
+        and.b32 %r3, %r0, 3;
+        mad.wide.s32 %d9, %r3, 4, %d3;
+        ld.global.nc.f32 %f2, [%d9];
+        add.rn.f32 %f3, %f1, %f2;
+        setp.lt.f32 %p1, 0f00000000, %f3;
+        selp.f32 %f4, %f3, 0f00000000, %p1;
+        setp.neu.f32 %p2, %f3, %f3;
+        selp.f32 %f5, %f3, %f4, %p2;
+        mul.rn.f32 %f6, %f5, %f0;
+        mad.wide.s32 %d10, %r0, 4, %d7;
+        st.global.f32 [%d10], %f6;
+        ret;
+    }
+    ");
+}
+
+#[test]
+fn sums_of_rows() {
+    insta::assert_snapshot!(ptx(&reduce(Reducer::Sum, [1, 3, 200], 2), 64), @r"
+    .visible .entry k_kernel_0(.param .u64 a0, .param .u64 a1, .param .u64 a2)
+    .maxntid 64, 1, 1
+    {
+        .shared .align 8 .b8 fold[512];
+        .reg .pred %p<2>;
+        .reg .b32 %r<19>;
+        .reg .b64 %d<14>;
+        .reg .f32 %f<33>;
+        mov.u32 %r0, %tid.x;
+        mov.u32 %r1, %ctaid.x;
+        setp.eq.u32 %p0, %r0, 0;
+        ld.param.u64 %d0, [a0];
+        cvta.to.global.u64 %d1, %d0;
+        ld.param.u64 %d2, [a1];
+        cvta.to.global.u64 %d3, %d2;
+        ld.param.u64 %d4, [a2];
+        cvta.to.global.u64 %d5, %d4;
+        mov.b32 %r2, 0;
+        mov.f32 %f0, 0f00000000;
+        mov.f32 %f1, 0f00000000;
+        mov.f32 %f2, 0f00000000;
+        mad.wide.s32 %d6, %r1, 800, %d1;
+        mad.wide.s32 %d7, %r0, 4, %d6;
+        ld.global.nc.f32 %f3, [%d7];
+        ld.global.nc.f32 %f4, [%d7+256];
+        mov.f32 %f5, %f0;
+        mov.f32 %f6, %f1;
+        add.rn.f32 %f7, %f5, %f3;
+        add.rn.f32 %f8, %f6, %f4;
+        mov.f32 %f0, %f7;
+        mov.f32 %f1, %f8;
+        mad.wide.s32 %d8, %r1, 800, %d1;
+        mad.wide.s32 %d9, %r0, 4, %d8;
+        ld.global.nc.f32 %f9, [%d9+512];
+        mov.f32 %f10, %f0;
+        add.rn.f32 %f11, %f10, %f9;
+        mov.f32 %f0, %f11;
+        setp.ge.u32 %p1, %r0, 8;
+        @%p1 bra L0;
+        mad.wide.s32 %d10, %r1, 800, %d1;
+        mad.wide.s32 %d11, %r0, 4, %d10;
+        ld.global.nc.f32 %f12, [%d11+768];
+        mov.f32 %f13, %f1;
+        add.rn.f32 %f14, %f13, %f12;
+        mov.f32 %f1, %f14;
+    L0:
+        add.rn.f32 %f15, %f0, %f1;
+        and.b32 %r3, %r0, 31;
+        mov.u32 %r4, fold;
+        mad.lo.s32 %r5, %r0, 4, %r4;
+        mad.lo.s32 %r6, %r3, 4, %r4;
+        bar.sync 0;
+        st.shared.f32 [%r5], %f15;
+        bar.sync 0;
+        ld.shared.f32 %f16, [%r6+0];
+        ld.shared.f32 %f17, [%r6+128];
+        add.rn.f32 %f18, %f16, %f17;
+        mov.b32 %r7, %f18;
+        shfl.sync.down.b32 %r8, %r7, 16, 31, 0xffffffff;
+        mov.b32 %f19, %r8;
+        add.rn.f32 %f20, %f18, %f19;
+        mov.b32 %r9, %f20;
+        shfl.sync.down.b32 %r10, %r9, 8, 31, 0xffffffff;
+        mov.b32 %f21, %r10;
+        add.rn.f32 %f22, %f20, %f21;
+        mov.b32 %r11, %f22;
+        shfl.sync.down.b32 %r12, %r11, 4, 31, 0xffffffff;
+        mov.b32 %f23, %r12;
+        add.rn.f32 %f24, %f22, %f23;
+        mov.b32 %r13, %f24;
+        shfl.sync.down.b32 %r14, %r13, 2, 31, 0xffffffff;
+        mov.b32 %f25, %r14;
+        add.rn.f32 %f26, %f24, %f25;
+        mov.b32 %r15, %f26;
+        shfl.sync.down.b32 %r16, %r15, 1, 31, 0xffffffff;
+        mov.b32 %f27, %r16;
+        add.rn.f32 %f28, %f26, %f27;
+        mov.b32 %r17, %f28;
+        shfl.sync.idx.b32 %r18, %r17, 0, 31, 0xffffffff;
+        mov.b32 %f29, %r18;
+        add.rn.f32 %f30, %f29, %f2;
+        mad.wide.s32 %d12, %r1, 4, %d3;
+        ld.global.f32 %f31, [%d12];
+        sub.rn.f32 %f32, %f30, %f31;
+        bar.sync 0;
+        mad.wide.s32 %d13, %r1, 4, %d5;
+        @%p0 st.global.f32 [%d13], %f32;
+        ret;
+    }
+    ");
+}
+
+#[test]
+fn vectors_have_no_ptx() {
+    let case = contract("ik,kj->ij", [6, 8, 10]);
+    let kernel = schedule::kernel(&case.nest, &case.shapes, "kernel", &Target::default());
+    assert_eq!(emit(&kernel), Err(EmitError::NoThreads("kernel".to_string())));
+}
+
+/// The assembler, if there is one.
+fn assembler() -> Option<PathBuf> {
+    let named = std::env::var_os("TAPELESS_PTXAS").map(PathBuf::from);
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found =
+        named.or_else(|| std::env::split_paths(&path).map(|folder| folder.join("ptxas")).find(|file| file.is_file()));
+    if found.is_none() {
+        eprintln!("skipped: there is no ptxas");
+    }
+    found
+}
+
+/// Modules of so many kernels are assembled together.
+const TOGETHER: usize = 200;
+
+/// What the assembler says against kernels, all of them different.
+fn complaints(ptxas: &Path, name: &str, kernels: &[Kernel]) -> Vec<String> {
+    let mut complaints = Vec::new();
+    let folder = std::env::temp_dir().join(format!("tapeless-{name}-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("there is room for a folder");
+    let architectures = ["sm_80", "sm_90a"];
+    for (number, kernels) in kernels.chunks(TOGETHER).enumerate() {
+        let texts = kernels.iter().map(|kernel| emit(kernel).expect("the kernel is for threads").text);
+        let mut module = String::new();
+        for text in texts {
+            let (header, functions) = text.split_once("\n\n").unwrap_or((&text, ""));
+            if module.is_empty() {
+                module += &format!("{header}\n");
+            }
+            module += &format!("\n{functions}");
+        }
+        let source = folder.join(format!("{number}.ptx"));
+        std::fs::write(&source, &module).expect("there is room for a file");
+        let architecture = architectures[number % architectures.len()];
+        let output = Command::new(ptxas)
+            .args(["-v", "-arch", architecture, "-o"])
+            .arg(folder.join("cubin"))
+            .arg(&source)
+            .output()
+            .expect("the assembler runs");
+        let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        let spills =
+            |line: &&str| line.contains("spill") && !line.contains("0 bytes spill stores, 0 bytes spill loads");
+        let wrong =
+            |line: &&str| line.contains("error") || line.contains("warning") || line.contains("C75") || spills(line);
+        complaints.extend(said.lines().filter(wrong).map(|line| format!("{architecture}: {line}")));
+        assert!(output.status.success(), "{}\n{}", complaints.join("\n"), source.display());
+    }
+    std::fs::remove_dir_all(&folder).expect("the folder is there");
+    complaints
+}
+
+/// The kernels of a graph for a GPU.
+fn planned(graph: &Graph, fusion: Fusion, target: &Target) -> Vec<Kernel> {
+    let options = Options { fusion, ..Options::default() };
+    pipeline::plan(graph, &[], &options, target).unwrap_or_else(|error| panic!("{error}")).kernels
+}
+
+/// Kernels that differ in more than their names, each with a name of its own.
+fn different(kernels: impl IntoIterator<Item = Kernel>) -> Vec<Kernel> {
+    let mut seen = BTreeSet::new();
+    let unnamed = |kernel: Kernel| Kernel { name: String::new(), ..kernel };
+    let mut kernels: Vec<Kernel> =
+        kernels.into_iter().map(unnamed).filter(|kernel| seen.insert(kernel.to_string())).collect();
+    kernels.iter_mut().enumerate().for_each(|(number, kernel)| kernel.name = number.to_string());
+    kernels
+}
+
+/// Every op forward and backward: no errors, no notes, and no registers in memory.
+#[test]
+fn the_assembler_takes_every_op() {
+    let Some(ptxas) = assembler() else { return };
+    let target = Target::gpu(256);
+    let mut kernels = Vec::new();
+    for &op in OPS {
+        for (number, sample) in op.samples().iter().enumerate() {
+            for (_, sample) in retyped(op, sample, number) {
+                let forward = sample.graph(op).expect("samples are well typed");
+                assert_eq!(leaves(&forward, &sample).len(), sample.operands.len(), "each operand is a leaf");
+                let graphs = [Some(forward), gradients(op, &sample)];
+                kernels
+                    .extend(graphs.into_iter().flatten().flat_map(|graph| planned(&graph, Fusion::default(), &target)));
+            }
+        }
+    }
+    let kernels = different(kernels);
+    println!("{} kernels", kernels.len());
+    let complaints = complaints(&ptxas, "ops", &kernels);
+    assert!(
+        complaints.is_empty() && kernels.len() > OPS.len(),
+        "{} kernels:\n{}",
+        kernels.len(),
+        complaints.join("\n")
+    );
+}
+
+/// Nests of every kind, at sizes around those of blocks.
+#[test]
+fn the_assembler_takes_every_nest() {
+    let Some(ptxas) = assembler() else { return };
+    let kernel = |case: &Case| schedule::kernel(&case.nest, &case.shapes, &case.name, &Target::gpu(64));
+    let kernels = different(cases().iter().map(kernel));
+    println!("{} kernels", kernels.len());
+    let complaints = complaints(&ptxas, "nests", &kernels);
+    assert!(complaints.is_empty() && !kernels.is_empty(), "{} kernels:\n{}", kernels.len(), complaints.join("\n"));
+}

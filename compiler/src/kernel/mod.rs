@@ -39,6 +39,7 @@
 
 mod approximate;
 mod cost;
+mod digits;
 mod fma;
 mod interpret;
 mod phases;
@@ -49,6 +50,7 @@ mod writers;
 
 pub use approximate::approximate;
 pub use cost::{Cost, cost};
+pub use digits::Digits;
 pub use fma::split_fma;
 pub use interpret::interpret;
 pub use phases::{Phase, phases};

@@ -30,8 +30,8 @@ impl Filled {
     /// Whether all elements that an index may name have been stored.
     pub(super) fn holds(&self, index: &Index, parallel: Option<LoopId>, extents: &[usize]) -> bool {
         let (stride, inner) = in_part(index, parallel);
-        let (low, high) = inner.range(extents);
-        self.has(Row { stride, first: low, last: high })
+        let whole = [(0, index.range(extents)), (stride, inner.range(extents))];
+        whole.into_iter().any(|(stride, (first, last))| self.has(Row { stride, first, last }))
     }
 
     fn has(&self, row: Row) -> bool {
@@ -94,10 +94,11 @@ impl Filled {
         true
     }
 
-    /// Whether no iteration of a loop that is now left stores what another one stores, or loads from the given load on.
-    pub(super) fn keeps_apart(&self, id: LoopId, stores: &[Site], from: usize) -> bool {
+    /// Whether no iteration of a loop that is now left, given by its digits, stores what another one stores, or loads from the
+    /// given load on.
+    pub(super) fn keeps_apart(&self, digits: &[(LoopId, usize)], stores: &[Site], from: usize) -> bool {
         let others = || stores.iter().chain(&self.loads[from..]);
-        stores.iter().all(|store| others().all(|other| store.apart_along(other, id)))
+        stores.iter().all(|store| others().all(|other| store.apart_along(other, digits)))
     }
 }
 

@@ -1,7 +1,11 @@
 //! The verifier of kernels: what every pass that makes a kernel is held to, and what back ends rely on.
 
 mod block;
+mod error;
 
+pub use error::VerifyError;
+
+use super::digits::Digits;
 use super::phases::{Crossing, keep_apart};
 use super::scratch::Filled;
 use super::writers::{Site, disjoint, runs};
@@ -9,112 +13,6 @@ use super::{Expression, Kernel, LoopId, LoopKind, ParameterId, Register, Stateme
 use crate::dtype::DType;
 use crate::nest::{Atom, Index, Reducer};
 use crate::scalar::ScalarOp;
-use thiserror::Error;
-
-/// Why a kernel is none.
-#[derive(Clone, Debug, PartialEq, Error)]
-pub enum VerifyError {
-    /// A variable that is not declared.
-    #[error("v{} is not declared", .0.0)]
-    Undeclared(Var),
-    /// A variable that is defined twice.
-    #[error("v{} is defined twice", .0.0)]
-    Redefined(Var),
-    /// A variable that is used where it is not in scope.
-    #[error("v{} is used where it is not defined", .0.0)]
-    Undefined(Var),
-    /// A variable or register of a type that only arrays have.
-    #[error("{0} is a type of arrays, not of variables and registers")]
-    Stored(DType),
-    /// A register that is not declared, or whose groups are no power of two.
-    #[error("s{} is not declared or has groups that are no power of two", .0.0)]
-    Register(Register),
-    /// A register that is read before it is set.
-    #[error("s{} is read before it is set", .0.0)]
-    Unset(Register),
-    /// A register that is used where it may not be.
-    #[error("s{}: {reason}", register.0)]
-    Lanes {
-        /// The register.
-        register: Register,
-        /// What is wrong.
-        reason: &'static str,
-    },
-    /// A loop that is not declared, entered twice, or a lanes loop where there may be none.
-    #[error("i{}: {reason}", id.0)]
-    Loop {
-        /// The loop.
-        id: LoopId,
-        /// What is wrong.
-        reason: &'static str,
-    },
-    /// A parameter that is not there, is loaded from though it is written, or is stored to though it is not.
-    #[error("p{}: {reason}", parameter.0)]
-    Parameter {
-        /// The parameter.
-        parameter: ParameterId,
-        /// What is wrong.
-        reason: &'static str,
-    },
-    /// An index that is no index here.
-    #[error("index {index}: {reason}")]
-    Index {
-        /// The index.
-        index: Index,
-        /// What is wrong.
-        reason: &'static str,
-    },
-    /// A load or store that may leave its array.
-    #[error("p{} reaches from {low} to {high} of {elements} elements", parameter.0)]
-    Bounds {
-        /// The array.
-        parameter: ParameterId,
-        /// The smallest position.
-        low: i64,
-        /// The largest position.
-        high: i64,
-        /// How many elements there are.
-        elements: usize,
-    },
-    /// Values of different types where there should be one.
-    #[error("{place} is {expected}, but gets {found}")]
-    Type {
-        /// Where.
-        place: String,
-        /// Its type.
-        expected: DType,
-        /// The type of the value.
-        found: DType,
-    },
-    /// An operation on types that it does not take.
-    #[error("v{}: {op} does not take {operands:?}", var.0)]
-    Operands {
-        /// The variable.
-        var: Var,
-        /// The operation.
-        op: ScalarOp,
-        /// What it got.
-        operands: Vec<DType>,
-    },
-    /// Scratch or local memory that is not behind all other parameters.
-    #[error("scratch or local memory comes before another parameter")]
-    Order,
-    /// A number of threads that no block has.
-    #[error("{0} threads are no power of two of whole warps up to 1024")]
-    Threads(usize),
-    /// More local memory than a block has.
-    #[error("local arrays take {0} bytes, which a block does not have")]
-    Shared(usize),
-    /// A variable that one phase defines and another uses.
-    #[error("v{} is used in another phase than the one that defines it", .0.0)]
-    CrossingVar(Var),
-    /// A register of two phases.
-    #[error("s{} is used in two phases", .0.0)]
-    CrossingRegister(Register),
-    /// Elements that may be stored more than once.
-    #[error("the elements of p{} are not shown to be stored once each", .0.0)]
-    Writers(ParameterId),
-}
 
 /// Holds a kernel to its invariants.
 pub fn verify(kernel: &Kernel) -> Result<(), VerifyError> {
@@ -144,6 +42,7 @@ pub fn verify(kernel: &Kernel) -> Result<(), VerifyError> {
         stores: vec![Vec::new(); kernel.parameters.len()],
         sums: vec![None; kernel.parameters.len()],
         filled: vec![Filled::default(); kernel.parameters.len()],
+        digits: Digits::new(kernel),
     };
     walk.statements(&kernel.body)?;
     if kernel.parameters.windows(2).any(|pair| is_own(pair[0].usage) && !is_own(pair[1].usage)) {
@@ -188,6 +87,8 @@ struct Walk<'a> {
     sums: Vec<Option<Vec<(LoopId, usize)>>>,
     /// What is known to have been stored of each scratch array.
     filled: Vec<Filled>,
+    /// What positions are in for proofs.
+    digits: Digits,
 }
 
 impl Walk<'_> {
@@ -289,11 +190,12 @@ impl Walk<'_> {
             return error("is written and so cannot be loaded from");
         }
         if is_own(usage) && self.live {
-            if !self.filled[parameter.0].holds(index, self.parallel, &self.extents) {
+            let own = self.parallel.filter(|&id| self.digits.of(id).len() == 1);
+            if !self.filled[parameter.0].holds(&self.digits.index(index), own, self.digits.extents()) {
                 return error("is scratch and loaded from where it is not shown to be stored to before");
             }
             if self.lanes.is_some() || self.parallel.is_some() {
-                let site = Site { index: index.clone(), loops: self.loops.clone() };
+                let site = self.site(index);
                 self.filled[parameter.0].loads.push(site);
             }
         }
@@ -312,7 +214,7 @@ impl Walk<'_> {
                 *filled = Filled::default();
                 continue;
             }
-            if kind != LoopKind::Serial && !filled.keeps_apart(id, stores, loaded) {
+            if kind != LoopKind::Serial && !filled.keeps_apart(self.digits.of(id), stores, loaded) {
                 let reason = "is scratch and accessed at places that may be the same in two iterations at once";
                 return Err(VerifyError::Parameter { parameter: ParameterId(parameter), reason });
             }
@@ -322,7 +224,9 @@ impl Walk<'_> {
             if kind == LoopKind::Parallel {
                 filled.forget_parts();
             }
-            filled.fill(&self.loops, stores, self.parallel.filter(|_| parallel), &self.extents);
+            let around = self.digits.of_all(&self.loops);
+            let own = self.parallel.filter(|_| parallel).filter(|&id| self.digits.of(id).len() == 1);
+            filled.fill(&around, stores, own, self.digits.extents());
         }
         Ok(())
     }
@@ -337,7 +241,8 @@ impl Walk<'_> {
             return Err(VerifyError::Parameter { parameter, reason: "is stored to after it was added to" });
         }
         if self.live {
-            self.stores[parameter.0].push(Site { index: index.clone(), loops: self.loops.clone() });
+            let site = self.site(index);
+            self.stores[parameter.0].push(site);
         }
         Ok(())
     }
@@ -357,7 +262,8 @@ impl Walk<'_> {
         }
         // That no element is stored twice is shown at the end, so that as many stores as elements are one for each.
         let stores = &self.stores[parameter.0];
-        let repeated = stores.iter().flat_map(|site| &site.loops).any(|around| self.loops.contains(around));
+        let around = self.digits.of_all(&self.loops);
+        let repeated = stores.iter().flat_map(|site| &site.loops).any(|stored| around.contains(stored));
         if self.live && (repeated || stores.iter().map(runs).sum::<usize>() != elements) {
             return error("is added to before all its elements are stored");
         }
@@ -384,6 +290,11 @@ impl Walk<'_> {
             true => Ok(()),
             false => error("is added to at positions that may be the same in two lanes"),
         }
+    }
+
+    /// An access here, as proofs see it.
+    fn site(&self, index: &Index) -> Site {
+        Site { index: self.digits.index(index), loops: self.digits.of_all(&self.loops) }
     }
 
     fn access(&self, parameter: ParameterId, index: &Index) -> Result<&super::Parameter, VerifyError> {

@@ -62,29 +62,36 @@ impl Site {
         })
     }
 
-    /// Whether no two different iterations of a loop around both have the same position, whatever the loops inside do.
-    pub(super) fn apart_along(&self, other: &Site, along: LoopId) -> bool {
+    /// Whether no two different iterations of a loop around both, given by its digits, have the same position, whatever the
+    /// loops inside do.
+    pub(super) fn apart_along(&self, other: &Site, digits: &[(LoopId, usize)]) -> bool {
         let (Some(mine), Some(theirs)) = (self.coefficients(), other.coefficients()) else {
-            return self.parted_along(other, along);
+            return digits.len() == 1 && self.parted_along(other, digits[0].0);
         };
         let target = other.index.offset - self.index.offset;
-        let at = self.loops.iter().position(|&(id, _)| id == along).expect("the loop is around both");
-        if mine[..=at] != theirs[..=at] {
+        let first = digits[0].0;
+        let at = self.loops.iter().position(|&(id, _)| id == first).expect("the loop is around both");
+        let end = at + digits.len();
+        if mine[..end] != theirs[..end] {
             return false;
         }
-        // The loops outside of it are at the same place, and the difference along it is at least 1, either way.
-        let distance = Summand { coefficient: mine[at], low: 1, high: self.loops[at].1 as i64 - 1 };
         let inner = |site: &Site, coefficients: &[i64], sign: i64| -> Vec<Summand> {
-            let inner = site.loops.iter().zip(coefficients).skip(at + 1);
+            let inner = site.loops.iter().zip(coefficients).skip(end);
             inner.map(|(&(_, extent), c)| Summand { coefficient: sign * c, low: 0, high: extent as i64 - 1 }).collect()
         };
-        distance.high < 1
-            || [1, -1].into_iter().all(|sign| {
+        // The loops outside of it are at the same place, and the distance of some digit is at least 1, either way.
+        (at..end).filter(|&differs| self.loops[differs].1 > 1).all(|differs| {
+            [1, -1].into_iter().all(|sign| {
                 let mut summands = inner(self, &mine, 1);
                 summands.extend(inner(other, &theirs, -1));
-                summands.push(Summand { coefficient: sign * distance.coefficient, ..distance });
+                for digit in at..end {
+                    let high = self.loops[digit].1 as i64 - 1;
+                    let low = if digit == differs { 1 } else { -high };
+                    summands.push(Summand { coefficient: sign * mine[digit], low, high });
+                }
                 unsolvable(summands, target)
             })
+        })
     }
 
     /// Whether each iteration of the outermost loop, which is around both, has a part of the array for itself.

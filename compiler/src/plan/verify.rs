@@ -7,7 +7,7 @@
 
 use super::{ALIGNMENT, Buffer, BufferId, Launch, Place, Plan};
 use crate::graph::{Graph, Role, ValueId};
-use crate::kernel::{Expression, Kernel, LoopId, Parameter, ParameterId, Statement, Usage, never_meet};
+use crate::kernel::{Digits, Expression, Kernel, LoopId, Parameter, ParameterId, Statement, Usage, never_meet};
 use crate::nest::{Atom, Index};
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -292,13 +292,11 @@ struct Access {
 /// other. That holds for a load and a store that never meet, and for those of one iteration, the load first, if no other
 /// iteration stores that element.
 fn reads_before_writes(kernel: &Kernel, read: ParameterId, write: ParameterId) -> bool {
-    let mut extents = vec![0; kernel.loops];
     let (mut loads, mut stores) = (Vec::new(), Vec::new());
     let mut at = (Vec::new(), Vec::new());
     collect(&kernel.body, &mut at, &mut |statement, (path, loops)| {
         let access = |index: &Index| Access { path: path.clone(), loops: loops.clone(), index: index.clone() };
         match statement {
-            Statement::Loop { id, extent, .. } => extents[id.0] = *extent,
             Statement::Let(_, Expression::Load { parameter, index }) if *parameter == read => loads.push(access(index)),
             Statement::Store { parameter, index, .. } | Statement::Accumulate { parameter, index, .. }
                 if *parameter == write =>
@@ -308,20 +306,23 @@ fn reads_before_writes(kernel: &Kernel, read: ParameterId, write: ParameterId) -
             _ => {}
         }
     });
+    let digits = Digits::new(kernel);
+    let extents = digits.extents();
     // A loop of one iteration is always at 0, whether an index mentions it or not.
     let position = |(id, &extent): (usize, &usize)| if extent == 1 { Index::constant(0) } else { Index::axis(id) };
     let positions: Vec<Index> = extents.iter().enumerate().map(position).collect();
     for access in loads.iter_mut().chain(&mut stores) {
-        access.index = access.index.substitute(&positions, &extents, 0);
+        access.index = digits.index(&access.index).substitute(&positions, extents, 0);
+        access.loops = access.loops.iter().flat_map(|&id| digits.of(LoopId(id))).map(|(digit, _)| digit.0).collect();
     }
     stores.iter().all(|store| {
         loads.iter().all(|load| {
-            let (low, high) = load.index.range(&extents);
-            let (first, last) = store.index.range(&extents);
+            let (low, high) = load.index.range(extents);
+            let (first, last) = store.index.range(extents);
             high < first
                 || last < low
-                || (precedes(load, store) && visits_once(store, &extents))
-                || never_meet((&load.index, &around(load, &extents)), (&store.index, &around(store, &extents)))
+                || (precedes(load, store) && visits_once(store, extents))
+                || never_meet((&load.index, &around(load, extents)), (&store.index, &around(store, extents)))
         })
     })
 }

@@ -91,7 +91,7 @@ impl Writer<'_> {
     }
 
     /// Computes and stores the output elements of these points.
-    fn elements(&mut self, points: Vec<Point>) {
+    pub(super) fn elements(&mut self, points: Vec<Point>) {
         let reduced = match self.flat.reducer {
             None => {
                 let values = self.evaluate(&self.flat.body.scalars, &points, &[]);
@@ -135,33 +135,35 @@ impl Writer<'_> {
         let dtype = self.flat.body.dtype(&|read| self.flat.reads[read].dtype);
         let registers = self.registers(points.len(), dtype, reducer.identity(dtype));
         let op = reducer.operation().expect("positions of maxima are reduced elsewhere");
-        let product = self.product(op, dtype);
-        self.reductions(points, &mut |writer, points| match product {
-            Some((left, right)) => {
-                let scalars = &writer.flat.body.scalars;
-                // Copy after copy, so that few operands wait in registers: the sums do not wait for each other anyway.
-                for (register, point) in registers.iter().zip(&points) {
-                    let values = writer.evaluate(&scalars[..scalars.len() - 1], std::slice::from_ref(point), &[]);
-                    let old = writer.scope.read(Expression::Register(*register));
-                    let sum = writer.scope.apply(ScalarOp::Fma, &[values[0][left.0], values[0][right.0], old]);
-                    writer.scope.assign(*register, sum);
-                }
-            }
-            None => {
-                let values = last(writer.evaluate(&writer.flat.body.scalars, &points, &[]));
-                for (register, value) in registers.iter().zip(values) {
-                    let old = writer.scope.read(Expression::Register(*register));
-                    let new = writer.scope.apply(op, &[old, value]);
-                    writer.scope.assign(*register, new);
-                }
-            }
-        });
+        self.reductions(points, &mut |writer, points| writer.accumulate(op, &registers, &points));
         let combined = self.schedule.reduces_in_lanes();
         let read = |&register: &Register| match combined {
             true => Expression::Combine(register, reducer),
             false => Expression::Register(register),
         };
         registers.iter().map(|register| self.scope.read(read(register))).collect()
+    }
+
+    /// Takes each point into a register.
+    pub(super) fn accumulate(&mut self, op: ScalarOp, registers: &[Register], points: &[Point]) {
+        let scalars = &self.flat.body.scalars;
+        let dtype = self.flat.body.dtype(&|read| self.flat.reads[read].dtype);
+        if let Some((left, right)) = self.product(op, dtype) {
+            // Copy after copy, so that few operands wait in registers: the sums do not wait for each other anyway.
+            for (register, point) in registers.iter().zip(points) {
+                let values = self.evaluate(&scalars[..scalars.len() - 1], std::slice::from_ref(point), &[]);
+                let old = self.scope.read(Expression::Register(*register));
+                let sum = self.scope.apply(ScalarOp::Fma, &[values[0][left.0], values[0][right.0], old]);
+                self.scope.assign(*register, sum);
+            }
+            return;
+        }
+        let values = last(self.evaluate(scalars, points, &[]));
+        for (register, value) in registers.iter().zip(values) {
+            let old = self.scope.read(Expression::Register(*register));
+            let new = self.scope.apply(op, &[old, value]);
+            self.scope.assign(*register, new);
+        }
     }
 
     /// The operands of the float product that the body ends with, if products are what is summed up.

@@ -11,6 +11,7 @@ mod contraction;
 mod evaluate;
 mod flat;
 mod form;
+mod gpu;
 mod parts;
 mod scope;
 mod spread;
@@ -47,8 +48,13 @@ pub struct Part<'a> {
 /// Sums of float products accumulate with [`crate::scalar::ScalarOp::Fma`]. The nest must be verified against these shapes.
 pub fn kernel(nest: &Nest, operand_shapes: &[Vec<usize>], name: &str, target: &Target) -> Kernel {
     let flat = Flat::new(nest, operand_shapes);
-    let schedule = choose(&flat, target);
-    for_target(apply(&flat, &schedule, name), target)
+    flat_kernel(&flat, name, target)
+}
+
+/// The kernel of a flat nest for a machine.
+fn flat_kernel(flat: &Flat, name: &str, target: &Target) -> Kernel {
+    let on_gpu = target.threads().and_then(|threads| gpu::kernel(flat, name, threads));
+    for_target(on_gpu.unwrap_or_else(|| apply(flat, &choose(flat, target), name)), target)
 }
 
 /// The kernel as it is on a machine: on a GPU it says how many threads a block has.

@@ -8,6 +8,9 @@ use crate::target::Target;
 /// The most pieces.
 const PIECES: f64 = 64.0;
 
+/// The most blocks of a GPU that share work.
+const BLOCKS: f64 = 512.0;
+
 /// Whether so much work is spread over threads.
 pub(super) fn is_worth_it(work: f64, target: &Target) -> bool {
     work >= 2.0 * target.piece as f64
@@ -19,7 +22,8 @@ pub(super) fn piece(extent: usize, step: usize, work: f64, target: &Target) -> O
     if !is_worth_it(work, target) {
         return None;
     }
-    let pieces = (work / target.piece as f64).clamp(2.0, PIECES) as usize;
+    let most = if target.gpu { BLOCKS } else { PIECES };
+    let pieces = (work / target.piece as f64).clamp(2.0, most) as usize;
     let largest = (extent / pieces / step).max(1) * step;
     let even = (largest / 2 / step + 1..=largest / step).rev().map(|steps| steps * step);
     let size = even.into_iter().find(|size| extent.is_multiple_of(*size)).unwrap_or(largest);

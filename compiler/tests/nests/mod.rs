@@ -127,7 +127,7 @@ fn chain(extent: usize) -> Case {
 }
 
 /// The larger of 0 and a row plus a bias, times a scalar.
-fn row_bias(rows: usize, columns: usize) -> Case {
+pub fn row_bias(rows: usize, columns: usize) -> Case {
     let mut body = reading(3);
     let sum = body.apply(ScalarOp::Add, &[ScalarId(0), ScalarId(1)]);
     let zero = body.constant(DType::F32, 0.0);
@@ -140,7 +140,7 @@ fn row_bias(rows: usize, columns: usize) -> Case {
 }
 
 /// a + transpose(b) * a.
-fn transposed(rows: usize, columns: usize) -> Case {
+pub fn transposed(rows: usize, columns: usize) -> Case {
     let mut body = reading(2);
     let product = body.apply(ScalarOp::Mul, &[ScalarId(0), ScalarId(1)]);
     body.apply(ScalarOp::Add, &[ScalarId(0), product]);
@@ -458,7 +458,7 @@ pub fn reduce(reducer: Reducer, shape: [usize; 3], axis: usize) -> Case {
     case
 }
 
-fn reduce_all(extent: usize) -> Case {
+pub fn reduce_all(extent: usize) -> Case {
     let nest = Nest {
         extents: vec![3, extent],
         outputs: 0,

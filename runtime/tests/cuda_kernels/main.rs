@@ -11,16 +11,19 @@ mod plans;
 mod samples;
 
 use launcher::Gpu;
-use nests::cases;
+use nests::{Case, cases, contract, reduce, reduce_all, row_bias, transposed};
 use samples::{gradients, leaves, retyped};
+use tapeless_compiler::dtype::DType;
 use tapeless_compiler::fuse::Fusion;
 use tapeless_compiler::generate::{Generated, generate};
-use tapeless_compiler::graph::{Array, Graph};
-use tapeless_compiler::kernel::verify;
-use tapeless_compiler::ops::OPS;
+use tapeless_compiler::graph::{Array, Builder, Graph, Leaf, Origin, Role};
+use tapeless_compiler::kernel::{Usage, verify};
+use tapeless_compiler::nest::Reducer;
+use tapeless_compiler::ops::{self, OPS};
 use tapeless_compiler::pipeline::{self, Options};
 use tapeless_compiler::plan::Plan;
 use tapeless_compiler::schedule;
+use tapeless_compiler::shape::{Shape, Type};
 use tapeless_compiler::target::Target;
 
 /// One warp, several, and as many as are usual; in blocks as they pay and as small as can be.
@@ -34,16 +37,40 @@ fn cuda_nests_agree_with_the_interpreter() {
     let mut held = 0;
     for target in targets() {
         for case in cases() {
-            let kernel = schedule::kernel(&case.nest, &case.shapes, "kernel", &target);
-            assert_eq!(verify(&kernel), Ok(()), "{}: {target:?}\n{kernel}", case.name);
-            let mut arrays = case.operands.clone();
-            arrays.push(vec![0.0; kernel.parameters[arrays.len()].elements]);
-            let numbers: Vec<usize> = (0..arrays.len()).collect();
-            gpu.hold(&kernel, &arrays, &numbers).unwrap_or_else(|error| panic!("{}: {target:?}: {error}", case.name));
+            hold(&gpu, &case, &target);
             held += 1;
         }
     }
     println!("{held} kernels held");
+}
+
+/// Holds the kernel of a nest against the interpreter.
+fn hold(gpu: &Gpu, case: &Case, target: &Target) {
+    let kernel = schedule::kernel(&case.nest, &case.shapes, "kernel", target);
+    assert_eq!(verify(&kernel), Ok(()), "{}: {target:?}\n{kernel}", case.name);
+    let mut arrays = case.operands.clone();
+    arrays.push(vec![0.0; kernel.parameters[arrays.len()].elements]);
+    let numbers: Vec<usize> = (0..arrays.len()).collect();
+    gpu.hold(&kernel, &arrays, &numbers).unwrap_or_else(|error| panic!("{}: {target:?}: {error}", case.name));
+}
+
+/// Nests that fill several blocks, whole tiles and parts of them.
+#[test]
+fn cuda_large_nests_agree_with_the_interpreter() {
+    let Some(gpu) = Gpu::find() else { return };
+    let mut cases = vec![row_bias(500, 33), transposed(70, 90), reduce_all(9000)];
+    for reducer in [Reducer::Sum, Reducer::Max] {
+        cases.extend([reduce(reducer, [3, 1, 5000], 2), reduce(reducer, [1, 4000, 9], 1)]);
+        cases.extend([reduce(reducer, [2, 700, 64], 1), reduce(reducer, [300, 3, 130], 2)]);
+    }
+    for equation in ["ik,kj->ij", "ik,jk->ij", "ki,kj->ij", "ki,jk->ij", "bik,bjk->bij"] {
+        cases.extend([contract(equation, [64, 64, 64]), contract(equation, [70, 33, 130])]);
+    }
+    for target in [Target::gpu(32), Target::gpu(64), Target::gpu(256)] {
+        cases.iter().for_each(|case| hold(&gpu, case, &target));
+    }
+    // So many tiles that they get large.
+    hold(&gpu, &contract("ik,kj->ij", [512, 512, 9]), &Target::gpu(32));
 }
 
 /// The plan of a graph for a GPU, with the arrays of the leaves that it still has.
@@ -80,6 +107,29 @@ fn cuda_ops_agree_with_the_interpreter() {
     println!("{held} launches held");
     let first = failures.first().cloned().unwrap_or_default();
     assert!(failures.is_empty() && held > 4 * OPS.len(), "{held} held, {} not: {first}", failures.len());
+}
+
+/// Rows that do not fit the memory of a block go through scratch, of which each block has a part.
+#[test]
+fn cuda_long_rows_agree_with_the_interpreter() {
+    let Some(gpu) = Gpu::find() else { return };
+    let shape = [5, 4000];
+    let mut graph = Graph::new("Rows");
+    let x = graph.leaf(Leaf::User { name: "x".to_string() }, Type::new(DType::F32, Shape::from_known(&shape)));
+    let mut b = Builder::new(&mut graph, Origin::default());
+    let once = ops::softmax(&mut b, x, 1);
+    let result = ops::softmax(&mut b, once, 1);
+    graph.result(Role::Output(0), result);
+    let mut number = 0.0;
+    let array = Array::build(DType::F32, &shape, |_| {
+        number = (number + 0.618) % 1.0;
+        f64::from(number as f32)
+    });
+    let (plan, arrays) = planned(&graph, &[array], Fusion::default(), &Target::gpu(256));
+    let mut parameters = plan.kernels.iter().flat_map(|kernel| &kernel.parameters);
+    let spilled = parameters.any(|parameter| parameter.usage == Usage::Scratch && parameter.elements == 5 * 4000);
+    assert!(spilled, "{}", plan.kernels.iter().map(|kernel| kernel.to_string()).collect::<String>());
+    plans::hold(&gpu, &plan, &arrays).unwrap_or_else(|error| panic!("{error}"));
 }
 
 #[test]

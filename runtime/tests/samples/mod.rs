@@ -1,7 +1,7 @@
 //! Graphs of the samples of ops, with arrays for their leaves.
 
-use tapeless::DType;
 use tapeless_compiler::autodiff;
+use tapeless_compiler::dtype::DType;
 use tapeless_compiler::graph::{
     Array, Attribute, Attributes, Builder, Graph, Leaf, Op, Origin, Role, Sample, SampleOperand, ValueId,
 };

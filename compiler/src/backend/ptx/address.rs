@@ -197,12 +197,23 @@ impl Emitter<'_> {
             Atom::Remainder(inner, by) => self.remainder(inner, *by, group)?,
             Atom::Clamped(inner, bound) => {
                 let number = self.number(inner, group)?;
-                self.text.clamped(DType::I32, &number, [0, (bound - 1).max(0)])
+                self.within(number, inner.range(&self.extents), (bound - 1).max(0))
             }
             Atom::Gathered { read, bound } => self.gathered(Var(*read), *bound, group)?,
         };
         self.frame().atoms.insert(key, value);
         Ok(value)
+    }
+
+    /// The nearest number in `0..=most` to one that is in a range.
+    fn within(&mut self, number: String, (low, high): (i64, i64), most: i64) -> Reg {
+        let text = &mut self.text;
+        match (low < 0, high > most) {
+            (true, true) => text.clamped(DType::I32, &number, [0, most]),
+            (true, false) => text.set(Class::Word, "max.s32", format_args!("{number}, 0")),
+            (false, true) => text.set(Class::Word, "min.s32", format_args!("{number}, {most}")),
+            (false, false) => text.set(Class::Word, "mov.b32", format_args!("{number}")),
+        }
     }
 
     fn remainder(&mut self, inner: &Index, by: i64, group: usize) -> Result<Reg, EmitError> {

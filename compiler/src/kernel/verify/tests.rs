@@ -123,3 +123,46 @@ fn lanes_keep_to_themselves() {
     let place = "v4".to_string();
     assert_eq!(verify(&kernel), Err(VerifyError::Type { place, expected: DType::I32, found: DType::F32 }));
 }
+
+#[test]
+fn blocks_have_whole_warps_and_little_memory() {
+    let mut kernel = row_maxima();
+    for threads in [0, 16, 96, 2048] {
+        kernel.threads = Some(threads);
+        assert_eq!(verify(&kernel), Err(VerifyError::Threads(threads)));
+    }
+    kernel.threads = Some(64);
+    assert_eq!(verify(&kernel), Ok(()));
+    assert!(kernel.to_string().starts_with("kernel row_maxima on 64 threads\n"));
+    let local = |elements| Parameter { dtype: DType::F32, elements, usage: Usage::Local };
+    kernel.parameters.push(local(10 * 1024));
+    assert_eq!(verify(&kernel), Ok(()));
+    kernel.parameters.push(local(1));
+    assert_eq!(verify(&kernel), Err(VerifyError::Shared(40 * 1024 + 64)));
+}
+
+#[test]
+fn digits_are_loops_of_their_own() {
+    let store = |index: Index| {
+        let mut kernel = row_maxima();
+        kernel.parameters[1].elements = 24;
+        kernel.body = vec![Statement::Loop {
+            id: LoopId(0),
+            extent: 24,
+            kind: LoopKind::Lanes { groups: 1 },
+            body: vec![
+                Statement::Let(Var(0), Expression::Constant(DType::F32, 1.0)),
+                Statement::Store { parameter: ParameterId(1), index, value: Var(0) },
+            ],
+        }];
+        verify(&kernel)
+    };
+    let (counter, extents) = (Index::axis(0), [24]);
+    let turned = |rows: i64| counter.modulo(4, &extents).times(rows).plus(&counter.divided(4, &extents));
+    assert_eq!(store(turned(6)), Ok(()));
+    // Four columns of six rows, but only five of them are kept apart.
+    assert_eq!(store(turned(5)), Err(VerifyError::Writers(ParameterId(1))));
+    // Numbers that do not divide the extent are no digits.
+    let uneven = counter.modulo(5, &extents).times(4).plus(&counter.divided(5, &extents));
+    assert_eq!(store(uneven), Err(VerifyError::Writers(ParameterId(1))));
+}

@@ -14,7 +14,7 @@ mod spread;
 mod stages;
 mod write;
 
-use super::{Flat, Part, apply, choose, for_target};
+use super::{Flat, Part, flat_kernel, for_target};
 use crate::dtype::DType;
 use crate::kernel::{Kernel, Parameter, Usage};
 use crate::nest::{Index, Nest, Reducer, flatten};
@@ -32,7 +32,7 @@ pub fn parts_kernel(
 ) -> Kernel {
     if let Some((nest, results)) = follow::followed(parts, operand_shapes.len()) {
         let flat = Flat::with_results(&nest, &results, operand_shapes);
-        return for_target(apply(&flat, &choose(&flat, target), name), target);
+        return flat_kernel(&flat, name, target);
     }
     let laid: Vec<Laid<'_>> = parts.iter().map(|part| Laid::new(part, shared.len())).collect();
     let stages = stages(&laid, operand_shapes.len());
