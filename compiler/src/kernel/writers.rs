@@ -84,11 +84,11 @@ impl Site {
             [1, -1].into_iter().all(|sign| {
                 let mut summands = inner(self, &mine, 1);
                 summands.extend(inner(other, &theirs, -1));
-                for digit in at..end {
+                summands.extend((at..end).map(|digit| {
                     let high = self.loops[digit].1 as i64 - 1;
                     let low = if digit == differs { 1 } else { -high };
-                    summands.push(Summand { coefficient: sign * mine[digit], low, high });
-                }
+                    Summand { coefficient: sign * mine[digit], low, high }
+                }));
                 unsolvable(summands, target)
             })
         })
