@@ -1,7 +1,5 @@
 //! Targets: what a schedule knows of the machine that a kernel runs on.
 
-use crate::kernel::{PART, steps};
-
 /// A machine, as far as schedules care.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Target {
@@ -25,16 +23,6 @@ impl Target {
     pub fn gpu(threads: usize) -> Target {
         // What a block does in the time that it takes to start one.
         Target { lanes: threads, piece: 16, gpu: true }
-    }
-
-    /// Whether an axis has enough points for lanes, be it those of a part. Threads without a point wait, which costs nothing.
-    pub fn fills(&self, extent: usize) -> bool {
-        extent >= if self.gpu { 2 } else { PART }
-    }
-
-    /// How many steps a lanes loop takes: whole vectors, parts, and single iterations.
-    pub fn steps(&self, extent: usize) -> [usize; 3] {
-        if self.gpu { [extent.div_ceil(self.lanes), 0, 0] } else { steps(extent, self.lanes) }
     }
 
     /// The threads of a block, on a GPU.

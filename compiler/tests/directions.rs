@@ -19,6 +19,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("graph", &["dtype", "text", "shape", "scalar", "nest"]),
     ("ops", &["dtype", "random", "shape", "scalar", "nest", "graph"]),
     ("differences", &["dtype", "shape", "graph", "ops"]),
+    ("finite", &["dtype", "shape", "graph", "ops"]),
     ("generate", &["dtype", "shape", "graph", "ops"]),
     ("expand", &["dtype", "shape", "scalar", "nest", "graph", "ops"]),
     ("autodiff", &["dtype", "shape", "scalar", "nest", "graph", "ops", "expand"]),
@@ -51,8 +52,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "pipeline",
         &[
-            "dtype", "target", "shape", "text", "scalar", "nest", "graph", "ops", "expand", "simplify", "syntax",
-            "fuse", "kernel", "schedule", "plan", "backend",
+            "dtype", "target", "shape", "text", "scalar", "nest", "graph", "ops", "expand", "finite", "simplify",
+            "syntax", "fuse", "kernel", "schedule", "plan", "backend",
         ],
     ),
 ];

@@ -283,7 +283,7 @@ fn verify_end(plan: &Plan, graph: &Graph, leaves: &[ValueId], memory: &Memory) -
 
 /// A load or store: the statement's position in each of the lists that it is nested in, the loops around it, and the index.
 struct Access {
-    path: Vec<usize>,
+    path: Path,
     loops: Vec<usize>,
     index: Index,
 }
@@ -293,7 +293,7 @@ struct Access {
 /// iteration stores that element.
 fn reads_before_writes(kernel: &Kernel, read: ParameterId, write: ParameterId) -> bool {
     let (mut loads, mut stores) = (Vec::new(), Vec::new());
-    let mut at = (Vec::new(), Vec::new());
+    let mut at = (vec![Vec::new()], Vec::new());
     collect(&kernel.body, &mut at, &mut |statement, (path, loops)| {
         let access = |index: &Index| Access { path: path.clone(), loops: loops.clone(), index: index.clone() };
         match statement {
@@ -332,21 +332,31 @@ fn around(access: &Access, extents: &[usize]) -> Vec<(LoopId, usize)> {
     access.loops.iter().map(|&id| (LoopId(id), extents[id])).collect()
 }
 
+/// Where a statement stands: a list of positions for each list of statements around it, from the outside. What a loop of one
+/// iteration runs stands in the same list as the loop, at a finer position.
+type Path = Vec<Vec<usize>>;
+
 /// Visits all statements with their path and the loops around them.
 fn collect(
     statements: &[Statement],
-    at: &mut (Vec<usize>, Vec<usize>),
-    visit: &mut impl FnMut(&Statement, &(Vec<usize>, Vec<usize>)),
+    at: &mut (Path, Vec<usize>),
+    visit: &mut impl FnMut(&Statement, &(Path, Vec<usize>)),
 ) {
     for (position, statement) in statements.iter().enumerate() {
-        at.0.push(position);
+        at.0.last_mut().expect("a statement stands in a list").push(position);
         visit(statement, at);
-        if let Statement::Loop { id, body, .. } = statement {
+        if let Statement::Loop { id, extent, body, .. } = statement {
             at.1.push(id.0);
-            collect(body, at, visit);
+            if *extent == 1 {
+                collect(body, at, visit);
+            } else {
+                at.0.push(Vec::new());
+                collect(body, at, visit);
+                at.0.pop();
+            }
             at.1.pop();
         }
-        at.0.pop();
+        at.0.last_mut().expect("it was there before").pop();
     }
 }
 

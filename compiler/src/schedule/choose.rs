@@ -6,7 +6,7 @@
 
 use super::flat::Flat;
 use super::form::{Form, Running, Scattered, form};
-use super::spread::{is_worth_it, piece};
+use super::spread::{fills, is_worth_it, piece, steps};
 use super::tiles::tiles;
 use crate::dtype::DType;
 use crate::kernel::LoopKind;
@@ -150,7 +150,7 @@ fn choose_running(flat: &Flat, running: Running, target: &Target) -> Schedule {
 
 /// Whether an axis has enough points for lanes, be it those of a part, and all elements fill one each.
 fn fills_lanes(flat: &Flat, axis: usize, target: &Target) -> bool {
-    target.fills(flat.extents[axis]) && has_lane_types(flat)
+    fills(flat.extents[axis], target) && has_lane_types(flat)
 }
 
 fn has_lane_types(flat: &Flat) -> bool {
@@ -282,7 +282,7 @@ fn scalar_cost(flat: &Flat) -> f64 {
 /// The cost of a point when points along this axis run in lanes, what is left over in parts and then one by one.
 fn lanes_cost(flat: &Flat, axis: usize, target: &Target) -> f64 {
     let group: f64 = flat.body.scalars.iter().map(|scalar| group_cost(flat, scalar, axis)).sum();
-    let [groups, parts, single] = target.steps(flat.extents[axis]);
+    let [groups, parts, single] = steps(flat.extents[axis], target);
     ((groups + parts) as f64 * group + single as f64 * scalar_cost(flat)) / flat.extents[axis] as f64
 }
 

@@ -3,6 +3,7 @@
 //! Pieces depend on the work and on nothing else, so that a kernel computes the same however many threads there are. Work is
 //! counted in cycles, roughly.
 
+use crate::kernel;
 use crate::target::Target;
 
 /// The most pieces.
@@ -10,6 +11,17 @@ const PIECES: f64 = 64.0;
 
 /// The most blocks of a GPU that share work.
 const BLOCKS: f64 = 512.0;
+
+/// Whether an axis has enough points for lanes, be it those of a part. Threads of a GPU without a point wait, which costs
+/// nothing.
+pub(super) fn fills(extent: usize, target: &Target) -> bool {
+    extent >= if target.gpu { 2 } else { kernel::PART }
+}
+
+/// How many steps a lanes loop takes: whole vectors, parts, and single iterations.
+pub(super) fn steps(extent: usize, target: &Target) -> [usize; 3] {
+    if target.gpu { [extent.div_ceil(target.lanes), 0, 0] } else { kernel::steps(extent, target.lanes) }
+}
 
 /// Whether so much work is spread over threads.
 pub(super) fn is_worth_it(work: f64, target: &Target) -> bool {

@@ -28,11 +28,11 @@ pub(super) fn stage_piece(stage: &Stage, parts: &[Laid<'_>], target: &Target) ->
 /// About how many cycles a stage takes in one turn.
 fn stage_work(stage: &Stage, parts: &[Laid<'_>], target: &Target) -> f64 {
     let points: f64 = stage.extents.iter().map(|&extent| extent as f64).product();
-    let lanes = stage.extents.last().is_some_and(|&last| target.fills(last))
+    let lanes = stage.extents.last().is_some_and(|&last| spread::fills(last, target))
         && stage.parts.iter().all(|&part| has_lane_types(&parts[part]));
     let scalars = stage.parts.iter().flat_map(|&part| &parts[part].nest.body.scalars);
     let operations: f64 = scalars.map(cost).sum();
-    let in_lanes = |&last: &usize| target.steps(last).into_iter().sum::<usize>() as f64 / last.max(1) as f64;
+    let in_lanes = |&last: &usize| spread::steps(last, target).into_iter().sum::<usize>() as f64 / last.max(1) as f64;
     points * operations * stage.extents.last().filter(|_| lanes).map_or(1.0, in_lanes)
 }
 

@@ -9,6 +9,7 @@ use crate::scalar::ScalarOp;
 use crate::schedule::choose::{ACCUMULATORS, is_heavy, is_lane_type};
 use crate::schedule::evaluate::Evaluate;
 use crate::schedule::scope::Scope;
+use crate::schedule::spread::fills;
 use crate::target::Target;
 
 /// The most scalars of a loop body for which two groups of lanes at once still fit the registers.
@@ -184,7 +185,7 @@ impl<'a> PartsWriter<'a> {
     fn groups(&self, stage: &Stage) -> usize {
         let Some(&last) = stage.extents.last() else { return 0 };
         let parts = || stage.parts.iter().map(|&part| &self.parts[part]);
-        if !self.target.fills(last) || !parts().all(|part| has_lane_types(part)) {
+        if !fills(last, self.target) || !parts().all(|part| has_lane_types(part)) {
             return 0;
         }
         let scalars: usize = parts().map(|part| part.nest.body.scalars.len()).sum();
