@@ -86,7 +86,7 @@ pub enum CompileError {
         /// The kernel.
         kernel: String,
         /// What is wrong.
-        error: cranelift::EmitError,
+        error: Box<cranelift::EmitError>,
     },
     /// The back end for CUDA does not know how to emit a kernel.
     #[cfg(feature = "ptx")]
@@ -95,7 +95,7 @@ pub enum CompileError {
         /// The kernel.
         kernel: String,
         /// What is wrong.
-        error: ptx::EmitError,
+        error: Box<ptx::EmitError>,
     },
 }
 
@@ -175,7 +175,7 @@ pub fn plan(graph: &Graph, dims: &[(&str, usize)], options: &Options, target: &T
 #[cfg(feature = "cranelift")]
 pub fn emit(plan: Plan, isa: &dyn TargetIsa, target: &Target) -> Result<Program, CompileError> {
     let code = |kernel: &kernel::Kernel| {
-        let failed = |error| CompileError::Emit { kernel: kernel.name.clone(), error };
+        let failed = |error| CompileError::Emit { kernel: kernel.name.clone(), error: Box::new(error) };
         cranelift::emit(kernel, isa, target.lanes).map_err(failed)
     };
     let code = plan.kernels.iter().map(code).collect::<Result<_, _>>()?;
@@ -186,7 +186,7 @@ pub fn emit(plan: Plan, isa: &dyn TargetIsa, target: &Target) -> Result<Program,
 #[cfg(feature = "ptx")]
 pub fn emit_ptx(plan: &Plan) -> Result<Vec<ptx::Code>, CompileError> {
     let code = |kernel: &kernel::Kernel| {
-        let failed = |error| CompileError::EmitPtx { kernel: kernel.name.clone(), error };
+        let failed = |error| CompileError::EmitPtx { kernel: kernel.name.clone(), error: Box::new(error) };
         ptx::emit(kernel).map_err(failed)
     };
     plan.kernels.iter().map(code).collect()

@@ -166,12 +166,16 @@ impl Tiles {
         })
     }
 
-    /// Cuts blocks for several threads: where tiles follow each other along rows, blocks of rows.
+    /// Cuts blocks for several threads: where tiles follow each other along rows, blocks of rows, and where the row factor is
+    /// the larger one and all panels stay close to a core, so that each of its elements comes from far away once.
     fn spread(&mut self, flat: &Flat) {
-        let (rows, panels) = (self.row_extent(flat), flat.extents[self.axis] / self.columns);
-        if self.along_rows && self.row_axes.len() == 1 && rows >= BLOCKS * self.rows {
+        let (rows, columns) = (self.row_extent(flat), flat.extents[self.axis]);
+        let panels = columns / self.columns;
+        let shares_panels = self.panels >= panels && self.panel.packed && rows > columns;
+        if (self.along_rows || shares_panels) && self.row_axes.len() == 1 && rows >= BLOCKS * self.rows {
             self.parallel = Some(Blocks::Rows);
-            let most = (rows / MOST_BLOCKS).max(self.rows).next_multiple_of(self.rows);
+            let most =
+                (rows / if self.along_rows { MOST_BLOCKS } else { BLOCKS }).max(self.rows).next_multiple_of(self.rows);
             self.block_rows = self.block_rows.min(most);
         } else if panels > 1 {
             self.parallel = Some(Blocks::Columns);
