@@ -181,6 +181,9 @@ fn assembler() -> Option<PathBuf> {
     found
 }
 
+/// The threads of the blocks that steps run in.
+const THREADS: usize = 256;
+
 /// Modules of so many kernels are assembled together.
 const TOGETHER: usize = 200;
 
@@ -214,7 +217,13 @@ fn complaints(ptxas: &Path, name: &str, kernels: &[Kernel]) -> Vec<String> {
             |line: &&str| line.contains("spill") && !line.contains("0 bytes spill stores, 0 bytes spill loads");
         let wrong =
             |line: &&str| line.contains("error") || line.contains("warning") || line.contains("C75") || spills(line);
-        complaints.extend(said.lines().filter(wrong).map(|line| format!("{architecture}: {line}")));
+        let mut function = "";
+        for line in said.lines() {
+            function = line.split_once("Function properties for ").map_or(function, |(_, name)| name);
+            if wrong(&line) {
+                complaints.push(format!("{architecture}: {line} in or behind {function}"));
+            }
+        }
         assert!(output.status.success(), "{}\n{}", complaints.join("\n"), source.display());
     }
     std::fs::remove_dir_all(&folder).expect("the folder is there");
@@ -241,7 +250,7 @@ fn different(kernels: impl IntoIterator<Item = Kernel>) -> Vec<Kernel> {
 #[test]
 fn the_assembler_takes_every_op() {
     let Some(ptxas) = assembler() else { return };
-    let target = Target::gpu(256);
+    let target = Target::gpu(THREADS);
     let mut kernels = Vec::new();
     for &op in OPS {
         for (number, sample) in op.samples().iter().enumerate() {
@@ -269,7 +278,7 @@ fn the_assembler_takes_every_op() {
 #[test]
 fn the_assembler_takes_every_nest() {
     let Some(ptxas) = assembler() else { return };
-    let kernel = |case: &Case| schedule::kernel(&case.nest, &case.shapes, &case.name, &Target::gpu(64));
+    let kernel = |case: &Case| schedule::kernel(&case.nest, &case.shapes, &case.name, &Target::gpu(THREADS));
     let kernels = different(cases().iter().map(kernel));
     println!("{} kernels", kernels.len());
     let complaints = complaints(&ptxas, "nests", &kernels);
