@@ -185,7 +185,11 @@ mod tests {
         fn no_text_makes_the_parser_panic(text in any::<String>(), cut in 0.0..1.0) {
             let whole = format!("tapeless model 1\nmodel X\nparameter \"w\" f32<4> uniform -0.25 {text}\nend\n");
             let end = whole.floor_char_boundary((cut * whole.len() as f64) as usize);
-            prop_assert!(parse(&whole[..end]).is_err());
+            // The text may be a number, and then nothing but the last line's end may be missing.
+            if let Ok(model) = parse(&whole[..end]) {
+                prop_assert_eq!(model.tensors.len(), 1);
+                prop_assert_eq!(parse(&print(&model)), Ok(model));
+            }
             prop_assert!(parse(&text).is_err());
         }
     }
