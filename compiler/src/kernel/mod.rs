@@ -45,6 +45,7 @@ mod interpret;
 mod phases;
 mod print;
 mod scratch;
+mod varying;
 mod verify;
 mod writers;
 
@@ -54,6 +55,7 @@ pub use digits::Digits;
 pub use fma::split_fma;
 pub use interpret::interpret;
 pub use phases::{Phase, phases};
+pub use varying::{extents, mark_varying, varies};
 pub use verify::{VerifyError, verify};
 pub use writers::never_meet;
 

@@ -9,7 +9,7 @@ use super::EmitError;
 use super::emitter::{Emitter, Held, Phase};
 use super::operation::Width;
 use crate::dtype::DType;
-use crate::kernel::{Expression, ParameterId, Statement, Var};
+use crate::kernel::{Expression, LoopId, ParameterId, Statement, Var, varies};
 use crate::nest::{Atom, Index};
 use cranelift_codegen::ir::{InstBuilder, Value, types};
 use std::collections::HashMap;
@@ -96,12 +96,7 @@ impl Emitter<'_, '_> {
 
     /// Whether the index differs between the lanes of the group that runs, by itself or by what it gathers.
     pub(super) fn varies(&self, index: &Index) -> bool {
-        let Phase::Lanes { id, .. } = self.phase else { return false };
-        index.any(&mut |atom| match atom {
-            Atom::Axis(axis) => *axis == id,
-            Atom::Gathered { read, .. } => self.varying[*read],
-            Atom::Quotient(..) | Atom::Remainder(..) | Atom::Clamped(..) => false,
-        })
+        matches!(self.phase, Phase::Lanes { id, .. } if varies(index, LoopId(id), &self.varying))
     }
 
     /// Whether neighbouring lanes access neighbouring elements.

@@ -9,7 +9,7 @@ use super::memory::flags;
 use super::operation::{Operations, Width, value_type};
 use super::parts::PART;
 use crate::dtype::DType;
-use crate::kernel::{Expression, Kernel, LoopId, LoopKind, Register, Statement, Var};
+use crate::kernel::{Expression, Kernel, LoopId, LoopKind, Register, Statement, Var, extents, mark_varying};
 use crate::nest::Reducer;
 use crate::scalar::ScalarOp;
 use cranelift_codegen::ir::condcodes::IntCC;
@@ -95,8 +95,6 @@ impl<'a, 'f> Emitter<'a, 'f> {
             }
             registers.push(Slots { lanes: groups, single });
         }
-        let mut extents = vec![0; kernel.loops];
-        collect_extents(&kernel.body, &mut extents);
         Ok(Emitter {
             kernel,
             builder,
@@ -108,7 +106,7 @@ impl<'a, 'f> Emitter<'a, 'f> {
             frames: vec![Frame::default()],
             phase: Phase::Outside,
             varying: vec![false; kernel.vars.len()],
-            extents,
+            extents: extents(kernel),
         })
     }
 
@@ -157,7 +155,7 @@ impl<'a, 'f> Emitter<'a, 'f> {
         let (whole, filled) = (extent - extent % (groups * lanes), extent - extent % lanes);
         let parted = extent - extent % lanes % PART;
         self.phase = Phase::Lanes { id: id.0, groups };
-        self.mark_varying(body);
+        mark_varying(self.kernel, id, body, &mut self.varying);
         self.run(id, 0..whole, groups * lanes, body)?;
         self.phase = Phase::Lanes { id: id.0, groups: 1 };
         self.run(id, whole..filled, lanes, body)?;
@@ -441,24 +439,6 @@ impl<'a, 'f> Emitter<'a, 'f> {
         self.operations(Width::Single).apply(op, dtype, &[value, further])
     }
 
-    /// Finds out which variables in a lanes loop differ between its iterations.
-    fn mark_varying(&mut self, statements: &[Statement]) {
-        for statement in statements {
-            match statement {
-                Statement::Loop { body, .. } => self.mark_varying(body),
-                Statement::Let(var, expression) => {
-                    self.varying[var.0] = match expression {
-                        Expression::Constant(..) | Expression::Combine(..) => false,
-                        Expression::Index(index) | Expression::Load { index, .. } => self.varies(index),
-                        Expression::Register(register) => self.kernel.registers[register.0].groups > 0,
-                        Expression::Apply(_, operands) => operands.iter().any(|operand| self.varying[operand.0]),
-                    };
-                }
-                Statement::Assign(..) | Statement::Store { .. } | Statement::Accumulate { .. } => {}
-            }
-        }
-    }
-
     pub(super) fn operations(&mut self, width: Width) -> Operations<'_, 'f> {
         Operations { builder: &mut self.builder, width }
     }
@@ -477,13 +457,4 @@ fn pointers(kernel: &Kernel, builder: &mut FunctionBuilder<'_>, arguments: Value
         }
     };
     offsets.into_iter().map(pointer).collect()
-}
-
-fn collect_extents(statements: &[Statement], extents: &mut [usize]) {
-    for statement in statements {
-        if let Statement::Loop { id, extent, body, .. } = statement {
-            extents[id.0] = *extent;
-            collect_extents(body, extents);
-        }
-    }
 }

@@ -9,7 +9,7 @@ use super::EmitError;
 use super::emitter::{Emitter, Held, Phase, Place};
 use super::text::{Class, Reg};
 use crate::dtype::DType;
-use crate::kernel::{Expression, ParameterId, Statement, Var};
+use crate::kernel::{Expression, LoopId, ParameterId, Statement, Var, varies};
 use crate::nest::{Atom, Index};
 use std::collections::HashMap;
 
@@ -93,12 +93,7 @@ impl Emitter<'_> {
 
     /// Whether the index differs between the iterations of the lanes loop that runs, by itself or by what it gathers.
     pub(super) fn varies(&self, index: &Index) -> bool {
-        let Phase::Lanes { id, .. } = self.phase else { return false };
-        index.any(&mut |atom| match atom {
-            Atom::Axis(axis) => *axis == id,
-            Atom::Gathered { read, .. } => self.varying[*read],
-            Atom::Quotient(..) | Atom::Remainder(..) | Atom::Clamped(..) => false,
-        })
+        matches!(self.phase, Phase::Lanes { id, .. } if varies(index, LoopId(id), &self.varying))
     }
 
     /// Computes what accesses in the body of a loop need and what is known before the loop starts.

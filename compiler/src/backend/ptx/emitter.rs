@@ -10,7 +10,7 @@ use super::barriers::{Behind, barriers};
 use super::operation::immediate;
 use super::text::{Class, Reg, Text};
 use crate::dtype::DType;
-use crate::kernel::{Expression, Kernel, LoopId, LoopKind, Register, Statement, Usage, Var};
+use crate::kernel::{Expression, Kernel, LoopId, LoopKind, Register, Statement, Usage, Var, extents, mark_varying};
 use crate::nest::Index;
 use crate::scalar::ScalarOp;
 use std::fmt::Write;
@@ -106,8 +106,6 @@ impl<'a> Emitter<'a> {
             let lanes = (0..register.groups).map(|_| text.reg(class)).collect();
             slots.push(Slots { lanes, single: text.reg(class) });
         }
-        let mut extents = vec![0; kernel.loops];
-        collect_extents(&kernel.body, &mut extents);
         Emitter {
             kernel,
             threads,
@@ -122,7 +120,7 @@ impl<'a> Emitter<'a> {
             frames: vec![Frame::default()],
             phase: Phase::Outside,
             varying: vec![false; kernel.vars.len()],
-            extents,
+            extents: extents(kernel),
             behind: barriers(kernel, threads),
             folds: false,
         }
@@ -193,7 +191,7 @@ impl<'a> Emitter<'a> {
         let step = groups * self.threads;
         let whole = extent - extent % step;
         self.phase = Phase::Lanes { id: id.0, first: 0, groups };
-        self.mark_varying(body);
+        mark_varying(self.kernel, id, body, &mut self.varying);
         match whole / step {
             0 => {}
             1 => self.iteration(id, Counter::Running { counter: self.thread, offset: 0 }, body)?,
@@ -372,24 +370,6 @@ impl<'a> Emitter<'a> {
             None => panic!("v{} is defined before it is used", var.0),
         }
     }
-
-    /// Finds out which variables in a lanes loop differ between its iterations.
-    fn mark_varying(&mut self, statements: &[Statement]) {
-        for statement in statements {
-            match statement {
-                Statement::Loop { body, .. } => self.mark_varying(body),
-                Statement::Let(var, expression) => {
-                    self.varying[var.0] = match expression {
-                        Expression::Constant(..) | Expression::Combine(..) => false,
-                        Expression::Index(index) | Expression::Load { index, .. } => self.varies(index),
-                        Expression::Register(register) => self.kernel.registers[register.0].groups > 0,
-                        Expression::Apply(_, operands) => operands.iter().any(|operand| self.varying[operand.0]),
-                    };
-                }
-                Statement::Assign(..) | Statement::Store { .. } | Statement::Accumulate { .. } => {}
-            }
-        }
-    }
 }
 
 /// Where each parameter is: local ones in shared memory, all others at an address that is an argument.
@@ -405,13 +385,4 @@ fn places(kernel: &Kernel, text: &mut Text) -> Vec<Place> {
         }
     };
     kernel.parameters.iter().zip(offsets).map(place).collect()
-}
-
-fn collect_extents(statements: &[Statement], extents: &mut [usize]) {
-    for statement in statements {
-        if let Statement::Loop { id, extent, body, .. } = statement {
-            extents[id.0] = *extent;
-            collect_extents(body, extents);
-        }
-    }
 }
