@@ -236,9 +236,10 @@ proptest! {
             };
             tokens = programs::mutated(tokens, &mut Some(at), &change);
         }
+        let shown = tokens.to_string();
         let (program, diagnostics) = pipeline::derive(tokens);
         for diagnostic in &diagnostics {
-            prop_assert!(!diagnostic.headline.contains("a mistake of tapeless"), "{}", diagnostic.message());
+            prop_assert!(!diagnostic.headline.contains("a mistake of tapeless"), "{} in {shown}", diagnostic.message());
         }
         prop_assert!(!diagnostics.is_empty() || program.steps.iter().all(|step| !step.graph.results.is_empty()));
     }

@@ -6,8 +6,10 @@ use super::ty::{Place, unknown_type};
 use super::{Reader, drain, ident};
 use crate::nearest::nearest;
 use crate::syntax::ast;
+use crate::syntax::diagnostic::position;
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::ToTokens;
+use std::collections::HashMap;
 use syn::ext::IdentExt;
 use syn::parse::ParseStream;
 use syn::spanned::Spanned;
@@ -182,10 +184,26 @@ impl Reader<'_> {
     }
 
     fn signature(self, name: &ast::Ident, place: Place<'_>, input: ParseStream<'_>) -> Signature {
-        let consts = if input.peek(Token![<]) { self.consts(input) } else { Vec::new() };
-        let inputs = self.inputs(name, place, input);
+        let mut consts = if input.peek(Token![<]) { self.consts(input) } else { Vec::new() };
+        self.keep_first(&mut consts, "consts", |parameter| &parameter.name);
+        let mut inputs = self.inputs(name, place, input);
+        self.keep_first(&mut inputs, "inputs", |input| &input.name);
         let output = if input.peek(Token![->]) { self.output(input) } else { None };
         Signature { consts, inputs, output }
+    }
+
+    /// Reports every part of a signature whose name an earlier one has, and leaves it out.
+    fn keep_first<P>(self, parts: &mut Vec<P>, what: &str, name: impl Fn(&P) -> &ast::Ident) {
+        let mut taken: HashMap<String, Span> = HashMap::new();
+        parts.retain(|part| {
+            let name = name(part);
+            let first = taken.insert(name.name.clone(), name.span);
+            if let Some(first) = first {
+                let headline = format!("two {what} have the name `{}`", name.name);
+                self.report_with(name.span, headline, format!("the first is at {}", position(first)));
+            }
+            first.is_none()
+        });
     }
 
     fn consts(self, input: ParseStream<'_>) -> Vec<ast::ConstParameter> {

@@ -32,6 +32,15 @@ model! {
         let net = Below();
         net(x)
     }
+
+    block Half<const N: usize, const N: usize>(x: f32<B, N>, x: f32<B, N>) -> f32<B, N> {
+        x
+    }
+
+    pub step Rate(rate: f32, x: f32<dyn B, 16>, rate: f32) -> f32<B, 16> {
+        let net = Below();
+        net(x) * rate
+    }
 }
 
 fn main() {}
@@ -48,3 +57,12 @@ fn main() {}
 // error: two items have the name `Twin`
 //          the first is at wrong/duplicates.rs:27:15
 //   --> wrong/duplicates.rs:31:14
+// error: two consts have the name `N`
+//          the first is at wrong/duplicates.rs:36:22
+//   --> wrong/duplicates.rs:36:38
+// error: two inputs have the name `x`
+//          the first is at wrong/duplicates.rs:36:48
+//   --> wrong/duplicates.rs:36:62
+// error: two inputs have the name `rate`
+//          the first is at wrong/duplicates.rs:40:19
+//   --> wrong/duplicates.rs:40:49
