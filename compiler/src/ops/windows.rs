@@ -30,7 +30,7 @@ impl Window {
     }
 
     /// The attributes of a node with these windows.
-    pub(super) fn attributes(self, axis: usize) -> Attributes {
+    pub fn attributes(self, axis: usize) -> Attributes {
         Attributes::none()
             .with("axis", Attribute::Int(axis as i64))
             .with("size", Attribute::Int(self.size))
