@@ -36,12 +36,16 @@
 //! }
 //! ```
 
+// What `model!` writes names this crate by its name, in this crate too.
+extern crate self as tapeless;
+
 mod device;
 mod elements;
 mod error;
 #[doc(hidden)]
 pub mod generated;
 mod memory;
+pub mod models;
 mod step;
 mod store;
 mod tensor;
