@@ -115,9 +115,27 @@ pub fn networks() -> Vec<Golden> {
     vec![
         golden!("scalar_line", Line, TrainLine, |r, lr| TrainLine::dims(), (r.floats("x")[0], r.floats("y")[0], lr)),
         golden!("fan_out", FanOut, TrainFanOut, |r, lr| TrainFanOut::dims(), (r.floats("x")[0], r.floats("y")[0], lr)),
-        golden!("line_fit", Fit, TrainFit, |r, lr| TrainFit::dims().b(r.extent("x", 0)), (&r.floats("x"), &r.floats("y"), lr)),
-        golden!("net_10_20_1", Net, TrainNet, |r, lr| TrainNet::dims().b(r.extent("x", 0)), (&r.floats("x"), &r.floats("y"), lr)),
-        golden!("softmax_mlp", SoftmaxMlp, TrainMlp, |r, lr| TrainMlp::dims().b(r.extent("x", 0)), (&r.floats("x"), &r.integers("y"), lr)),
+        golden!(
+            "line_fit",
+            Fit,
+            TrainFit,
+            |r, lr| TrainFit::dims().b(r.extent("x", 0)),
+            (&r.floats("x"), &r.floats("y"), lr)
+        ),
+        golden!(
+            "net_10_20_1",
+            Net,
+            TrainNet,
+            |r, lr| TrainNet::dims().b(r.extent("x", 0)),
+            (&r.floats("x"), &r.floats("y"), lr)
+        ),
+        golden!(
+            "softmax_mlp",
+            SoftmaxMlp,
+            TrainMlp,
+            |r, lr| TrainMlp::dims().b(r.extent("x", 0)),
+            (&r.floats("x"), &r.integers("y"), lr)
+        ),
         Golden {
             name: "softmax_mlp_with_its_loss_written_out",
             ..golden!(
