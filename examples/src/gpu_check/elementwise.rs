@@ -6,8 +6,9 @@
 
 use super::copies::Copies;
 use super::sheet::{Sheet, Verdict};
-use super::timed::{Launches, Run, percent, prepared};
+use super::timed::{Launches, Ready, Runs, percent, prepared};
 use super::{ENOUGH, Size};
+use std::time::Duration;
 use tapeless::{Device, Error, Options, Seed};
 use tapeless_checks::{Deviation, Failure};
 
@@ -23,7 +24,7 @@ const TOLERANCE: f64 = 5e-3;
 struct Kernel {
     name: &'static str,
     /// Makes the step for arrays of either size.
-    make: fn(&Device, Size) -> Result<Box<dyn Run>, Error>,
+    make: fn(&Device, Size) -> Ready,
     /// What it makes of the elements in a run.
     next: fn(&mut Elements),
 }
@@ -177,9 +178,9 @@ pub fn time(device: &Device, size: Size, copies: &mut Copies<'_>, sheet: &mut Sh
         return;
     }
     let bandwidth = copies.bandwidth(sheet);
-    let remark = format!("Medians of {} launches on arrays of as many elements as copies have.", runs(size));
+    let remark = "Medians of up to 64 launches on arrays of as many elements as those that are copied.";
     let columns = ["kernel", "launches", "MB moved", "us", "GB/s", "of copies", "at least 80 %", "result"];
-    sheet.section("Elementwise kernels beside copies", &remark, &columns);
+    sheet.section("Elementwise kernels beside copies", remark, &columns);
     for kernel in kernels {
         let (cells, verdict) = match measure(&kernel, device, size) {
             Ok((launches, verdict)) => (cells(&launches, size, bandwidth, sheet), verdict),
@@ -190,11 +191,11 @@ pub fn time(device: &Device, size: Size, copies: &mut Copies<'_>, sheet: &mut Sh
     }
 }
 
-/// How many launches are timed: as many as a profile keeps, or a few.
-fn runs(size: Size) -> usize {
+/// How often a kernel runs: a profile forgets the first runs, where there is time for all of them.
+fn runs(size: Size) -> Runs {
     match size {
-        Size::Large => 64,
-        Size::Small => 4,
+        Size::Large => Runs { least: 8, most: 72, time: Duration::from_secs(2) },
+        Size::Small => Runs { least: 4, most: 4, time: Duration::ZERO },
     }
 }
 
@@ -203,7 +204,7 @@ fn measure(kernel: &Kernel, device: &Device, size: Size) -> Result<(Launches, Ve
     let mut run = (kernel.make)(device, size)?;
     let launches = Launches::measure(&mut *run, runs(size))?;
     let mut now = Elements::default();
-    (0..Launches::runs(runs(size))).for_each(|_| (kernel.next)(&mut now));
+    (0..launches.runs).for_each(|_| (kernel.next)(&mut now));
     let worst = worst(&run.store().get("y")?, now.y);
     let verdict = if worst.holds() { Verdict::Ok } else { Verdict::on(&Failure::Off(worst)) };
     Ok((launches, verdict))

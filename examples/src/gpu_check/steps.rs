@@ -4,7 +4,7 @@
 use super::Size;
 use super::copies::Copies;
 use super::sheet::{Sheet, Verdict};
-use super::timed::{Launches, Run, median_time, percent, prepared};
+use super::timed::{Launches, Ready, Run, Runs, median_time, percent, prepared};
 use std::time::Duration;
 use tapeless::{Device, Error, Fusion, Options, Seed};
 use tapeless_benches::{Chain, Mlp, Tiny, TrainChain, TrainMlp, TrainTiny, classes, numbers};
@@ -14,89 +14,93 @@ use tapeless_checks::{Deviation, Failure};
 const LOSSES: usize = 4;
 const TOLERANCE: f64 = 1e-3;
 
-/// A training step for batches of either size.
+const REMARK: &str = "A run begins with the batch in the program's memory and ends with the loss there; kernels are timed one by \
+                      one, each with what it takes to launch it. Losses are held against those of the fused step on the \
+                      processor.";
+const COLUMNS: [&str; 11] = [
+    "step",
+    "batch",
+    "form",
+    "us per run",
+    "us in kernels",
+    "launches",
+    "MB moved",
+    "of copies",
+    "of the roofline",
+    "error of losses",
+    "result",
+];
+
+/// A training step.
 struct Case {
     name: &'static str,
-    /// How many samples a batch has, where it is large and where it is small.
-    batch: [usize; 2],
-    make: fn(&Device, &Options, usize) -> Result<Box<dyn Run>, Error>,
+    /// How many samples a batch has.
+    batch: usize,
+    /// How many it has where everything is small; such a case may be left out.
+    small_batch: Option<usize>,
+    make: fn(&Device, &Options, usize) -> Ready,
 }
 
 const CASES: [Case; 4] = [
-    Case { name: "step: tiny, 10-20-1, Sgd", batch: [32, 32], make: tiny },
-    Case { name: "step: mlp, 784-512-256-10, Adam", batch: [64, 2], make: mlp },
-    Case { name: "step: mlp, 784-512-256-10, Adam, large batch", batch: [4096, 4], make: mlp },
-    Case { name: "step: chain of 1024, Sgd", batch: [4096, 4], make: chain },
+    Case { name: "step: tiny, 10-20-1, Sgd", batch: 32, small_batch: Some(32), make: tiny },
+    Case { name: "step: mlp, 784-512-256-10, Adam", batch: 64, small_batch: Some(2), make: mlp },
+    Case { name: "step: mlp, 784-512-256-10, Adam, large batch", batch: 4096, small_batch: None, make: mlp },
+    Case { name: "step: chain of 1024, Sgd", batch: 4096, small_batch: Some(4), make: chain },
 ];
 
-fn tiny(device: &Device, options: &Options, batch: usize) -> Result<Box<dyn Run>, Error> {
+fn tiny(device: &Device, options: &Options, batch: usize) -> Ready {
     let (x, y) = (numbers(batch * 10), numbers(batch));
     let step = TrainTiny::compile(device, TrainTiny::dims().b(batch), options)?;
     let net = Tiny::new(device, Seed(1))?;
     Ok(prepared(net, step, move |step, net| step.run(net, &x, &y, 1e-2).map(|out| out.loss)))
 }
 
-fn mlp(device: &Device, options: &Options, batch: usize) -> Result<Box<dyn Run>, Error> {
+fn mlp(device: &Device, options: &Options, batch: usize) -> Ready {
     let (x, y) = (numbers(batch * 784), classes(batch, 10));
     let step = TrainMlp::compile(device, TrainMlp::dims().b(batch), options)?;
     let net = Mlp::new(device, Seed(1))?;
     Ok(prepared(net, step, move |step, net| step.run(net, &x, &y, 1e-3).map(|out| out.loss)))
 }
 
-fn chain(device: &Device, options: &Options, batch: usize) -> Result<Box<dyn Run>, Error> {
+fn chain(device: &Device, options: &Options, batch: usize) -> Ready {
     let (x, y) = (numbers(batch * 1024), numbers(batch * 1024));
     let step = TrainChain::compile(device, TrainChain::dims().b(batch), options)?;
     let net = Chain::new(device, Seed(1))?;
     Ok(prepared(net, step, move |step, net| step.run(net, &x, &y, 1e-2).map(|out| out.loss)))
 }
 
+impl Case {
+    fn batch(&self, size: Size) -> Option<usize> {
+        match size {
+            Size::Large => Some(self.batch),
+            Size::Small => self.small_batch,
+        }
+    }
+}
+
 /// Times every step.
 pub fn time(device: &Device, size: Size, copies: &mut Copies<'_>, sheet: &mut Sheet) {
-    let cases: Vec<&Case> =
-        CASES.iter().enumerate().filter(|(at, case)| sheet.takes(case.name, *at, 3)).map(|(_, case)| case).collect();
+    let cases = CASES.iter().enumerate().filter(|(at, case)| sheet.takes(case.name, *at, 3));
+    let cases: Vec<(&Case, usize)> = cases.filter_map(|(_, case)| Some((case, case.batch(size)?))).collect();
     if cases.is_empty() {
         return;
     }
     let bandwidth = copies.bandwidth(sheet);
-    let remark = "A run begins with the batch in the program's memory and ends with the loss there; kernels are timed one by \
-                  one. Losses are held against those of the fused step on the processor.";
-    let columns = [
-        "step",
-        "batch",
-        "form",
-        "us per run",
-        "us in kernels",
-        "launches",
-        "MB moved",
-        "of copies",
-        "of the roofline",
-        "error of losses",
-        "result",
-    ];
-    sheet.section("Training steps", remark, &columns);
-    for case in cases {
-        let batch = case.batch[usize::from(size == Size::Small)];
+    sheet.section("Training steps", REMARK, &COLUMNS);
+    for (case, batch) in cases {
         let expected = (case.make)(&Device::cpu(), &Options::default(), batch).and_then(|mut run| losses(&mut *run));
         for (form, fusion) in [("fused", Fusion::default()), ("unfused", Fusion::none())] {
             let options = Options { fusion, ..Options::default() };
-            let measured = match &expected {
-                Ok(expected) => {
-                    measure(case, device, &options, size, expected).map_err(|error| Verdict::on(&error.into()))
-                }
-                Err(error) => Err(Verdict::Failed(format!("on the processor: {error}"))),
+            let make = |profile| (case.make)(device, &Options { profile, ..options }, batch);
+            let (rest, verdict) = match &expected {
+                Ok(expected) => match measure(make, size, expected) {
+                    Ok(measured) => (measured.cells(bandwidth).to_vec(), measured.verdict()),
+                    Err(error) => (vec![String::new(); 7], Verdict::on(&error.into())),
+                },
+                Err(error) => (vec![String::new(); 7], Verdict::Failed(format!("on the processor: {error}"))),
             };
-            let mut cells = vec![case.name.to_string(), batch.to_string(), form.to_string()];
-            let verdict = match measured {
-                Ok(measured) => {
-                    cells.extend(measured.cells(bandwidth));
-                    measured.verdict()
-                }
-                Err(verdict) => {
-                    cells.extend(vec![String::new(); columns.len() - 4]);
-                    verdict
-                }
-            };
-            sheet.row(&cells, &verdict);
+            let cells = [case.name.to_string(), batch.to_string(), form.to_string()];
+            sheet.row(&[cells.to_vec(), rest].concat(), &verdict);
         }
     }
 }
@@ -115,17 +119,17 @@ struct Measured {
     worst: Deviation,
 }
 
-fn measure(case: &Case, device: &Device, options: &Options, size: Size, expected: &[f32]) -> Result<Measured, Error> {
-    let batch = case.batch[usize::from(size == Size::Small)];
-    let (least, time, profiled) = match size {
-        Size::Large => (20, Duration::from_millis(500), 20),
-        Size::Small => (2, Duration::ZERO, 2),
+/// Times what a function makes, with and without a profile.
+fn measure(make: impl Fn(bool) -> Ready, size: Size, expected: &[f32]) -> Result<Measured, Error> {
+    let runs = match size {
+        Size::Large => Runs { least: 5, most: usize::MAX, time: Duration::from_millis(500) },
+        Size::Small => Runs { least: 2, most: 2, time: Duration::ZERO },
     };
-    let mut run = (case.make)(device, options, batch)?;
+    let mut run = make(false)?;
     let worst = worst(&losses(&mut *run)?, expected);
-    let seconds = median_time(&mut *run, least, time)?;
-    let mut run = (case.make)(device, &Options { profile: true, ..*options }, batch)?;
-    Ok(Measured { seconds, launches: Launches::measure(&mut *run, profiled)?, worst })
+    let seconds = median_time(&mut *run, runs)?;
+    let launches = Launches::measure(&mut *make(true)?, runs)?;
+    Ok(Measured { seconds, launches, worst })
 }
 
 /// The loss that is furthest off what it should be.

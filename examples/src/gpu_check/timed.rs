@@ -16,6 +16,9 @@ pub trait Run {
     fn store(&self) -> &Store;
 }
 
+/// A step that is ready to run, if it could be made.
+pub type Ready = Result<Box<dyn Run>, Error>;
+
 /// A step, the model that it changes, and how it is called.
 struct Prepared<M, S, F> {
     model: M,
@@ -52,23 +55,49 @@ where
     Box::new(Prepared { model, step, call })
 }
 
-/// The median time of a run in seconds: of at least so many runs, and of as many as fit a time.
-pub fn median_time(run: &mut dyn Run, least: usize, time: Duration) -> Result<f64, Error> {
-    let (start, mut times) = (Instant::now(), Vec::new());
-    while times.len() < least.max(1) || start.elapsed() < time {
+/// How often something is run that is timed.
+#[derive(Clone, Copy)]
+pub struct Runs {
+    /// At least so many times.
+    pub least: usize,
+    /// And no more than so many.
+    pub most: usize,
+    /// In between as many times as fit this time.
+    pub time: Duration,
+}
+
+impl Runs {
+    /// Runs something; how often it did.
+    fn repeat(self, mut run: impl FnMut() -> Result<(), Error>) -> Result<usize, Error> {
+        let (start, mut runs) = (Instant::now(), 0);
+        while runs < self.least || (runs < self.most && start.elapsed() < self.time) {
+            run()?;
+            runs += 1;
+        }
+        Ok(runs)
+    }
+}
+
+/// The median time of a run in seconds.
+pub fn median_time(run: &mut dyn Run, runs: Runs) -> Result<f64, Error> {
+    let mut times = Vec::new();
+    runs.repeat(|| {
         let begin = Instant::now();
         run.run()?;
         times.push(begin.elapsed().as_secs_f64());
-    }
+        Ok(())
+    })?;
     times.sort_by(f64::total_cmp);
-    Ok(times[times.len() / 2])
+    Ok(times.get(times.len() / 2).copied().unwrap_or(f64::NAN))
 }
 
 /// What the launches of a step do in a run.
 pub struct Launches {
     /// How many there are.
     pub count: usize,
-    /// How long they take together, in seconds: the sum of their medians.
+    /// How often they ran.
+    pub runs: usize,
+    /// How long they take together, in seconds: the sum of their medians, of which each is of the last 64 runs at most.
     pub seconds: f64,
     /// The bytes that they read and write.
     pub bytes: u64,
@@ -77,19 +106,12 @@ pub struct Launches {
 }
 
 impl Launches {
-    /// How often a step runs of which so many runs are to be timed: a profile forgets the first ones.
-    pub fn runs(timed: usize) -> usize {
-        timed + timed / 8
-    }
-
-    /// Runs a step that profiles itself.
-    pub fn measure(run: &mut dyn Run, timed: usize) -> Result<Launches, Error> {
-        for _ in 0..Launches::runs(timed) {
-            run.run()?;
-        }
-        let Profile { launches, seconds, roofline, .. } = run.step().profile()?;
+    /// Runs a step that profiles itself. The first runs warm up: so few of them do not move a median.
+    pub fn measure(run: &mut dyn Run, runs: Runs) -> Result<Launches, Error> {
+        runs.repeat(|| run.run().map(drop))?;
+        let Profile { runs, launches, seconds, roofline, .. } = run.step().profile()?;
         let bytes = launches.iter().map(|launch| launch.bytes).sum();
-        Ok(Launches { count: launches.len(), seconds, bytes, roofline })
+        Ok(Launches { count: launches.len(), runs, seconds, bytes, roofline })
     }
 
     /// The bytes that they move in a second.
