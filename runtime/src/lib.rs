@@ -50,7 +50,7 @@ mod step;
 mod store;
 mod tensor;
 
-pub use device::Device;
+pub use device::{CudaProperties, Device};
 pub use error::Error;
 /// The element types of half precision.
 pub use half::{bf16, f16};
