@@ -26,9 +26,9 @@ pub fn check(arguments: &Arguments) -> Result<Sheet, ExampleError> {
     let found = device::find(arguments.device)?;
     let mut sheet = Sheet::new(arguments);
     device::describe(&found, &mut sheet)?;
-    correctness::goldens(&found.device, &mut sheet);
-    correctness::laws(&found.device, &mut sheet);
     let size = if arguments.smoke || found.is_emulated() { Size::Small } else { Size::Large };
+    correctness::goldens(&found.device, size, &mut sheet);
+    correctness::laws(&found.device, &mut sheet);
     let mut copies = Copies::new(&found.device, size);
     elementwise::time(&found.device, size, &mut copies, &mut sheet);
     steps::time(&found.device, size, &mut copies, &mut sheet);

@@ -4,11 +4,13 @@
 //! A record says how every parameter and input is filled, what must come out, and how far PyTorch's own float32 run lands
 //! from the exact one: ten times that is the tolerance. Only the models are written here, per record.
 
+mod images;
 mod losses;
 mod networks;
 mod optimizers;
 mod record;
 
+pub use images::{images, photographs};
 pub use losses::losses;
 pub use networks::networks;
 pub use optimizers::optimizers;
@@ -44,7 +46,7 @@ pub struct Report {
 
 /// All goldens.
 pub fn goldens() -> Vec<Golden> {
-    networks().into_iter().chain(losses()).chain(optimizers()).collect()
+    [networks(), images(), photographs(), losses(), optimizers()].into_iter().flatten().collect()
 }
 
 impl Golden {
@@ -103,7 +105,7 @@ mod tests {
         let goldens = goldens();
         assert_eq!(goldens.iter().map(|golden| golden.text.to_string()).collect::<BTreeSet<_>>(), texts);
         let names: BTreeSet<&str> = goldens.iter().map(Golden::name).collect();
-        assert_eq!((names.len(), goldens.len()), (27, 27));
+        assert_eq!((names.len(), goldens.len()), (31, 31));
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! What a device computes, held against records and references.
 
+use super::Size;
 use super::sheet::{Sheet, Verdict};
 use tapeless::{Device, Options};
-use tapeless_checks::goldens::{Golden, Report, goldens as all_goldens};
+use tapeless_checks::goldens::{Golden, Report, goldens as all_goldens, photographs};
 use tapeless_checks::hold::unfused;
 use tapeless_checks::laws::{Law, Outcome, Pass, laws as all_laws};
 use tapeless_checks::{Deviation, Failure};
@@ -11,9 +12,13 @@ use tapeless_checks::{Deviation, Failure};
 const ONE_GOLDEN_IN: usize = 5;
 const ONE_OP_IN: usize = 12;
 
-/// Trains every golden, everything fused and nothing.
-pub fn goldens(device: &Device, sheet: &mut Sheet) {
-    let goldens = all_goldens().into_iter().enumerate();
+/// Trains every golden, everything fused and nothing; in little time, all but networks for photographs.
+pub fn goldens(device: &Device, size: Size, sheet: &mut Sheet) {
+    let large: Vec<&str> = match size {
+        Size::Large => Vec::new(),
+        Size::Small => photographs().iter().map(Golden::name).collect(),
+    };
+    let goldens = all_goldens().into_iter().filter(|golden| !large.contains(&golden.name())).enumerate();
     let goldens: Vec<Golden> = goldens
         .filter(|(at, golden)| sheet.takes(golden.name(), *at, ONE_GOLDEN_IN))
         .map(|(_, golden)| golden)
@@ -21,8 +26,15 @@ pub fn goldens(device: &Device, sheet: &mut Sheet) {
     if goldens.is_empty() {
         return;
     }
-    let remark = "Training runs that PyTorch recorded in float64, fused and with one kernel per operation; errors of losses are relative, others absolute.";
-    sheet.section("Goldens", remark, &["golden", "type", "steps", "worst number", "error of tolerance", "result"]);
+    let left_out = match large.as_slice() {
+        [] => String::new(),
+        names => format!(" Too large for this run: {}.", names.join(", ")),
+    };
+    let remark = format!(
+        "Training runs that PyTorch recorded in float64, fused and with one kernel per operation; errors of losses are \
+         relative, others absolute.{left_out}"
+    );
+    sheet.section("Goldens", &remark, &["golden", "type", "steps", "worst number", "error of tolerance", "result"]);
     for golden in goldens {
         let (cells, verdict) = match trained(&golden, device) {
             Ok(Report { dtype, steps, worst, .. }) => {

@@ -8,8 +8,22 @@ use tapeless_checks::Failure;
 use tapeless_checks::goldens::{Golden, Report};
 use tapeless_checks::hold::unfused;
 
-/// The tests of a list of goldens, all of which are named: `goldens!(list: name, …)`.
+/// The tests of a list of goldens, all of which are named: `goldens!(list: name, …)`. Large ones, which an emulated CUDA
+/// device would take hours for, are tests `on the processor` alone.
 macro_rules! goldens {
+    ($list:ident on the processor: $($name:ident),* $(,)?) => {
+        $(#[test]
+        fn $name() -> Result<(), ::tapeless_checks::Failure> {
+            $crate::golden::hold(::tapeless_checks::goldens::$list(), stringify!($name), &::tapeless::Device::cpu())
+        })*
+
+        #[test]
+        fn every_golden_of_the_list_has_its_test() {
+            let list = ::tapeless_checks::goldens::$list();
+            let names: Vec<&str> = list.iter().map(::tapeless_checks::goldens::Golden::name).collect();
+            assert_eq!(names, [$(stringify!($name)),*]);
+        }
+    };
     ($list:ident: $($name:ident),* $(,)?) => {
         $(mod $name {
             use ::tapeless_checks::goldens::$list;
