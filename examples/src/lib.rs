@@ -7,6 +7,7 @@ pub mod pictures;
 
 use mnist::MnistError;
 use std::fmt;
+use tapeless_data::{DataError, MetricError};
 use thiserror::Error;
 
 /// Why an example stops.
@@ -15,6 +16,12 @@ pub enum ExampleError {
     /// A step could not be compiled or run.
     #[error(transparent)]
     Tapeless(#[from] tapeless::Error),
+    /// Arrays are no data set.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// Predictions are no classes.
+    #[error(transparent)]
+    Metric(#[from] MetricError),
     /// The command line is not understood.
     #[error("{source}; {options}")]
     Arguments {
