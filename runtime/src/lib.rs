@@ -42,6 +42,7 @@ mod error;
 #[doc(hidden)]
 pub mod generated;
 mod memory;
+pub mod schedule;
 mod step;
 mod store;
 mod tensor;

@@ -3,8 +3,8 @@
 //! `cargo run --release --bin digits`
 
 use indicatif::{ProgressBar, ProgressStyle};
-use std::f32::consts::PI;
 use std::time::{Duration, Instant};
+use tapeless::schedule::Schedule;
 use tapeless::{Device, Error, Fusion, Options, Seed, model};
 use tapeless_data::{Average, Confusion, RunningMean, Scores};
 use tapeless_examples::ExampleError;
@@ -67,11 +67,12 @@ fn fit(device: &Device, net: &mut Mlp, digits: &Pictures, epochs: usize) -> Resu
     // A step for full batches, and one for what is left over; both keep their slots in the model.
     let compile = |&size: &usize| Train::compile(device, Train::dims().b(size), &Options::default());
     let mut steps = batches.sizes().iter().map(compile).collect::<Result<Vec<_>, _>>()?;
+    let schedule = Schedule::cosine(5e-3, epochs, 0.0);
     let style = ProgressStyle::with_template("{bar:40} epoch {pos}/{len}, loss {msg}").expect("the template is valid");
     let bar = ProgressBar::new(epochs as u64).with_style(style);
     for epoch in 0..epochs {
-        // The rate falls along a cosine; it is an input of the step, so nothing is compiled again.
-        let rate = 2.5e-3 * (1.0 + (PI * epoch as f32 / epochs as f32).cos());
+        // The rate is an input of the step, so nothing is compiled again.
+        let rate = schedule.rate(epoch);
         let mut loss = RunningMean::new();
         for batch in batches.epoch(epoch as u64) {
             let (pixels, classes) = &batch.rows;

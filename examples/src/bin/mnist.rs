@@ -2,8 +2,8 @@
 //!
 //! `cargo run --release --bin mnist -- --data DIR`, where DIR holds the four files of MNIST
 
-use std::f32::consts::PI;
 use std::time::Instant;
+use tapeless::schedule::Schedule;
 use tapeless::{Device, Error, Options, Seed, model};
 use tapeless_data::RunningMean;
 use tapeless_examples::arguments::Arguments;
@@ -12,7 +12,7 @@ use tapeless_examples::{ExampleError, digits, mnist};
 
 const BATCH: usize = 64;
 const EPOCHS: usize = 5;
-const RATE: f32 = 2e-3;
+const RATE: f64 = 2e-3;
 const SEED: u64 = 7;
 
 model! {
@@ -80,12 +80,12 @@ fn fit(device: &Device, net: &mut Mlp, train: &Pictures, epochs: usize) -> Resul
     // A step for full batches, and one for what is left over; both keep their slots in the model.
     let compile = |&size: &usize| Train::compile(device, Train::dims().b(size), &Options::default());
     let mut steps = batches.sizes().iter().map(compile).collect::<Result<Vec<_>, _>>()?;
+    let schedule = Schedule::cosine(RATE, epochs * batches.count(), 0.0);
     for epoch in 0..epochs {
         let (start, mut loss) = (Instant::now(), RunningMean::new());
         for (number, batch) in batches.epoch(epoch as u64).enumerate() {
-            // The rate falls along a cosine; it is an input of the step, so nothing is compiled again.
-            let progress = (epoch * batches.count() + number) as f32 / (epochs * batches.count()) as f32;
-            let rate = 0.5 * RATE * (1.0 + (PI * progress).cos());
+            // The rate is an input of the step, so nothing is compiled again.
+            let rate = schedule.rate(epoch * batches.count() + number);
             let (pixels, classes) = &batch.rows;
             loss.add(steps[batch.kind].run(net, pixels, classes, rate)?.loss, batch.len);
         }

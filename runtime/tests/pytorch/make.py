@@ -2,8 +2,10 @@
 
     python make.py              writes the files again, into the folder `files` beside this script
     python make.py check FILE   loads FILE as safetensors and as a state dict, and holds its values against the formulas
+    python make.py torchvision FOLDER
+                                writes the state dicts of resnet18 and mobilenet_v2 into FOLDER, in both formats and the older one
 
-It needs torch and safetensors. Every value is a formula of its position, which `shipped.rs` repeats.
+It needs torch and safetensors, and torchvision for the last. Every value is a formula of its position, which `shipped.rs` repeats.
 """
 
 import sys
@@ -104,11 +106,24 @@ def check(path):
     print(module.load_state_dict(found, strict=True))
 
 
+def torchvision(folder):
+    from torchvision import models
+
+    for name in ["resnet18", "mobilenet_v2"]:
+        torch.manual_seed(0)
+        state = getattr(models, name)().state_dict()
+        torch.save(state, f"{folder}/{name}.pth")
+        torch.save(state, f"{folder}/{name}_legacy.pth", _use_new_zipfile_serialization=False)
+        save_file(state, f"{folder}/{name}.safetensors")
+
+
 if __name__ == "__main__":
     match sys.argv[1:]:
         case []:
             write()
         case ["check", path]:
             check(path)
+        case ["torchvision", folder]:
+            torchvision(folder)
         case _:
             sys.exit(__doc__)

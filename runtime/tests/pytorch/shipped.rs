@@ -2,6 +2,7 @@
 
 use crate::folder::Folder;
 use crate::{Net, Types, shipped};
+use std::ffi::OsStr;
 use std::process::Command;
 use tapeless::{Device, Error, Load, Seed, bf16, f16};
 
@@ -127,20 +128,47 @@ fn a_whole_module_is_refused_by_its_name() -> Result<(), Error> {
     Ok(())
 }
 
+/// What the script says to these words; `None` where there is no Python that has PyTorch.
+fn script(words: &[&OsStr]) -> Option<String> {
+    let Some(python) = std::env::var_os("TAPELESS_PYTHON") else {
+        println!("skipped: TAPELESS_PYTHON names no Python that has torch, torchvision and safetensors");
+        return None;
+    };
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/pytorch/make.py");
+    let output = Command::new(python).arg(script).args(words).output().expect("Python starts");
+    let [said, complained] = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
+    assert!(output.status.success(), "{said}{complained}");
+    Some(said)
+}
+
 #[test]
 fn pytorch_loads_what_is_saved() -> Result<(), Error> {
-    let Some(python) = std::env::var_os("TAPELESS_PYTHON") else {
-        println!("skipped: TAPELESS_PYTHON names no Python that has torch and safetensors");
-        return Ok(());
-    };
     let folder = Folder::new("pytorch");
     let path = folder.file("types.safetensors");
     let mut types = Types::new(&Device::cpu(), Seed(0))?;
     types.load(shipped("types.pth"))?;
     types.save(&path)?;
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/pytorch/make.py");
-    let output = Command::new(python).arg(script).arg("check").arg(&path).output().expect("Python starts");
-    let [said, complained] = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
-    assert!(output.status.success() && said.contains("All keys matched"), "{said}{complained}");
+    if let Some(said) = script(&["check".as_ref(), path.as_ref()]) {
+        assert!(said.contains("All keys matched"), "{said}");
+    }
+    Ok(())
+}
+
+#[test]
+fn state_dicts_of_torchvision_are_read_in_every_format() -> Result<(), Error> {
+    let (folder, mut net) = (Folder::new("torchvision"), net()?);
+    if script(&["torchvision".as_ref(), folder.0.as_ref()]).is_none() {
+        return Ok(());
+    }
+    for (name, tensors) in [("resnet18", 122), ("mobilenet_v2", 314)] {
+        let mut read = |end: &str| {
+            let report =
+                net.load_with(folder.file(&format!("{name}{end}")), Load { strict: false, ..Load::default() })?;
+            Ok::<_, Error>(report.extra)
+        };
+        let extra = read(".safetensors")?;
+        assert_eq!(extra.len(), tensors);
+        assert_eq!((read(".pth")?, read("_legacy.pth")?), (extra.clone(), extra), "{name}");
+    }
     Ok(())
 }
