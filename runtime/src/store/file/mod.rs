@@ -36,8 +36,8 @@ pub(super) struct ReadTensor<'a> {
     pub(super) dtype: Dtype,
     /// The extents.
     pub(super) shape: Vec<usize>,
-    /// How far neighbours along each axis are apart, in elements.
-    strides: Vec<usize>,
+    /// How far neighbours along each axis are apart, in elements. Without it they lie row by row and side by side.
+    strides: Option<Vec<usize>>,
     /// The bytes from the first element to the last one, lower ones first.
     bytes: &'a [u8],
 }
@@ -85,28 +85,26 @@ impl<'a> ReadTensor<'a> {
     /// The elements row by row. Only for extents that a tensor in memory has.
     pub(super) fn elements(&self) -> Cow<'a, [u8]> {
         let (size, count) = (self.dtype.bitsize() / 8, self.shape.iter().product::<usize>());
-        if count == 0 || self.is_dense() {
-            return Cow::Borrowed(self.bytes);
-        }
+        let Some(strides) = self.strides.as_ref().filter(|_| count > 0) else { return Cow::Borrowed(self.bytes) };
         let mut elements = Vec::with_capacity(count * size);
         let mut index = vec![0; self.shape.len()];
         for _ in 0..count {
-            let at: usize = index.iter().zip(&self.strides).map(|(index, stride)| index * stride).sum();
+            let at: usize = index.iter().zip(strides).map(|(index, stride)| index * stride).sum();
             elements.extend_from_slice(&self.bytes[at * size..][..size]);
             advance(&mut index, &self.shape);
         }
         Cow::Owned(elements)
     }
+}
 
-    /// Whether the elements lie row by row and side by side.
-    fn is_dense(&self) -> bool {
-        let mut dense = 1;
-        self.shape.iter().zip(&self.strides).rev().filter(|(extent, _)| **extent != 1).all(|(extent, stride)| {
-            let expected = dense;
-            dense *= extent;
-            *stride == expected
-        })
-    }
+/// Whether elements with these strides lie row by row and side by side.
+fn is_dense(shape: &[usize], strides: &[usize]) -> bool {
+    let mut dense = 1usize;
+    shape.iter().zip(strides).rev().filter(|(extent, _)| **extent != 1).all(|(extent, stride)| {
+        let expected = dense;
+        dense = dense.saturating_mul(*extent);
+        *stride == expected
+    })
 }
 
 /// The index of the next element, the first one behind the last.

@@ -3,7 +3,7 @@
 //! the state dict in it, as views of those bytes: a file takes no memory but its own.
 
 use super::pickle::{Entry, Global, Pickle, Span, Value, limit, shortened};
-use super::{FileError, ReadTensor};
+use super::{FileError, ReadTensor, is_dense};
 use rawzip::{CompressionMethod, ZipArchive, ZipFileHeaderRecord, ZipSliceArchive};
 use safetensors::tensor::Dtype;
 use std::borrow::Cow;
@@ -165,7 +165,7 @@ fn tensor<'a>(
     let size = dtype.bitsize() / 8;
     let outside = || format!("its elements do not lie in its storage of {} bytes", elements.len());
     if shape.contains(&0) {
-        return Ok(ReadTensor { dtype, shape, strides, bytes: &[] });
+        return Ok(ReadTensor { dtype, shape, strides: None, bytes: &[] });
     }
     let offset = usize::try_from(offset).map_err(|_| outside())?;
     let last = shape
@@ -175,6 +175,7 @@ fn tensor<'a>(
     let start = offset.checked_mul(size).ok_or_else(outside)?;
     let end = last.and_then(|last| last.checked_add(1)?.checked_mul(size)).ok_or_else(outside)?;
     let bytes = elements.get(start..end).ok_or_else(outside)?;
+    let strides = (!is_dense(&shape, &strides)).then_some(strides);
     Ok(ReadTensor { dtype, shape, strides, bytes })
 }
 
