@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use tapeless_compiler::dtype::DType;
 use thiserror::Error;
 
@@ -176,9 +177,11 @@ pub(super) fn write(path: &Path, tensors: &[FileTensor<'_>], remarks: &[(&str, S
 }
 
 fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    // No two saves write to one file, not even to the same place at the same time.
+    static COUNT: AtomicU64 = AtomicU64::new(0);
     let name = path.file_name().ok_or_else(|| io::Error::other("the path names no file"))?;
     let mut beside = name.to_os_string();
-    beside.push(format!(".{}.tmp", std::process::id()));
+    beside.push(format!(".{}-{}.tmp", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed)));
     let beside = path.with_file_name(beside);
     let written = write_through(&beside, bytes).and_then(|()| fs::rename(&beside, path));
     if written.is_err() {
