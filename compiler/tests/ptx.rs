@@ -1,11 +1,8 @@
 //! PTX of kernels: as it is written, and as an assembler takes it, where there is one.
 
 mod nests;
-#[path = "../../runtime/tests/samples/mod.rs"]
-mod samples;
 
 use nests::{Case, cases, contract, reduce, row_bias};
-use samples::{gradients, leaves, retyped};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -16,6 +13,7 @@ use tapeless_compiler::kernel::Kernel;
 use tapeless_compiler::nest::Reducer;
 use tapeless_compiler::ops::OPS;
 use tapeless_compiler::pipeline::{self, Options};
+use tapeless_compiler::samples::{gradients, leaves, retyped};
 use tapeless_compiler::schedule;
 use tapeless_compiler::target::Target;
 

@@ -11,10 +11,29 @@ use std::path::PathBuf;
 use tapeless::model;
 
 model! {
+    use tapeless::models::{MobileNetV2, ResNet18};
+
     pub model Net(x: f32<N, 5>) -> f32<N, 3> {
         let fc1 = Linear(7);
         let fc2 = Linear(3);
         x.fc1().relu().fc2()
+    }
+
+    /// What a network of torchvision's says.
+    pub model Said(x: f32<N>) -> f32<N> {
+        #[state]
+        let output: f32<1, 1000> = zeros();
+        x
+    }
+
+    pub step ClassifyResNet(image: f32<1, 3, 64, 64>) -> f32<1, 1000> {
+        let net = ResNet18();
+        net(image)
+    }
+
+    pub step ClassifyMobileNet(image: f32<1, 3, 64, 64>) -> f32<1, 1000> {
+        let net = MobileNetV2();
+        net(image)
     }
 
     pub model Types(x: f32<N>) -> f32<N> {

@@ -3,7 +3,8 @@
     python make.py              writes the files again, into the folder `files` beside this script
     python make.py check FILE   loads FILE as safetensors and as a state dict, and holds its values against the formulas
     python make.py torchvision FOLDER
-                                writes the state dicts of resnet18 and mobilenet_v2 into FOLDER, in both formats and the older one
+                                writes the state dicts of resnet18 and mobilenet_v2 into FOLDER, in both formats and the older one,
+                                and what the networks say to an input
 
 It needs torch and safetensors, and torchvision for the last. Every value is a formula of its position, which `shipped.rs` repeats.
 """
@@ -111,7 +112,16 @@ def torchvision(folder):
 
     for name in ["resnet18", "mobilenet_v2"]:
         torch.manual_seed(0)
-        state = getattr(models, name)().state_dict()
+        net = getattr(models, name)().eval()
+        # Running statistics as if it had been trained.
+        for module in net.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.running_mean.normal_(std=0.1)
+                module.running_var.uniform_(0.5, 1.5)
+                module.num_batches_tracked += 7
+        state = net.state_dict()
+        with torch.no_grad():
+            save_file({"output": net(floats([1, 3, 64, 64], 0))}, f"{folder}/{name}_output.safetensors")
         torch.save(state, f"{folder}/{name}.pth")
         torch.save(state, f"{folder}/{name}_legacy.pth", _use_new_zipfile_serialization=False)
         save_file(state, f"{folder}/{name}.safetensors")

@@ -182,8 +182,6 @@ fn nearest(e: &mut Elaborator<'_>, a: &Arguments<'_>, input: Operand<'_>, mappin
 
 /// A product with the matrix that has for each result what each element counts: one less its distance, or nothing.
 fn between(e: &mut Elaborator<'_>, a: &Arguments<'_>, value: ValueId, mapping: &Mapping, aligned: bool) -> ValueId {
-    let rank = e.graph.ty(value).rank();
-    let dtype = e.graph.dtype(value);
     e.build(a.span, |b| {
         let position = mapping.positions(b, !aligned, aligned);
         let last = mapping.last(b, position);
@@ -198,10 +196,16 @@ fn between(e: &mut Elaborator<'_>, a: &Arguments<'_>, value: ValueId, mapping: &
         let one = ops::constant_like(b, 1.0, apart);
         let near = ops::sub(b, one, apart);
         let weight = ops::relu(b, near);
-        let weight = if dtype == DType::F32 { weight } else { ops::cast(b, weight, dtype) };
-        let labels: String = ('a'..).take(rank).collect();
-        let summed = labels.as_bytes()[mapping.axis] as char;
-        let result = labels.replace(summed, "z");
-        ops::contract(b, value, weight, &format!("{labels},z{summed}->{result}"))
+        mapped(b, value, mapping.axis, weight)
     })
+}
+
+/// The value with other elements along an axis: each row of the matrix says what they are made of.
+pub(super) fn mapped(b: &mut Builder<'_>, value: ValueId, axis: usize, matrix: ValueId) -> ValueId {
+    let (rank, dtype) = (b.shape(value).rank(), b.dtype(value));
+    let matrix = if dtype == DType::F32 { matrix } else { ops::cast(b, matrix, dtype) };
+    let labels: String = ('a'..).take(rank).collect();
+    let summed = labels.as_bytes()[axis] as char;
+    let result = labels.replace(summed, "z");
+    ops::contract(b, value, matrix, &format!("{labels},z{summed}->{result}"))
 }

@@ -1,9 +1,10 @@
 //! What stands for the elements of windows: their maximum or mean.
 
 use super::collections::Operand;
+use super::interpolate::mapped;
 use super::{Arguments, Default, Function, Parameter, axes_attribute, optional, required};
 use crate::dtype::DType;
-use crate::graph::{Attribute, Attributes, ValueId};
+use crate::graph::{Attributes, Builder, ValueId};
 use crate::ops::{self, Window};
 use crate::shape::{Extent, Shape};
 use crate::syntax::elaborate::Elaborator;
@@ -238,42 +239,56 @@ fn adaptive_avg_pool(e: &mut Elaborator<'_>, a: &Arguments<'_>, rank: usize) -> 
         return Some(Value::Tensor(e.build(a.span, |b| ops::unsqueeze(b, mean, &axes))));
     }
     for (axis, count) in (first..).zip(counts) {
-        let extent = e.graph.ty(value).shape.extents()[axis].clone();
-        let Some(extent) = extent.known().filter(|&extent| extent > 0) else {
-            e.fail(a.span, format!("{}: takes known extents that are not 0, not {extent}", a.function.name));
-            return None;
-        };
-        value = means(e, a, (input.0, value), axis, [extent, count])?;
+        value = means(e, a, (input.0, value), axis, count)?;
     }
     Some(Value::Tensor(value))
 }
 
-/// So many means along an axis.
-fn means(
-    e: &mut Elaborator<'_>,
-    a: &Arguments<'_>,
-    input: Operand<'_>,
-    axis: usize,
-    [extent, count]: [i64; 2],
-) -> Option<ValueId> {
-    let mean = |e: &mut Elaborator<'_>, of: ValueId, axis: usize| {
-        let attributes = Attributes::none().with("axes", Attribute::Ints(vec![axis as i64]));
-        match e.op_on(a, "mean", attributes, &[(input.0, of)])? {
+/// So many means along an axis: of equal parts, or, where they overlap or their extent is open, by a matrix that says which
+/// elements each mean is of.
+fn means(e: &mut Elaborator<'_>, a: &Arguments<'_>, input: Operand<'_>, axis: usize, count: i64) -> Option<ValueId> {
+    let extent = e.graph.ty(input.1).shape.extents()[axis].clone();
+    if let Some(size) = extent.known().filter(|extent| extent % count == 0).map(|extent| extent / count) {
+        let seen = along(e, a, input, axis, Window { size, stride: size, dilation: 1 })?;
+        let mean = Attributes::none().with("axes", axes_attribute(&[axis + 1]));
+        return match e.op_on(a, "mean", mean, &[(input.0, seen)])? {
             Value::Tensor(mean) => Some(mean),
             _ => None,
-        }
-    };
-    if extent % count == 0 {
-        let size = extent / count;
-        let seen = along(e, a, input, axis, Window { size, stride: size, dilation: 1 })?;
-        return mean(e, seen, axis + 1);
+        };
     }
-    let mut parts = Vec::new();
-    for at in 0..count {
-        let (start, end) = (at * extent / count, ((at + 1) * extent + count - 1) / count);
-        let part = e.part(input.1, axis, (Extent::from(start), Extent::from(end)), a.span);
-        let mean = mean(e, part, axis)?;
-        parts.push(e.build(a.span, |b| ops::unsqueeze(b, mean, &[axis])));
-    }
-    Some(e.build(a.span, |b| ops::cat(b, &parts, axis)))
+    Some(e.build(a.span, |b| {
+        let matrix = Shape::new(vec![Extent::from(count), extent.clone()]);
+        let across = |b: &mut Builder<'_>, column: ValueId| {
+            let column = ops::unsqueeze(b, column, &[1]);
+            ops::broadcast(b, column, &matrix)
+        };
+        let first = edges(b, &extent, count, 0);
+        let last = edges(b, &extent, count, 1);
+        let last = ops::neg(b, last);
+        let share = ops::sub(b, last, first);
+        let (first, last, share) = (across(b, first), across(b, last), across(b, share));
+        let element = ops::iota(b, extent.clone(), Extent::from(0), 1, DType::F32);
+        let element = ops::broadcast(b, element, &matrix);
+        let (begun, going) = (ops::le(b, first, element), ops::lt(b, element, last));
+        let counts = ops::and(b, begun, going);
+        let (one, none) = (ops::constant_like(b, 1.0, share), ops::constant_like(b, 0.0, share));
+        let share = ops::div(b, one, share);
+        let share = ops::select(b, counts, share, none);
+        mapped(b, input.1, axis, share)
+    }))
+}
+
+/// Where the parts of an axis begin, rounded down, or, `ahead` being 1, the negative of where they end, rounded up.
+fn edges(b: &mut Builder<'_>, extent: &Extent, count: i64, ahead: i64) -> ValueId {
+    let sign = if ahead == 0 { 1 } else { -1 };
+    let numbers = ops::iota(b, Extent::from(count), Extent::from(0), 1, DType::F32);
+    let shape = b.shape(numbers);
+    let ahead = ops::constant_like(b, ahead as f64, numbers);
+    let numbers = ops::add(b, numbers, ahead);
+    let whole = ops::extent(b, extent.clone(), DType::F32);
+    let whole = ops::broadcast(b, whole, &shape);
+    let product = ops::mul(b, numbers, whole);
+    let parts = ops::constant_like(b, (sign * count) as f64, product);
+    let quotient = ops::div(b, product, parts);
+    ops::floor(b, quotient)
 }
