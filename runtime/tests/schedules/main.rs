@@ -8,16 +8,25 @@ const TOLERANCE: f64 = 1e-14;
 
 const BASE: f64 = 0.05;
 
-fn recorded(name: &str) -> Vec<f64> {
-    let rates: Value = serde_json::from_str(include_str!("rates.json")).expect("it is JSON");
-    let rates = rates[name].as_array().unwrap_or_else(|| panic!("{name} is recorded"));
+/// The numbers that stand under these names.
+fn rates(text: &str, names: &[&str]) -> Vec<f64> {
+    let all: Value = serde_json::from_str(text).expect("it is JSON");
+    let rates = names.iter().fold(&all, |value, name| &value[*name]);
+    let rates = rates.as_array().unwrap_or_else(|| panic!("{names:?} is recorded"));
     rates.iter().map(|rate| rate.as_f64().expect("a rate is a number")).collect()
 }
 
+fn recorded(name: &str) -> Vec<f64> {
+    rates(include_str!("rates.json"), &[name])
+}
+
 fn assert_near(name: &str, found: &[f64]) {
-    let recorded = recorded(name);
+    assert_all_near(name, found, &recorded(name));
+}
+
+fn assert_all_near(name: &str, found: &[f64], recorded: &[f64]) {
     assert_eq!(found.len(), recorded.len(), "{name}");
-    for (update, (found, recorded)) in found.iter().zip(&recorded).enumerate() {
+    for (update, (found, recorded)) in found.iter().zip(recorded).enumerate() {
         let tolerance = TOLERANCE * BASE.max(*recorded);
         assert!((found - recorded).abs() <= tolerance, "{name}, update {update}: {found}, not {recorded}");
     }
@@ -68,6 +77,29 @@ fn schedules_made_of_others() {
     assert_schedule("three_in_turn", turns.then(20, Schedule::step(BASE, 2, 0.5)));
     let linear = Schedule::linear(BASE, 0.1, 1.0, 5);
     assert_schedule("chained", linear.times(Schedule::exponential(1.0, 0.95)).times(Schedule::step(1.0, 10, 0.5)));
+}
+
+/// The rates of a training run that PyTorch recorded.
+macro_rules! record {
+    ($name:literal) => {
+        rates(include_str!(concat!("../../../checks/records/schedule_", $name, ".json")), &["expect", "learning_rates"])
+    };
+}
+
+#[test]
+fn rates_of_recorded_training_runs() {
+    let one_cycle = Schedule::one_cycle(0.1, 31);
+    for (recorded, schedule) in [
+        (record!("cosine"), Schedule::cosine(BASE, 30, 0.001)),
+        (record!("exponential"), Schedule::exponential(BASE, 0.9)),
+        (record!("one_cycle"), one_cycle),
+        (record!("step"), Schedule::step(BASE, 5, 0.5)),
+        (record!("warmup_cosine"), Schedule::cosine(BASE, 25, 0.0).warm_up(5, 0.1)),
+    ] {
+        assert_eq!(recorded.len(), 30);
+        let found: Vec<f64> = (0..30).map(|update| schedule.exact(update)).collect();
+        assert_all_near(&format!("{schedule:?}"), &found, &recorded);
+    }
 }
 
 /// The metrics of `make.py`.
