@@ -8,6 +8,7 @@ pub mod pictures;
 
 use mnist::MnistError;
 use std::fmt;
+use tapeless_data::{DataError, MetricError};
 use thiserror::Error;
 
 /// Why an example stops.
@@ -16,6 +17,12 @@ pub enum ExampleError {
     /// A step could not be compiled or run.
     #[error(transparent)]
     Tapeless(#[from] tapeless::Error),
+    /// Arrays are no data set.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// Predictions are no classes.
+    #[error(transparent)]
+    Metric(#[from] MetricError),
     /// The command line is not understood.
     #[error("{source}; {options}")]
     Arguments {

@@ -46,6 +46,7 @@ mod error;
 pub mod generated;
 mod memory;
 pub mod models;
+pub mod schedule;
 mod step;
 mod store;
 mod tensor;

@@ -2,16 +2,17 @@
 //!
 //! `cargo run --release --bin mnist -- --data DIR`, where DIR holds the four files of MNIST
 
-use std::f32::consts::PI;
 use std::time::Instant;
+use tapeless::schedule::Schedule;
 use tapeless::{Device, Error, Options, Seed, model};
+use tapeless_data::RunningMean;
 use tapeless_examples::arguments::Arguments;
 use tapeless_examples::pictures::Pictures;
 use tapeless_examples::{ExampleError, digits, mnist};
 
 const BATCH: usize = 64;
 const EPOCHS: usize = 5;
-const RATE: f32 = 2e-3;
+const RATE: f64 = 2e-3;
 const SEED: u64 = 7;
 
 model! {
@@ -64,7 +65,9 @@ fn pictures(arguments: &Arguments) -> Result<(Pictures, Pictures), ExampleError>
         }
         (None, true) => {
             println!("no --data: the embedded digits, scaled to 28 x 28 pixels, stand in for MNIST");
-            Ok(digits::scaled(mnist::EDGE)?.split(SEED))
+            let digits = digits::scaled(mnist::EDGE)?;
+            let (test, train) = digits.split(digits.len() / 5, SEED);
+            Ok((train, test))
         }
         (None, false) => {
             Err(ExampleError::NoData { files: "the four files of MNIST, such as train-images-idx3-ubyte" })
@@ -72,29 +75,29 @@ fn pictures(arguments: &Arguments) -> Result<(Pictures, Pictures), ExampleError>
     }
 }
 
-fn fit(device: &Device, net: &mut Mlp, train: &Pictures, epochs: usize) -> Result<(), Error> {
-    let mut step = Train::compile(device, Train::dims().b(BATCH), &Options::default())?;
-    let mut order: Vec<usize> = (0..train.len()).collect();
-    let mut random = fastrand::Rng::with_seed(SEED);
-    let batches = train.len() / BATCH;
+fn fit(device: &Device, net: &mut Mlp, train: &Pictures, epochs: usize) -> Result<(), ExampleError> {
+    let batches = train.batches(BATCH)?.shuffled(SEED);
+    // A step for full batches, and one for what is left over; both keep their slots in the model.
+    let compile = |&size: &usize| Train::compile(device, Train::dims().b(size), &Options::default());
+    let mut steps = batches.sizes().iter().map(compile).collect::<Result<Vec<_>, _>>()?;
+    let schedule = Schedule::cosine(RATE, epochs * batches.count(), 0.0);
     for epoch in 0..epochs {
-        let start = Instant::now();
-        random.shuffle(&mut order);
-        let mut total = 0.0;
-        for (number, batch) in order.chunks_exact(BATCH).map(|batch| train.select(batch)).enumerate() {
-            // The rate falls along a cosine; it is an input of the step, so nothing is compiled again.
-            let progress = (epoch * batches + number) as f32 / (epochs * batches) as f32;
-            let rate = 0.5 * RATE * (1.0 + (PI * progress).cos());
-            total += step.run(net, &batch.pixels, &batch.labels, rate)?.loss;
+        let (start, mut loss) = (Instant::now(), RunningMean::new());
+        for (number, batch) in batches.epoch(epoch as u64).enumerate() {
+            // The rate is an input of the step, so nothing is compiled again.
+            let rate = schedule.rate(epoch * batches.count() + number);
+            let (pixels, classes) = &batch.rows;
+            loss.add(steps[batch.kind].run(net, pixels, classes, rate)?.loss, batch.len);
         }
-        let (loss, seconds) = (total / batches as f32, start.elapsed().as_secs_f64());
-        println!("epoch {} of {epochs}: {} pictures in {seconds:.2} s, loss {loss:.4}", epoch + 1, batches * BATCH);
+        let (seconds, pictures) = (start.elapsed().as_secs_f64(), loss.count());
+        println!("epoch {} of {epochs}: {pictures} pictures in {seconds:.2} s, loss {:.4}", epoch + 1, loss.mean());
     }
     Ok(())
 }
 
 fn accuracy(device: &Device, net: &Mlp, test: &Pictures) -> Result<f64, Error> {
     let mut step = Test::compile(device, Test::dims().b(test.len()), &Options::default())?;
-    let correct = step.run(net, &test.pixels, &test.labels)?.correct;
+    let (pixels, classes) = test.columns();
+    let correct = step.run(net, pixels.elements(), classes.elements())?.correct;
     Ok(f64::from(correct) / test.len() as f64)
 }
