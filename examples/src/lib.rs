@@ -29,7 +29,7 @@ pub enum ExampleError {
         /// What is not understood.
         source: lexopt::Error,
         /// What there is.
-        options: &'static str,
+        options: String,
     },
     /// The example needs files that were not given.
     #[error("no data: give --data DIR, where DIR holds {files}, or --smoke")]
@@ -40,6 +40,16 @@ pub enum ExampleError {
     /// The files of MNIST are not understood.
     #[error(transparent)]
     Mnist(#[from] MnistError),
+    /// An option has not the value that was given.
+    #[error("--{option} is one of {known}, not {given}")]
+    NoSuch {
+        /// The option.
+        option: &'static str,
+        /// What it may be.
+        known: &'static str,
+        /// What it is.
+        given: String,
+    },
     /// Nothing has the name that was given.
     #[error("there is nothing to check with `{only}` in its name")]
     NothingToCheck {

@@ -36,7 +36,7 @@ impl Arguments {
     }
 
     fn parse(parser: Parser) -> Result<Arguments, ExampleError> {
-        Arguments::collect(parser).map_err(|source| ExampleError::Arguments { source, options: OPTIONS })
+        Arguments::collect(parser).map_err(|source| ExampleError::Arguments { source, options: OPTIONS.to_string() })
     }
 
     fn collect(mut parser: Parser) -> Result<Arguments, lexopt::Error> {
