@@ -47,20 +47,16 @@ model! {
     }
 }
 
-/// A network for small images.
+/// Networks for images. They take seconds, and hours where a device is emulated.
 pub fn images() -> Vec<Golden> {
-    vec![golden!(
-        "lenet",
-        Digits,
-        TrainDigits,
-        |r, lr| TrainDigits::dims().b(r.extent("x", 0)),
-        (&r.floats("x"), &r.integers("y"), lr)
-    )]
-}
-
-/// Networks for photographs, which take seconds.
-pub fn photographs() -> Vec<Golden> {
     vec![
+        golden!(
+            "lenet",
+            Digits,
+            TrainDigits,
+            |r, lr| TrainDigits::dims().b(r.extent("x", 0)),
+            (&r.floats("x"), &r.integers("y"), lr)
+        ),
         golden!(
             "resnet18_sum",
             ResNet18,

@@ -10,7 +10,7 @@ mod networks;
 mod optimizers;
 mod record;
 
-pub use images::{images, photographs};
+pub use images::images;
 pub use losses::losses;
 pub use networks::networks;
 pub use optimizers::optimizers;
@@ -46,7 +46,7 @@ pub struct Report {
 
 /// All goldens.
 pub fn goldens() -> Vec<Golden> {
-    [networks(), images(), photographs(), losses(), optimizers()].into_iter().flatten().collect()
+    [networks(), images(), losses(), optimizers()].into_iter().flatten().collect()
 }
 
 impl Golden {

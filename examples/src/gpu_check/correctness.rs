@@ -3,7 +3,7 @@
 use super::Size;
 use super::sheet::{Sheet, Verdict};
 use tapeless::{Device, Options};
-use tapeless_checks::goldens::{Golden, Report, goldens as all_goldens, photographs};
+use tapeless_checks::goldens::{Golden, Report, goldens as all_goldens, images};
 use tapeless_checks::hold::unfused;
 use tapeless_checks::laws::{Law, Outcome, Pass, laws as all_laws};
 use tapeless_checks::{Deviation, Failure};
@@ -12,11 +12,11 @@ use tapeless_checks::{Deviation, Failure};
 const ONE_GOLDEN_IN: usize = 5;
 const ONE_OP_IN: usize = 12;
 
-/// Trains every golden, everything fused and nothing; in little time, all but networks for photographs.
+/// Trains every golden, everything fused and nothing; in little time, all but networks for images.
 pub fn goldens(device: &Device, size: Size, sheet: &mut Sheet) {
     let large: Vec<&str> = match size {
         Size::Large => Vec::new(),
-        Size::Small => photographs().iter().map(Golden::name).collect(),
+        Size::Small => images().iter().map(Golden::name).collect(),
     };
     let goldens = all_goldens().into_iter().filter(|golden| !large.contains(&golden.name())).enumerate();
     let goldens: Vec<Golden> = goldens

@@ -9,22 +9,16 @@ use tapeless_checks::goldens::{Golden, Report};
 use tapeless_checks::hold::unfused;
 
 /// The tests of a list of goldens, all of which are named: `goldens!(list: name, …)`. Large ones, which an emulated CUDA
-/// device would take hours for, are tests `on the processor` alone.
+/// device would take hours for, run on those that the
+/// function `real` of the crate lets through: `goldens!(list, large: name, …)`.
 macro_rules! goldens {
-    ($list:ident on the processor: $($name:ident),* $(,)?) => {
-        $(#[test]
-        fn $name() -> Result<(), ::tapeless_checks::Failure> {
-            $crate::golden::hold(::tapeless_checks::goldens::$list(), stringify!($name), &::tapeless::Device::cpu())
-        })*
-
-        #[test]
-        fn every_golden_of_the_list_has_its_test() {
-            let list = ::tapeless_checks::goldens::$list();
-            let names: Vec<&str> = list.iter().map(::tapeless_checks::goldens::Golden::name).collect();
-            assert_eq!(names, [$(stringify!($name)),*]);
-        }
-    };
     ($list:ident: $($name:ident),* $(,)?) => {
+        $crate::golden::goldens!(@ $list, Some: $($name),*);
+    };
+    ($list:ident, large: $($name:ident),* $(,)?) => {
+        $crate::golden::goldens!(@ $list, $crate::real: $($name),*);
+    };
+    (@ $list:ident, $chosen:path: $($name:ident),*) => {
         $(mod $name {
             use ::tapeless_checks::goldens::$list;
 
@@ -36,7 +30,7 @@ macro_rules! goldens {
             #[test]
             fn on_cuda() -> Result<(), ::tapeless_checks::Failure> {
                 let hold = |device| $crate::golden::hold($list(), stringify!($name), &device);
-                $crate::golden::cuda::device().map_or(Ok(()), hold)
+                $crate::golden::cuda::device().and_then($chosen).map_or(Ok(()), hold)
             }
         })*
 
