@@ -4,6 +4,7 @@ mod nests;
 #[path = "../../runtime/tests/samples/mod.rs"]
 mod samples;
 
+use nests::contractions::matrices;
 use nests::{Case, cases, contract, reduce, row_bias};
 use samples::{gradients, leaves, retyped};
 use std::collections::BTreeSet;
@@ -17,7 +18,7 @@ use tapeless_compiler::nest::Reducer;
 use tapeless_compiler::ops::OPS;
 use tapeless_compiler::pipeline::{self, Options};
 use tapeless_compiler::schedule;
-use tapeless_compiler::target::Target;
+use tapeless_compiler::target::{Precision, Target};
 
 /// The PTX of a case for blocks of this many threads, without what all modules begin with.
 fn ptx(case: &Case, threads: usize) -> String {
@@ -187,45 +188,47 @@ const THREADS: usize = 256;
 /// Modules of so many kernels are assembled together.
 const TOGETHER: usize = 200;
 
-/// What the assembler says against kernels, all of them different.
+/// What the assembler says against kernels, all of them different, each for one architecture.
 fn complaints(ptxas: &Path, name: &str, kernels: &[Kernel]) -> Vec<String> {
+    let architectures = ["sm_80", "sm_90a"].into_iter().cycle();
+    let chunks = kernels.chunks(TOGETHER).zip(architectures).enumerate();
+    chunks.flat_map(|(number, (kernels, one))| assembled(ptxas, &format!("{name}-{number}"), kernels, one)).collect()
+}
+
+/// What the assembler says against kernels that it takes together.
+fn assembled(ptxas: &Path, name: &str, kernels: &[Kernel], architecture: &str) -> Vec<String> {
     let mut complaints = Vec::new();
     let folder = std::env::temp_dir().join(format!("tapeless-{name}-{}", std::process::id()));
     std::fs::create_dir_all(&folder).expect("there is room for a folder");
-    let architectures = ["sm_80", "sm_90a"];
-    for (number, kernels) in kernels.chunks(TOGETHER).enumerate() {
-        let texts = kernels.iter().map(|kernel| emit(kernel).expect("the kernel is for threads").text);
-        let mut module = String::new();
-        for text in texts {
-            let (header, functions) = text.split_once("\n\n").unwrap_or((&text, ""));
-            if module.is_empty() {
-                module += &format!("{header}\n");
-            }
-            module += &format!("\n{functions}");
+    let texts = kernels.iter().map(|kernel| emit(kernel).expect("the kernel is for threads").text);
+    let mut module = String::new();
+    for text in texts {
+        let (header, functions) = text.split_once("\n\n").unwrap_or((&text, ""));
+        if module.is_empty() {
+            module += &format!("{header}\n");
         }
-        let source = folder.join(format!("{number}.ptx"));
-        std::fs::write(&source, &module).expect("there is room for a file");
-        let architecture = architectures[number % architectures.len()];
-        let output = Command::new(ptxas)
-            .args(["-v", "-arch", architecture, "-o"])
-            .arg(folder.join("cubin"))
-            .arg(&source)
-            .output()
-            .expect("the assembler runs");
-        let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-        let spills =
-            |line: &&str| line.contains("spill") && !line.contains("0 bytes spill stores, 0 bytes spill loads");
-        let wrong =
-            |line: &&str| line.contains("error") || line.contains("warning") || line.contains("C75") || spills(line);
-        let mut function = "";
-        for line in said.lines() {
-            function = line.split_once("Function properties for ").map_or(function, |(_, name)| name);
-            if wrong(&line) {
-                complaints.push(format!("{architecture}: {line} in or behind {function}"));
-            }
-        }
-        assert!(output.status.success(), "{}\n{}", complaints.join("\n"), source.display());
+        module += &format!("\n{functions}");
     }
+    let source = folder.join("kernels.ptx");
+    std::fs::write(&source, &module).expect("there is room for a file");
+    let output = Command::new(ptxas)
+        .args(["-v", "-arch", architecture, "-o"])
+        .arg(folder.join("cubin"))
+        .arg(&source)
+        .output()
+        .expect("the assembler runs");
+    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let spills = |line: &&str| line.contains("spill") && !line.contains("0 bytes spill stores, 0 bytes spill loads");
+    let wrong =
+        |line: &&str| line.contains("error") || line.contains("warning") || line.contains("C75") || spills(line);
+    let mut function = "";
+    for line in said.lines() {
+        function = line.split_once("Function properties for ").map_or(function, |(_, name)| name);
+        if wrong(&line) {
+            complaints.push(format!("{architecture}: {line} in or behind {function}"));
+        }
+    }
+    assert!(output.status.success(), "{}\n{}", complaints.join("\n"), source.display());
     std::fs::remove_dir_all(&folder).expect("the folder is there");
     complaints
 }
@@ -283,4 +286,28 @@ fn the_assembler_takes_every_nest() {
     println!("{} kernels", kernels.len());
     let complaints = complaints(&ptxas, "nests", &kernels);
     assert!(complaints.is_empty() && !kernels.is_empty(), "{} kernels:\n{}", kernels.len(), complaints.join("\n"));
+}
+
+/// Products on tensor cores, of whole tiles and parts of them, of every size.
+#[test]
+fn the_assembler_takes_products_on_tensor_cores() {
+    let Some(ptxas) = assembler() else { return };
+    let large = ["ik,jk->ij", "ki,kj->ij", "ik,kj->ij"]
+        .map(|equation| [[1024, 512, 1280], [640, 784, 128]].map(|sizes| contract(equation, sizes)));
+    let huge = ["ik,jk->ij", "ki,kj->ij", "ik,kj->ij"].map(|equation| contract(equation, [1536, 1024, 64]));
+    let cases: Vec<Case> = matrices().into_iter().chain(large.into_iter().flatten()).chain(huge).collect();
+    let target = |precision| Target { precision, ..Target::gpu(THREADS) };
+    let kernels = [Precision::Tf32, Precision::Bf16].into_iter().flat_map(|precision| {
+        let kernel = move |case: &Case| schedule::kernel(&case.nest, &case.shapes, &case.name, &target(precision));
+        cases.iter().map(kernel)
+    });
+    let kernels = different(kernels);
+    let mut tiles: Vec<usize> = kernels.iter().flat_map(|kernel| &kernel.fragments).map(|tile| tile.rows).collect();
+    tiles.sort_unstable();
+    tiles.dedup();
+    assert_eq!(tiles, [32, 64, 128]);
+    for architecture in ["sm_80", "sm_90a"] {
+        let complaints = assembled(&ptxas, &format!("tensor-{architecture}"), &kernels, architecture);
+        assert!(complaints.is_empty(), "{} kernels:\n{}", kernels.len(), complaints.join("\n"));
+    }
 }

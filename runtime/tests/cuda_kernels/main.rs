@@ -11,6 +11,7 @@ mod plans;
 mod samples;
 
 use launcher::Gpu;
+use nests::contractions::{Product, matrices};
 use nests::{Case, cases, contract, reduce, reduce_all, row_bias, transposed};
 use samples::{gradients, leaves, retyped};
 use tapeless_compiler::dtype::DType;
@@ -24,7 +25,7 @@ use tapeless_compiler::pipeline::{self, Options};
 use tapeless_compiler::plan::Plan;
 use tapeless_compiler::schedule;
 use tapeless_compiler::shape::{Shape, Type};
-use tapeless_compiler::target::Target;
+use tapeless_compiler::target::{Precision, Target};
 
 /// One warp, several, and as many as are usual; in blocks as they pay and as small as can be.
 fn targets() -> [Target; 4] {
@@ -71,6 +72,30 @@ fn cuda_large_nests_agree_with_the_interpreter() {
     }
     // So many tiles that they get large.
     hold(&gpu, &contract("ik,kj->ij", [512, 512, 9]), &Target::gpu(32));
+}
+
+/// So many tiles that they get large: 96 of 64 by 64, and of 128 by 128, of which those at the ends are not all there.
+fn many_tiles() -> Vec<Case> {
+    let sizes = [("bik,bjk->bij", [70, 100, 44]), ("bki,bkj->bij", [72, 100, 70]), ("bik,bkj->bij", [130, 196, 20])];
+    let case = |(equation, [i, j, k]): (&str, [usize; 3])| {
+        Product::new(equation).case(&|label| match label {
+            'b' => 24,
+            'i' => i,
+            'j' => j,
+            _ => k,
+        })
+    };
+    sizes.into_iter().map(case).collect()
+}
+
+/// Products on tensor cores, in tiles of every size, of what is rounded to tf32 and to bf16.
+#[test]
+fn cuda_products_on_tensor_cores_agree_with_the_interpreter() {
+    let Some(gpu) = Gpu::find() else { return };
+    for precision in [Precision::Tf32, Precision::Bf16] {
+        let target = Target { precision, ..Target::gpu(256) };
+        matrices().iter().chain(&many_tiles()).for_each(|case| hold(&gpu, case, &target));
+    }
 }
 
 /// The plan of a graph for a GPU, with the arrays of the leaves that it still has.
