@@ -1,5 +1,6 @@
 //! Nests become kernels that mean the same: interpreted after every pass, for several numbers of lanes.
 
+mod matrices;
 mod nests;
 #[path = "kernels/tensor.rs"]
 mod tensor;

@@ -1,10 +1,12 @@
 //! PTX of kernels: as it is written, and as an assembler takes it, where there is one.
 
+mod matrices;
 mod nests;
 #[path = "../../runtime/tests/samples/mod.rs"]
 mod samples;
 
-use nests::contractions::matrices;
+use matrices::{in_halves, matrices};
+use nests::contractions::Product;
 use nests::{Case, cases, contract, reduce, row_bias};
 use samples::{gradients, leaves, retyped};
 use std::collections::BTreeSet;
@@ -294,7 +296,11 @@ fn the_assembler_takes_products_on_tensor_cores() {
     let Some(ptxas) = assembler() else { return };
     let large = ["ik,jk->ij", "ki,kj->ij", "ik,kj->ij"]
         .map(|equation| [[1024, 512, 1280], [640, 784, 128]].map(|sizes| contract(equation, sizes)));
-    let huge = ["ik,jk->ij", "ki,kj->ij", "ik,kj->ij"].map(|equation| contract(equation, [1536, 1024, 64]));
+    let huge = ["ik,jk->ij", "ki,kj->ij", "ik,kj->ij"].into_iter().flat_map(|equation| {
+        let plain = Product::new(equation);
+        let around = Product { prologues: [true, true], epilogue: true, ..plain.clone() };
+        [plain, around].map(|product| product.case(&|label| [1536, 1000, 72][usize::from(label as u8 - b'i')]))
+    });
     let cases: Vec<Case> = matrices().into_iter().chain(large.into_iter().flatten()).chain(huge).collect();
     let target = |precision| Target { precision, ..Target::gpu(THREADS) };
     let kernels = [Precision::Tf32, Precision::Bf16].into_iter().flat_map(|precision| {
@@ -310,4 +316,39 @@ fn the_assembler_takes_products_on_tensor_cores() {
         let complaints = assembled(&ptxas, &format!("tensor-{architecture}"), &kernels, architecture);
         assert!(complaints.is_empty(), "{} kernels:\n{}", kernels.len(), complaints.join("\n"));
     }
+}
+
+/// What is contracted: the turns of a staged loop on one warp's part of a tile.
+#[test]
+fn products_on_tensor_cores() {
+    let target = Target { precision: Precision::Bf16, ..Target::gpu(THREADS) };
+    let case = in_halves(contract("ik,kj->ij", [32, 32, 32]));
+    let kernel = schedule::kernel(&case.nest, &case.shapes, "kernel", &target);
+    let code = emit(&kernel).expect("the kernel is for threads");
+    let turns =
+        code.text.split_once("\nL0:\n").and_then(|(_, rest)| rest.split_once("bra L0")).expect("there are turns");
+    insta::assert_snapshot!(turns.0.replace('\t', "    "), @r"
+    cp.async.wait_group 0;
+    bar.sync 0;
+    cp.async.commit_group;
+    mad.lo.u32 %r37, %r35, 2560, %r14;
+    mad.lo.u32 %r38, %r35, 2560, %r26;
+    ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%r39, %r40, %r41, %r42}, [%r37+0];
+    ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%r43, %r44, %r45, %r46}, [%r38+0];
+    mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%f0, %f1, %f2, %f3}, {%r39, %r40, %r41, %r42}, {%r43, %r44}, {%f0, %f1, %f2, %f3};
+    mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%f4, %f5, %f6, %f7}, {%r39, %r40, %r41, %r42}, {%r45, %r46}, {%f4, %f5, %f6, %f7};
+    ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%r47, %r48, %r49, %r50}, [%r37+32];
+    ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%r51, %r52, %r53, %r54}, [%r38+1280];
+    mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%f0, %f1, %f2, %f3}, {%r47, %r48, %r49, %r50}, {%r51, %r52}, {%f0, %f1, %f2, %f3};
+    mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%f4, %f5, %f6, %f7}, {%r47, %r48, %r49, %r50}, {%r53, %r54}, {%f4, %f5, %f6, %f7};
+    add.u32 %r35, %r35, 1;
+    setp.eq.u32 %p1, %r35, 2;
+    selp.u32 %r35, 0, %r35, %p1;
+    add.u32 %r36, %r36, 1;
+    setp.eq.u32 %p2, %r36, 2;
+    selp.u32 %r36, 0, %r36, %p2;
+    add.u32 %r34, %r34, 1;
+    setp.lt.u32 %p3, %r34, 1;
+    @%p3
+    ");
 }

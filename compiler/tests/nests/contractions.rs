@@ -102,25 +102,3 @@ pub fn cases(extent: usize) -> Vec<Case> {
     }
     cases
 }
-
-/// Products of matrices, alone and in batches, in all the ways in which they lie, that are large enough for tensor cores: whole
-/// tiles and parts of them, what is read straight, sixteen bytes at a time and less, and what is computed.
-pub fn matrices() -> Vec<Case> {
-    let mut cases = Vec::new();
-    let equations =
-        ["ik,jk->ij", "ik,kj->ij", "ki,kj->ij", "ki,jk->ij", "ik,kj->ji", "bik,bjk->bij", "bhik,bhkj->bihj"];
-    for (number, equation) in equations.into_iter().chain(["ibk,jkb->ij", "bki,bkj->bij"]).enumerate() {
-        for (at, [i, j, k]) in [[32, 64, 32], [33, 20, 17], [47, 34, 68], [16, 36, 40]].into_iter().enumerate() {
-            let extents = |label| match label {
-                'i' => i,
-                'j' => j,
-                'k' => k,
-                _ => 2,
-            };
-            let plain = Product::new(equation);
-            let prologues = [(number + at) % 3 == 0, (number + at) % 4 == 3];
-            cases.push(Product { prologues, epilogue: at % 2 == 1, ..plain }.case(&extents));
-        }
-    }
-    cases
-}

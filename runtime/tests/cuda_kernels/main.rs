@@ -4,6 +4,8 @@
 #[path = "../bytes/mod.rs"]
 mod bytes;
 mod launcher;
+#[path = "../../../compiler/tests/matrices/mod.rs"]
+mod matrices;
 #[path = "../../../compiler/tests/nests/mod.rs"]
 mod nests;
 mod plans;
@@ -11,7 +13,8 @@ mod plans;
 mod samples;
 
 use launcher::Gpu;
-use nests::contractions::{Product, matrices};
+use matrices::{halves, in_halves, matrices};
+use nests::contractions::Product;
 use nests::{Case, cases, contract, reduce, reduce_all, row_bias, transposed};
 use samples::{gradients, leaves, retyped};
 use tapeless_compiler::dtype::DType;
@@ -96,6 +99,9 @@ fn cuda_products_on_tensor_cores_agree_with_the_interpreter() {
         let target = Target { precision, ..Target::gpu(256) };
         matrices().iter().chain(&many_tiles()).for_each(|case| hold(&gpu, case, &target));
     }
+    let target = Target::gpu(256);
+    let large = many_tiles().into_iter().map(in_halves);
+    halves().into_iter().chain(large).for_each(|case| hold(&gpu, &case, &target));
 }
 
 /// The plan of a graph for a GPU, with the arrays of the leaves that it still has.

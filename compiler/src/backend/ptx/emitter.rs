@@ -25,6 +25,9 @@ const UNROLLED_STATEMENTS: usize = 256;
 /// What the memory of a block is called that a launch asks for.
 pub(super) const DYNAMIC: &str = "dynamic";
 
+/// From how many threads on a block with fragments may take so many registers that no other fits beside it.
+const LARGE: usize = 256;
+
 /// What a variable of the kernel is here.
 #[derive(Clone, Debug)]
 pub(super) enum Held {
@@ -147,7 +150,12 @@ impl<'a> Emitter<'a> {
             (0..self.kernel.arguments().count()).map(|number| format!(".param .u64 a{number}")).collect();
         let mut function = format!("\n.visible .entry {name}({})\n", parameters.join(", "));
         let (local, threads) = (self.kernel.local_offsets().1, self.threads);
-        let _ = writeln!(function, ".maxntid {threads}, 1, 1\n{{");
+        let _ = writeln!(function, ".maxntid {threads}, 1, 1");
+        if !self.kernel.fragments.is_empty() && threads >= LARGE {
+            // Blocks hide each other's waiting; threads have half of the registers then.
+            function += ".minnctapersm 2\n";
+        }
+        function += "{\n";
         if (1..=SHARED_BYTES).contains(&local) {
             let _ = writeln!(function, "\t.shared .align 64 .b8 local[{local}];");
         }

@@ -9,10 +9,10 @@
 use super::Grid;
 use crate::dtype::DType;
 use crate::kernel::{Expression, Factor, Fragment, LoopKind, ParameterId, Statement, Transfer, Var};
-use crate::nest::{Atom, Index, Scalar, ScalarId, unflatten};
+use crate::nest::{Atom, Index, Scalar, ScalarId, Term, unflatten};
 use crate::scalar::ScalarOp;
 use crate::schedule::apply::{Point, last};
-use crate::schedule::contraction::{Contraction, contraction};
+use crate::schedule::contraction::{Contraction, contraction, products};
 use crate::schedule::flat::{Flat, FlatRead};
 use crate::target::Precision;
 
@@ -22,8 +22,8 @@ const BUSY: usize = 96;
 /// The shortest sides and sums that are worth a tile.
 const SHORT: usize = 16;
 
-/// The most that a thread copies or stores before it does so again.
-const MOST_GROUPS: usize = 16;
+/// The most that a thread copies before it does so again, and the most that it computes.
+const MOST_GROUPS: [usize; 2] = [16, 4];
 
 /// How many bytes are copied together at most.
 const TOGETHER: usize = 16;
@@ -79,7 +79,7 @@ impl Side {
             let count = TOGETHER / read.dtype.size();
             let (axis, alone) =
                 if along_depth { (sum, flat.reduction_axes().len() == 1) } else { (own, axes.len() == 1) };
-            let even = |term: &crate::nest::Term| term.atom == Atom::Axis(axis) || term.coefficient % count as i64 == 0;
+            let even = |term: &Term| term.atom == Atom::Axis(axis) || term.coefficient % count as i64 == 0;
             let lies = alone
                 && flat.extents[axis].is_multiple_of(count)
                 && read.position.stride(axis) == Some(1)
@@ -133,16 +133,22 @@ fn is_straight(flat: &Flat, read: &FlatRead) -> bool {
     read.position.terms.iter().all(|term| axis(&term.atom))
 }
 
-/// The tiles of a nest; `None` if it is no product of matrices that tensor cores may take, or a small one.
+/// The tiles of a nest; `None` if it is no product of matrices that tensor cores may take, or a small one. Those of bf16 they
+/// may take whatever the precision.
 pub(super) fn choose(flat: &Flat, precision: Precision) -> Option<Product> {
-    let dtype = match precision {
-        Precision::F32 => return None,
-        Precision::Tf32 => DType::F32,
-        Precision::Bf16 => DType::Bf16,
+    let (dtype, contraction) = match (precision, contraction(flat)) {
+        (Precision::F32, Some(_)) => return None,
+        (Precision::Tf32, Some(contraction)) => (DType::F32, contraction),
+        (Precision::Bf16, Some(contraction)) => (DType::Bf16, contraction),
+        // Products of bf16 are exact in f32.
+        (_, None) => (DType::Bf16, products(flat, DType::Bf16)?),
     };
-    let contraction = contraction(flat)?;
     let sum: usize = flat.extents[flat.outputs..].iter().product();
     let [first, second] = [Side::new(flat, &contraction, 0, dtype)?, Side::new(flat, &contraction, 1, dtype)?];
+    let reads_halves = |side: &Side| side.read.as_ref().is_some_and(|read| read.dtype == DType::Bf16);
+    if precision == Precision::F32 && !(reads_halves(&first) && reads_halves(&second)) {
+        return None;
+    }
     let beside = |side: &Side| side.axes.last().and_then(|&axis| flat.write.stride(axis)) == Some(1);
     let (mut rows, mut columns) = if beside(&first) && !beside(&second) { (second, first) } else { (first, second) };
     if rows.extent.min(columns.extent).min(sum) < SHORT {
@@ -257,7 +263,7 @@ impl Grid<'_> {
         let (flat, sum, scope) = (self.writer.flat, self.depth(), &mut self.writer.scope);
         let (own, summed) = if side.along_depth { (1, side.together) } else { (side.together, 1) };
         let iterations = side.tile * product.depth / side.together;
-        let groups = 1 << (iterations / self.threads).clamp(1, MOST_GROUPS).ilog2();
+        let groups = 1 << (iterations / self.threads).clamp(1, MOST_GROUPS[usize::from(side.read.is_none())]).ilog2();
         let lane = Index::axis(scope.open(iterations, LoopKind::Lanes { groups }).0);
         let along = (if side.along_depth { product.depth } else { side.tile } / side.together) as i64;
         let (outer, inner) = (lane.divided(along, scope.extents()), lane.modulo(along, scope.extents()));
