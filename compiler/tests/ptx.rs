@@ -2,13 +2,10 @@
 
 mod matrices;
 mod nests;
-#[path = "../../runtime/tests/samples/mod.rs"]
-mod samples;
 
-use matrices::{in_halves, matrices};
+use matrices::{halves, in_halves, matrices};
 use nests::contractions::Product;
 use nests::{Case, cases, contract, reduce, row_bias};
-use samples::{gradients, leaves, retyped};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -19,6 +16,7 @@ use tapeless_compiler::kernel::Kernel;
 use tapeless_compiler::nest::Reducer;
 use tapeless_compiler::ops::OPS;
 use tapeless_compiler::pipeline::{self, Options};
+use tapeless_compiler::samples::{gradients, leaves, retyped};
 use tapeless_compiler::schedule;
 use tapeless_compiler::target::{Precision, Target};
 
@@ -301,7 +299,8 @@ fn the_assembler_takes_products_on_tensor_cores() {
         let around = Product { prologues: [true, true], epilogue: true, ..plain.clone() };
         [plain, around].map(|product| product.case(&|label| [1536, 1000, 72][usize::from(label as u8 - b'i')]))
     });
-    let cases: Vec<Case> = matrices().into_iter().chain(large.into_iter().flatten()).chain(huge).collect();
+    let cases: Vec<Case> =
+        matrices().into_iter().chain(halves()).chain(large.into_iter().flatten()).chain(huge).collect();
     let target = |precision| Target { precision, ..Target::gpu(THREADS) };
     let kernels = [Precision::Tf32, Precision::Bf16].into_iter().flat_map(|precision| {
         let kernel = move |case: &Case| schedule::kernel(&case.nest, &case.shapes, &case.name, &target(precision));

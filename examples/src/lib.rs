@@ -2,6 +2,7 @@
 
 pub mod arguments;
 pub mod digits;
+pub mod gpu_check;
 pub mod mnist;
 pub mod pictures;
 
@@ -32,6 +33,12 @@ pub enum ExampleError {
     /// The files of MNIST are not understood.
     #[error(transparent)]
     Mnist(#[from] MnistError),
+    /// Nothing has the name that was given.
+    #[error("there is nothing to check with `{only}` in its name")]
+    NothingToCheck {
+        /// The name.
+        only: String,
+    },
     /// A file has a line that is not understood.
     #[error("line {line}: {found}")]
     Line {

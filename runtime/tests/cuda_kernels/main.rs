@@ -9,14 +9,11 @@ mod matrices;
 #[path = "../../../compiler/tests/nests/mod.rs"]
 mod nests;
 mod plans;
-#[path = "../samples/mod.rs"]
-mod samples;
 
 use launcher::Gpu;
 use matrices::{halves, in_halves, matrices};
 use nests::contractions::Product;
 use nests::{Case, cases, contract, reduce, reduce_all, row_bias, transposed};
-use samples::{gradients, leaves, retyped};
 use tapeless_compiler::dtype::DType;
 use tapeless_compiler::fuse::Fusion;
 use tapeless_compiler::generate::{Generated, generate};
@@ -26,6 +23,7 @@ use tapeless_compiler::nest::Reducer;
 use tapeless_compiler::ops::{self, OPS};
 use tapeless_compiler::pipeline::{self, Options};
 use tapeless_compiler::plan::Plan;
+use tapeless_compiler::samples::{gradients, leaves, retyped};
 use tapeless_compiler::schedule;
 use tapeless_compiler::shape::{Shape, Type};
 use tapeless_compiler::target::{Precision, Target};
