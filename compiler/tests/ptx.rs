@@ -297,7 +297,9 @@ fn the_assembler_takes_products_on_tensor_cores() {
     let huge = ["ik,jk->ij", "ki,kj->ij", "ik,kj->ij"].into_iter().flat_map(|equation| {
         let plain = Product::new(equation);
         let around = Product { prologues: [true, true], epilogue: true, ..plain.clone() };
-        [plain, around].map(|product| product.case(&|label| [1536, 1000, 72][usize::from(label as u8 - b'i')]))
+        let sized =
+            |product: &Product, sizes: [usize; 3]| product.case(&|label| sizes[usize::from(label as u8 - b'i')]);
+        [sized(&plain, [1536, 1024, 64]), sized(&plain, [1536, 1000, 72]), sized(&around, [1536, 1000, 72])]
     });
     let cases: Vec<Case> =
         matrices().into_iter().chain(halves()).chain(large.into_iter().flatten()).chain(huge).collect();

@@ -142,14 +142,14 @@ fn ends_have_bounds() {
         parallel i0 < 1
             m0 = 0
             staged i1 < 1 by 2
-                lanes i2 < 2048 by 16
+                lanes i2 < 2048 by 4
                     v0 = index 64 * i1 + (i2 / 32)
                     v2 = lt(v0, v1)
                     v3 = p0[clamp(32 * i0 + (i2 % 32), 17) + 17 * clamp(64 * i1 + (i2 / 32), 33)]
                     v5 = max(v3, v4)
                     v6 = select(v2, v5, v4)
                     p3[i2] = v6
-                lanes i3 < 2048 by 16
+                lanes i3 < 2048 by 8
                     v7 = index 64 * i1 + (i3 % 64)
                     v8 = lt(v7, v1)
                     p4[i3; 1] = p1[clamp(64 * i1 + (i3 % 64), 33) + 33 * clamp((i3 / 64), 17); 1] if v8 else 0

@@ -93,7 +93,8 @@ impl Gpu {
             let room = if kernel.fragments.is_empty() { 0.0 } else { SUMMED * largest };
             for (position, (found, expected)) in found[at].iter().zip(&expected[at]).enumerate() {
                 let same = found.to_bits() == expected.to_bits() || (found.is_nan() && expected.is_nan());
-                if !same && !((found - expected).abs() <= room && room > 0.0) {
+                let near = room > 0.0 && (found - expected).abs() <= room;
+                if !(same || near) {
                     let what = format!("p{at}[{position}] is {found:?} and not {expected:?}");
                     return Err(format!("{what}\n{kernel}\n{}", code.text));
                 }

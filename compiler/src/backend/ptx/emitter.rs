@@ -151,8 +151,8 @@ impl<'a> Emitter<'a> {
         let mut function = format!("\n.visible .entry {name}({})\n", parameters.join(", "));
         let (local, threads) = (self.kernel.local_offsets().1, self.threads);
         let _ = writeln!(function, ".maxntid {threads}, 1, 1");
-        if !self.kernel.fragments.is_empty() && threads >= LARGE {
-            // Blocks hide each other's waiting; threads have half of the registers then.
+        if threads >= LARGE && self.copies_whole_tiles() {
+            // Blocks hide each other's waiting; threads have half of the registers then, too few for bounds and to compute.
             function += ".minnctapersm 2\n";
         }
         function += "{\n";

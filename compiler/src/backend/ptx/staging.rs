@@ -11,7 +11,7 @@ use super::emitter::Emitter;
 use super::fragments::{Late, Stage, vector};
 use super::text::{Class, Reg};
 use crate::dtype::DType;
-use crate::kernel::{LoopId, Statement, Transfer};
+use crate::kernel::{LoopId, LoopKind, Statement, Transfer};
 use crate::nest::Index;
 
 impl Emitter<'_> {
@@ -70,6 +70,21 @@ impl Emitter<'_> {
         let again = self.text.set(Class::Predicate, "setp.lt.u32", format_args!("{counter}, {extent}"));
         self.text.line(format_args!("@{again} bra {head}"));
         Ok(())
+    }
+
+    /// Whether what is filled ahead, if anything is, is copied and not computed, and nothing has bounds.
+    pub(super) fn copies_whole_tiles(&self) -> bool {
+        let (mut copied, mut other) = (false, false);
+        visit(&self.kernel.body, false, &mut |statement, staged| match statement {
+            Statement::Copy(copy) => {
+                copied |= staged;
+                other |= copy.within.is_some();
+            }
+            Statement::Store { .. } => other |= staged,
+            Statement::Within { .. } => other = true,
+            _ => {}
+        });
+        copied && !other
     }
 
     /// Emits something that runs where a condition holds, or nothing if there is none.
@@ -212,6 +227,16 @@ impl Emitter<'_> {
             words => {
                 self.text.line(format_args!("st.shared.v{}.{ty} [{address}], {}", words.len(), vector(words)));
             }
+        }
+    }
+}
+
+/// Visits statements, with whether a staged loop is around them.
+fn visit(statements: &[Statement], staged: bool, see: &mut dyn FnMut(&Statement, bool)) {
+    for statement in statements {
+        see(statement, staged);
+        if let Statement::Loop { kind, body, .. } = statement {
+            visit(body, staged || matches!(kind, LoopKind::Staged { .. }), see);
         }
     }
 }

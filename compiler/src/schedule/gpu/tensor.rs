@@ -22,8 +22,8 @@ const BUSY: usize = 96;
 /// The shortest sides and sums that are worth a tile.
 const SHORT: usize = 16;
 
-/// The most that a thread copies before it does so again, and the most that it computes.
-const MOST_GROUPS: [usize; 2] = [16, 4];
+/// The most times that a thread copies several elements before it does so again, single ones, and computes one.
+const MOST_GROUPS: [usize; 3] = [16, 8, 4];
 
 /// How many bytes are copied together at most.
 const TOGETHER: usize = 16;
@@ -263,7 +263,12 @@ impl Grid<'_> {
         let (flat, sum, scope) = (self.writer.flat, self.depth(), &mut self.writer.scope);
         let (own, summed) = if side.along_depth { (1, side.together) } else { (side.together, 1) };
         let iterations = side.tile * product.depth / side.together;
-        let groups = 1 << (iterations / self.threads).clamp(1, MOST_GROUPS[usize::from(side.read.is_none())]).ilog2();
+        let kind = match (&side.read, side.together) {
+            (Some(_), 2..) => 0,
+            (Some(_), _) => 1,
+            (None, _) => 2,
+        };
+        let groups = 1 << (iterations / self.threads).clamp(1, MOST_GROUPS[kind]).ilog2();
         let lane = Index::axis(scope.open(iterations, LoopKind::Lanes { groups }).0);
         let along = (if side.along_depth { product.depth } else { side.tile } / side.together) as i64;
         let (outer, inner) = (lane.divided(along, scope.extents()), lane.modulo(along, scope.extents()));
