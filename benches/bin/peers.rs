@@ -1,6 +1,7 @@
 //! One case of a comparison with other frameworks: trains from given parameters on a given batch, and times the step.
 //!
-//! `peers --case mlp --threads 1 --init mlp.safetensors --seconds 3` prints one JSON object: the case, the threads, the median
+//! `peers --case mlp --threads 1 --init mlp.safetensors --seconds 3` (on a GPU with `--device cuda`, and there with
+//! `--precision tf32` or `bf16` if products may round their operands) prints one JSON object: the case, the threads, the median
 //! and minimum of a step in microseconds, the seconds that compiling and the first step take, the first six losses and the
 //! largest memory in megabytes. The file holds parameters under the names of PyTorch's modules in a row (`0.weight`), and the
 //! batch as `x` and `y`. After six steps and a second of warm-up, groups of at least 2 ms are timed.
@@ -10,7 +11,7 @@ use safetensors::SafeTensors;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use tapeless::{Device, Load, Options, Seed, Store};
+use tapeless::{Device, Load, Options, Precision, Seed, Store};
 use tapeless_benches::{Chain, Mlp, Tiny, TrainChain, TrainMlp, TrainTiny};
 use thiserror::Error;
 
@@ -20,12 +21,18 @@ const WARM_UP_STEPS: usize = 10;
 const GROUP: Duration = Duration::from_millis(2);
 const MIN_GROUPS: usize = 10;
 
+/// What products may round their operands to.
+const PRECISIONS: [(&str, Precision); 3] =
+    [("f32", Precision::F32), ("tf32", Precision::Tf32), ("bf16", Precision::Bf16)];
+
 /// Why there is no time.
 #[derive(Debug, Error)]
 enum PeersError {
     #[error(transparent)]
     Tapeless(#[from] tapeless::Error),
-    #[error("{0}; usage: peers --case CASE --threads N --init FILE --seconds S")]
+    #[error(
+        "{0}; usage: peers --case CASE --threads N --init FILE --seconds S --device cpu|cuda --precision f32|tf32|bf16"
+    )]
     Arguments(#[from] lexopt::Error),
     #[error("there is no case `{0}`; there are tiny, mlp and chain")]
     Case(String),
@@ -38,6 +45,8 @@ struct Arguments {
     threads: usize,
     init: PathBuf,
     seconds: f64,
+    on_gpu: bool,
+    precision: Precision,
 }
 
 /// A training step that says its loss.
@@ -69,25 +78,34 @@ fn main() -> Result<(), PeersError> {
 fn arguments() -> Result<Arguments, lexopt::Error> {
     let mut parser = Parser::from_env();
     let (mut case, mut threads, mut init, mut seconds) = (None, 1, None, 3.0);
+    let (mut on_gpu, mut precision) = (false, Precision::F32);
     while let Some(argument) = parser.next()? {
         match argument {
             Arg::Long("case") => case = Some(parser.value()?.string()?),
             Arg::Long("threads") => threads = parser.value()?.parse()?,
             Arg::Long("init") => init = Some(PathBuf::from(parser.value()?)),
             Arg::Long("seconds") => seconds = parser.value()?.parse()?,
+            Arg::Long("device") => on_gpu = one_of(&parser.value()?.string()?, &[("cpu", false), ("cuda", true)])?,
+            Arg::Long("precision") => precision = one_of(&parser.value()?.string()?, &PRECISIONS)?,
             other => return Err(other.unexpected()),
         }
     }
     let case = case.ok_or("--case is missing")?;
     let init = init.ok_or("--init is missing")?;
-    Ok(Arguments { case, threads, init, seconds })
+    Ok(Arguments { case, threads, init, seconds, on_gpu, precision })
+}
+
+/// What a word stands for.
+fn one_of<T: Copy>(word: &str, choices: &[(&str, T)]) -> Result<T, lexopt::Error> {
+    let found = choices.iter().find(|(name, _)| *name == word);
+    found.map(|(_, choice)| *choice).ok_or_else(|| format!("`{word}` is no choice here").into())
 }
 
 /// The step of a case, with the parameters and the batch of the file.
 fn training(arguments: &Arguments) -> Result<Training, PeersError> {
     let batch = Batch::read(&arguments.init)?;
-    let device = Device::cpu();
-    let options = Options { threads: arguments.threads, ..Options::default() };
+    let device = if arguments.on_gpu { Device::cuda(0)? } else { Device::cpu() };
+    let options = Options { threads: arguments.threads, precision: arguments.precision, ..Options::default() };
     Ok(match arguments.case.as_str() {
         "tiny" => {
             let mut net = Tiny::new(&device, Seed(0))?;

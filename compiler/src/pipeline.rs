@@ -24,7 +24,7 @@ use crate::shape::{Bindings, Extent, Symbol};
 use crate::simplify::simplify;
 #[cfg(feature = "language")]
 use crate::syntax::{self, diagnostic::Diagnostic, output};
-use crate::target::Target;
+use crate::target::{Precision, Target};
 use crate::text::ParseError;
 #[cfg(feature = "cranelift")]
 use cranelift_codegen::isa::TargetIsa;
@@ -45,6 +45,9 @@ pub struct Options {
     /// How many values of 32 bits vectors have at most; 0, which is the default, stands for as many as the device has. Sums
     /// are taken in an order that depends on it.
     pub lanes: usize,
+    /// What products of f32 may round their operands to where the device is faster then: CUDA devices are. As they are, by
+    /// default.
+    pub precision: Precision,
     /// Whether gradients are kept for the user to read after a run; not by default. They then take memory of their own.
     pub keep_gradients: bool,
     /// Whether a run fails and changes nothing where an element of a loss or of a gradient is infinite or no number; not by

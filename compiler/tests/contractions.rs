@@ -208,6 +208,7 @@ fn moved(to: Index) -> Result<(), VerifyError> {
         parameters: vec![array(Usage::Written), array(Usage::Scratch)],
         vars: vec![DType::F32; 3],
         registers: Vec::new(),
+        fragments: Vec::new(),
         loops: 3,
         threads: None,
         body: vec![

@@ -206,3 +206,10 @@ fn what_is_left_over_runs_in_parts() {
     let part = summed.iter().position(|&found| found == (Vfmadd213ps, false)).expect("it was counted");
     assert_eq!(summed[part + 1..part + 4], [(Vextracti128, true), (Vinserti128, true), (Vaddps, true)], "{summed:?}");
 }
+
+#[test]
+fn kernels_for_threads_have_no_code_here() {
+    let case = contract("ik,kj->ij", [32, 32, 32]);
+    let kernel = schedule::kernel(&case.nest, &case.shapes, "kernel", &Target::gpu(64));
+    assert_eq!(emit(&kernel, &*host(), 4).err(), Some(EmitError::Threads("kernel".to_string())));
+}

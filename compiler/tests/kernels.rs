@@ -1,6 +1,9 @@
 //! Nests become kernels that mean the same: interpreted after every pass, for several numbers of lanes.
 
+mod matrices;
 mod nests;
+#[path = "kernels/tensor.rs"]
+mod tensor;
 
 use nests::{Case, cases, contract};
 use tapeless_compiler::dtype::DType;

@@ -67,6 +67,7 @@ fn columns() -> Kernel {
         ],
         vars: vec![DType::F32; 10],
         registers: vec![RegisterDecl { dtype: DType::F32, groups: 1 }],
+        fragments: Vec::new(),
         loops: 5,
         threads: None,
         body: vec![

@@ -1,7 +1,10 @@
 //! PTX of kernels: as it is written, and as an assembler takes it, where there is one.
 
+mod matrices;
 mod nests;
 
+use matrices::{halves, in_halves, matrices};
+use nests::contractions::Product;
 use nests::{Case, cases, contract, reduce, row_bias};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -15,7 +18,7 @@ use tapeless_compiler::ops::OPS;
 use tapeless_compiler::pipeline::{self, Options};
 use tapeless_compiler::samples::{gradients, leaves, retyped};
 use tapeless_compiler::schedule;
-use tapeless_compiler::target::Target;
+use tapeless_compiler::target::{Precision, Target};
 
 /// The PTX of a case for blocks of this many threads, without what all modules begin with.
 fn ptx(case: &Case, threads: usize) -> String {
@@ -185,45 +188,47 @@ const THREADS: usize = 256;
 /// Modules of so many kernels are assembled together.
 const TOGETHER: usize = 200;
 
-/// What the assembler says against kernels, all of them different.
+/// What the assembler says against kernels, all of them different, each for one architecture.
 fn complaints(ptxas: &Path, name: &str, kernels: &[Kernel]) -> Vec<String> {
+    let architectures = ["sm_80", "sm_90a"].into_iter().cycle();
+    let chunks = kernels.chunks(TOGETHER).zip(architectures).enumerate();
+    chunks.flat_map(|(number, (kernels, one))| assembled(ptxas, &format!("{name}-{number}"), kernels, one)).collect()
+}
+
+/// What the assembler says against kernels that it takes together.
+fn assembled(ptxas: &Path, name: &str, kernels: &[Kernel], architecture: &str) -> Vec<String> {
     let mut complaints = Vec::new();
     let folder = std::env::temp_dir().join(format!("tapeless-{name}-{}", std::process::id()));
     std::fs::create_dir_all(&folder).expect("there is room for a folder");
-    let architectures = ["sm_80", "sm_90a"];
-    for (number, kernels) in kernels.chunks(TOGETHER).enumerate() {
-        let texts = kernels.iter().map(|kernel| emit(kernel).expect("the kernel is for threads").text);
-        let mut module = String::new();
-        for text in texts {
-            let (header, functions) = text.split_once("\n\n").unwrap_or((&text, ""));
-            if module.is_empty() {
-                module += &format!("{header}\n");
-            }
-            module += &format!("\n{functions}");
+    let texts = kernels.iter().map(|kernel| emit(kernel).expect("the kernel is for threads").text);
+    let mut module = String::new();
+    for text in texts {
+        let (header, functions) = text.split_once("\n\n").unwrap_or((&text, ""));
+        if module.is_empty() {
+            module += &format!("{header}\n");
         }
-        let source = folder.join(format!("{number}.ptx"));
-        std::fs::write(&source, &module).expect("there is room for a file");
-        let architecture = architectures[number % architectures.len()];
-        let output = Command::new(ptxas)
-            .args(["-v", "-arch", architecture, "-o"])
-            .arg(folder.join("cubin"))
-            .arg(&source)
-            .output()
-            .expect("the assembler runs");
-        let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-        let spills =
-            |line: &&str| line.contains("spill") && !line.contains("0 bytes spill stores, 0 bytes spill loads");
-        let wrong =
-            |line: &&str| line.contains("error") || line.contains("warning") || line.contains("C75") || spills(line);
-        let mut function = "";
-        for line in said.lines() {
-            function = line.split_once("Function properties for ").map_or(function, |(_, name)| name);
-            if wrong(&line) {
-                complaints.push(format!("{architecture}: {line} in or behind {function}"));
-            }
-        }
-        assert!(output.status.success(), "{}\n{}", complaints.join("\n"), source.display());
+        module += &format!("\n{functions}");
     }
+    let source = folder.join("kernels.ptx");
+    std::fs::write(&source, &module).expect("there is room for a file");
+    let output = Command::new(ptxas)
+        .args(["-v", "-arch", architecture, "-o"])
+        .arg(folder.join("cubin"))
+        .arg(&source)
+        .output()
+        .expect("the assembler runs");
+    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let spills = |line: &&str| line.contains("spill") && !line.contains("0 bytes spill stores, 0 bytes spill loads");
+    let wrong =
+        |line: &&str| line.contains("error") || line.contains("warning") || line.contains("C75") || spills(line);
+    let mut function = "";
+    for line in said.lines() {
+        function = line.split_once("Function properties for ").map_or(function, |(_, name)| name);
+        if wrong(&line) {
+            complaints.push(format!("{architecture}: {line} in or behind {function}"));
+        }
+    }
+    assert!(output.status.success(), "{}\n{}", complaints.join("\n"), source.display());
     std::fs::remove_dir_all(&folder).expect("the folder is there");
     complaints
 }
@@ -281,4 +286,70 @@ fn the_assembler_takes_every_nest() {
     println!("{} kernels", kernels.len());
     let complaints = complaints(&ptxas, "nests", &kernels);
     assert!(complaints.is_empty() && !kernels.is_empty(), "{} kernels:\n{}", kernels.len(), complaints.join("\n"));
+}
+
+/// Products on tensor cores, of whole tiles and parts of them, of every size.
+#[test]
+fn the_assembler_takes_products_on_tensor_cores() {
+    let Some(ptxas) = assembler() else { return };
+    let large = ["ik,jk->ij", "ki,kj->ij", "ik,kj->ij"]
+        .map(|equation| [[1024, 512, 1280], [640, 784, 128]].map(|sizes| contract(equation, sizes)));
+    let huge = ["ik,jk->ij", "ki,kj->ij", "ik,kj->ij"].into_iter().flat_map(|equation| {
+        let plain = Product::new(equation);
+        let around = Product { prologues: [true, true], epilogue: true, ..plain.clone() };
+        let sized =
+            |product: &Product, sizes: [usize; 3]| product.case(&|label| sizes[usize::from(label as u8 - b'i')]);
+        [sized(&plain, [1536, 1024, 64]), sized(&plain, [1536, 1000, 72]), sized(&around, [1536, 1000, 72])]
+    });
+    let cases: Vec<Case> =
+        matrices().into_iter().chain(halves()).chain(large.into_iter().flatten()).chain(huge).collect();
+    let target = |precision| Target { precision, ..Target::gpu(THREADS) };
+    let kernels = [Precision::Tf32, Precision::Bf16].into_iter().flat_map(|precision| {
+        let kernel = move |case: &Case| schedule::kernel(&case.nest, &case.shapes, &case.name, &target(precision));
+        cases.iter().map(kernel)
+    });
+    let kernels = different(kernels);
+    let mut tiles: Vec<usize> = kernels.iter().flat_map(|kernel| &kernel.fragments).map(|tile| tile.rows).collect();
+    tiles.sort_unstable();
+    tiles.dedup();
+    assert_eq!(tiles, [32, 64, 128]);
+    for architecture in ["sm_80", "sm_90a"] {
+        let complaints = assembled(&ptxas, &format!("tensor-{architecture}"), &kernels, architecture);
+        assert!(complaints.is_empty(), "{} kernels:\n{}", kernels.len(), complaints.join("\n"));
+    }
+}
+
+/// What is contracted: the turns of a staged loop on one warp's part of a tile.
+#[test]
+fn products_on_tensor_cores() {
+    let target = Target { precision: Precision::Bf16, ..Target::gpu(THREADS) };
+    let case = in_halves(contract("ik,kj->ij", [32, 32, 32]));
+    let kernel = schedule::kernel(&case.nest, &case.shapes, "kernel", &target);
+    let code = emit(&kernel).expect("the kernel is for threads");
+    let turns =
+        code.text.split_once("\nL0:\n").and_then(|(_, rest)| rest.split_once("bra L0")).expect("there are turns");
+    insta::assert_snapshot!(turns.0.replace('\t', "    "), @r"
+    cp.async.wait_group 0;
+    bar.sync 0;
+    cp.async.commit_group;
+    mad.lo.u32 %r37, %r35, 2560, %r14;
+    mad.lo.u32 %r38, %r35, 2560, %r26;
+    ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%r39, %r40, %r41, %r42}, [%r37+0];
+    ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%r43, %r44, %r45, %r46}, [%r38+0];
+    mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%f0, %f1, %f2, %f3}, {%r39, %r40, %r41, %r42}, {%r43, %r44}, {%f0, %f1, %f2, %f3};
+    mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%f4, %f5, %f6, %f7}, {%r39, %r40, %r41, %r42}, {%r45, %r46}, {%f4, %f5, %f6, %f7};
+    ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%r47, %r48, %r49, %r50}, [%r37+32];
+    ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%r51, %r52, %r53, %r54}, [%r38+1280];
+    mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%f0, %f1, %f2, %f3}, {%r47, %r48, %r49, %r50}, {%r51, %r52}, {%f0, %f1, %f2, %f3};
+    mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%f4, %f5, %f6, %f7}, {%r47, %r48, %r49, %r50}, {%r53, %r54}, {%f4, %f5, %f6, %f7};
+    add.u32 %r35, %r35, 1;
+    setp.eq.u32 %p1, %r35, 2;
+    selp.u32 %r35, 0, %r35, %p1;
+    add.u32 %r36, %r36, 1;
+    setp.eq.u32 %p2, %r36, 2;
+    selp.u32 %r36, 0, %r36, %p2;
+    add.u32 %r34, %r34, 1;
+    setp.lt.u32 %p3, %r34, 1;
+    @%p3
+    ");
 }

@@ -197,6 +197,7 @@ fn rows() -> Kernel {
         ],
         vars: vec![DType::F32, DType::U32, DType::F32],
         registers: Vec::new(),
+        fragments: Vec::new(),
         loops: 3,
         threads: None,
         body: vec![

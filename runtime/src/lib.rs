@@ -59,5 +59,6 @@ pub use step::{LaunchProfile, Profile, Step};
 pub use store::{Difference, Load, LoadReport, Parameter, Seed, Store, Stored};
 pub use tapeless_compiler::dtype::DType;
 pub use tapeless_compiler::pipeline::{Fusion, Options};
+pub use tapeless_compiler::target::Precision;
 pub use tapeless_macros::model;
 pub use tensor::{Tensor, View};

@@ -78,7 +78,13 @@ impl Count<'_> {
                     self.access(parameter.0, times);
                     self.operations(operations(ScalarOp::Add, self.kernel.vars[value.0]), times);
                 }
-                Statement::Let(..) | Statement::Assign(..) => {}
+                Statement::Within { body, .. } => self.statements(body, times),
+                Statement::Copy(copy) => self.access(copy.from.0, times.saturating_mul(copy.count as u64)),
+                Statement::Contract { fragment, depth, .. } => {
+                    let sums = self.kernel.fragments[fragment.0];
+                    self.operations((2 * sums.rows * sums.columns * depth) as u64, times);
+                }
+                Statement::Let(..) | Statement::Assign(..) | Statement::Clear(_) | Statement::Unload { .. } => {}
             }
         }
     }

@@ -20,6 +20,9 @@ fn split_all(kernel: &mut Kernel, statements: Vec<Statement>) -> Vec<Statement> 
             Statement::Loop { id, extent, kind, body } => {
                 result.push(Statement::Loop { id, extent, kind, body: split_all(kernel, body) });
             }
+            Statement::Within { index, below, body } => {
+                result.push(Statement::Within { index, below, body: split_all(kernel, body) });
+            }
             Statement::Let(var, Expression::Apply(ScalarOp::Fma, operands)) => {
                 let product = Var(kernel.vars.len());
                 kernel.vars.push(kernel.vars[var.0]);

@@ -4,7 +4,10 @@
 //! where it is stored. The iterations of a parallel loop run backwards, since their order must not matter. So it predicts what a machine with the same number of lanes computes: bit by bit for everything but
 //! [`ScalarOp::TRANSCENDENTAL`], which it takes from f64, and for those too once [`super::approximate()`] has replaced them.
 
-use super::{Expression, Kernel, LoopKind, PART, ParameterId, Register, Statement, Usage, Var};
+use super::{
+    Expression, Factor, Fragment, Kernel, LoopKind, PART, ParameterId, Register, Statement, Transfer, Usage, Var,
+    mma_depth, tf32,
+};
 use crate::dtype::DType;
 use crate::nest::{Index, Reducer};
 use crate::scalar::ScalarOp;
@@ -27,6 +30,7 @@ pub fn interpret(kernel: &Kernel, arguments: &mut [Vec<f64>], lanes: usize) {
         lanes,
         vars: vec![0.0; kernel.vars.len()],
         registers,
+        fragments: kernel.fragments.iter().map(|fragment| vec![0.0; fragment.rows * fragment.columns]).collect(),
         counters: vec![0; kernel.loops],
         lane: None,
     };
@@ -42,6 +46,8 @@ struct Machine<'a> {
     vars: Vec<f64>,
     /// One value for a single register, else `groups * lanes + 1`.
     registers: Vec<Vec<f64>>,
+    /// The sums, row by row.
+    fragments: Vec<Vec<f64>>,
     counters: Vec<usize>,
     /// Which value of a register with groups the iteration sees; `None` outside of lanes loops.
     lane: Option<usize>,
@@ -55,7 +61,7 @@ impl Machine<'_> {
                     for iteration in 0..*extent {
                         self.counters[id.0] = iteration;
                         match kind {
-                            LoopKind::Serial => self.run(body),
+                            LoopKind::Serial | LoopKind::Staged { .. } => self.run(body),
                             LoopKind::Parallel => {
                                 self.counters[id.0] = extent - 1 - iteration;
                                 self.forget_local();
@@ -91,6 +97,20 @@ impl Machine<'_> {
                     let sum = [self.array(*parameter)[position], self.vars[value.0]];
                     self.array(*parameter)[position] = dtype.rounded(apply(ScalarOp::Add, dtype, &sum));
                 }
+                Statement::Within { index, below, body } => {
+                    if self.position(index) < *below {
+                        self.run(body);
+                    }
+                }
+                Statement::Copy(copy) => self.copy(copy),
+                Statement::Clear(fragment) => self.fragments[fragment.0].fill(0.0),
+                Statement::Contract { fragment, left, right, depth } => {
+                    self.contract(*fragment, [left, right], *depth);
+                }
+                Statement::Unload { fragment, array } => {
+                    let sums = self.fragments[fragment.0].clone();
+                    self.array(*array).copy_from_slice(&sums);
+                }
             }
         }
     }
@@ -107,6 +127,39 @@ impl Machine<'_> {
     fn forget_local(&mut self) {
         let scratch = self.kernel.parameters[self.arguments.len()..].iter().zip(&mut self.scratch);
         scratch.filter(|(parameter, _)| parameter.usage == Usage::Local).for_each(|(_, array)| array.fill(f64::NAN));
+    }
+
+    fn copy(&mut self, copy: &Transfer) {
+        let (source, index) = (self.position(&copy.source), self.position(&copy.index));
+        let dtype = self.kernel.parameters[copy.to.0].dtype;
+        let there = copy.within.is_none_or(|within| self.vars[within.0] != 0.0);
+        for at in 0..copy.count {
+            let element = if there { self.array(copy.from)[source + at] } else { 0.0 };
+            self.array(copy.to)[index + at] = dtype.rounded(element);
+        }
+    }
+
+    /// Adds products to a fragment, as many at once as tensor cores take, summed up in f64.
+    fn contract(&mut self, fragment: Fragment, factors: [&Factor; 2], depth: usize) {
+        let declared = self.kernel.fragments[fragment.0];
+        let dtype = self.kernel.parameters[factors[0].array.0].dtype;
+        let extents = [declared.rows, declared.columns];
+        let matrix = |machine: &mut Self, which: usize| -> Vec<f64> {
+            let (factor, extent) = (factors[which], extents[which]);
+            let array = machine.array(factor.array);
+            let element = |at: usize| array[factor.position(at / depth, at % depth, extent, depth)];
+            let rounded = |number: f64| if dtype == DType::F32 { tf32(number) } else { number };
+            (0..extent * depth).map(element).map(rounded).collect()
+        };
+        let (left, right) = (matrix(self, 0), matrix(self, 1));
+        let (lefts, rights) = (left.chunks_exact(depth), right.chunks_exact(depth));
+        let pairs = lefts.flat_map(|row| rights.clone().map(move |column| (row, column)));
+        for (sum, (row, column)) in self.fragments[fragment.0].iter_mut().zip(pairs) {
+            for (row, column) in row.chunks(mma_depth(dtype)).zip(column.chunks(mma_depth(dtype))) {
+                let products: f64 = row.iter().zip(column).map(|(a, b)| a * b).sum();
+                *sum = DType::F32.rounded(*sum + products);
+            }
+        }
     }
 
     /// Which value of the register is seen; `None` when all are.

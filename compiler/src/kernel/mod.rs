@@ -17,6 +17,19 @@
 //! further value. What stands outside of lanes loops is computed by every thread alike, and stored by one. The iterations of
 //! a parallel loop are blocks, and their local memory is the memory that the threads of a block share.
 //!
+//! A [`Fragment`] is a tile of sums in f32 that the threads of a block keep together. [`Statement::Contract`] adds to it the
+//! product of two matrices that lie in local arrays: of bf16, or of f32, which it rounds to tf32 (10 bits behind the leading
+//! one, ties away from zero). The products of [`mma_depth()`] neighbours are summed up at once, in an order that is the
+//! machine's own, and then added to the sum, which is rounded to f32. [`Statement::Unload`] brings the sums to a local array.
+//!
+//! A [`LoopKind::Staged`] loop runs its iterations one after the other. Its body begins with lanes loops that fill local
+//! arrays, and goes on with contractions of these. A back end fills ahead, into copies of the arrays for as many iterations as
+//! there are stages, while it contracts; a [`Statement::Copy`] need not have arrived before its iteration contracts. So the
+//! lanes loops load from nothing that the kernel stores to, and only such a loop knows such arrays. That what is read has
+//! arrived is thus a matter of form.
+//!
+//! A [`Statement::Within`] runs statements where an index is below a bound: the last tiles are not all there.
+//!
 //! Elements of f16 and bf16 are so in arrays only: a load widens them to f32, a store rounds to nearest even, and so does
 //! [`ScalarOp::Narrow`]. No variable or register has such a type.
 //!
@@ -41,7 +54,9 @@ mod approximate;
 mod cost;
 mod digits;
 mod fma;
+mod fragments;
 mod interpret;
+mod layout;
 mod phases;
 mod print;
 mod scratch;
@@ -53,11 +68,13 @@ pub use approximate::approximate;
 pub use cost::{Cost, cost};
 pub use digits::Digits;
 pub use fma::split_fma;
+pub use fragments::{Factor, Fragment, FragmentDecl, Transfer, mma_depth, tf32, warps};
 pub use interpret::interpret;
+pub use layout::{Layout, layouts, local_memory};
 pub use phases::{Phase, phases};
 pub use varying::{extents, mark_varying, varies};
 pub use verify::{VerifyError, verify};
-pub use writers::never_meet;
+pub use writers::{Site, never_meet};
 
 use crate::dtype::DType;
 use crate::nest::{Index, Reducer};
@@ -72,12 +89,13 @@ pub fn steps(extent: usize, lanes: usize) -> [usize; 3] {
     [extent / lanes, left / PART, left % PART]
 }
 
-/// What local arrays are aligned to, in bytes.
-const LINE: usize = 64;
-
 /// How many bytes the local arrays of a kernel for threads may take together. A block has 8 KB more, which belong to
 /// [`Expression::Combine`].
 pub const SHARED_BYTES: usize = 40 * 1024;
+
+/// How many bytes they may take together in a kernel with fragments, which folds nothing: what every GPU that has tensor
+/// cores for them gives to a block that asks.
+pub const MOST_SHARED_BYTES: usize = 96 * 1024;
 
 /// The threads of a warp, of which blocks are made.
 pub const WARP: usize = 32;
@@ -96,6 +114,8 @@ pub struct Kernel {
     pub vars: Vec<DType>,
     /// The registers.
     pub registers: Vec<RegisterDecl>,
+    /// The tiles of sums that blocks keep.
+    pub fragments: Vec<FragmentDecl>,
     /// How many loops there are; their ids are below this.
     pub loops: usize,
     /// How many threads a block has that runs lanes loops, a power of two of whole warps; `None` for a machine with vectors,
@@ -113,15 +133,8 @@ impl Kernel {
 
     /// Where the local arrays lie, in bytes, each at a multiple of 64, and how many bytes there are together.
     pub fn local_offsets(&self) -> (Vec<Option<usize>>, usize) {
-        let mut end = 0;
-        let mut place = |parameter: &Parameter| {
-            let start = end;
-            end += (parameter.elements * parameter.dtype.size()).next_multiple_of(LINE);
-            start
-        };
-        let local = |parameter: &Parameter| parameter.usage == Usage::Local;
-        let offsets = self.parameters.iter().map(|parameter| local(parameter).then(|| place(parameter))).collect();
-        (offsets, end)
+        let (ranges, end) = local_memory(self);
+        (ranges.into_iter().map(|range| range.map(|range| range.start)).collect(), end)
     }
 }
 
@@ -188,6 +201,11 @@ pub enum LoopKind {
         /// How many groups.
         groups: usize,
     },
+    /// One after the other; what they contract is filled ahead.
+    Staged {
+        /// For how many iterations at once there is memory, at least 2.
+        stages: usize,
+    },
 }
 
 /// A statement of a kernel.
@@ -225,6 +243,37 @@ pub enum Statement {
         index: Index,
         /// What is added.
         value: Var,
+    },
+    /// Runs where an index is below a bound. It stands in a lanes loop and holds definitions and stores.
+    Within {
+        /// The index.
+        index: Index,
+        /// The bound.
+        below: usize,
+        /// What runs.
+        body: Vec<Statement>,
+    },
+    /// Copies neighbouring elements to a local array.
+    Copy(Transfer),
+    /// Makes all sums of a fragment zero.
+    Clear(Fragment),
+    /// Adds the product of two matrices to a fragment.
+    Contract {
+        /// The sums.
+        fragment: Fragment,
+        /// The factor that has the rows of the fragment.
+        left: Factor,
+        /// The factor that has its columns.
+        right: Factor,
+        /// How many products each sum gets.
+        depth: usize,
+    },
+    /// Stores all sums of a fragment into a local array, row by row.
+    Unload {
+        /// The sums.
+        fragment: Fragment,
+        /// The array.
+        array: ParameterId,
     },
 }
 

@@ -103,6 +103,7 @@ fn without_body(kernel: &Kernel) -> Kernel {
         parameters: kernel.parameters.clone(),
         vars: kernel.vars.clone(),
         registers: kernel.registers.clone(),
+        fragments: kernel.fragments.clone(),
         loops: kernel.loops,
         threads: kernel.threads,
         body: Vec::new(),
@@ -137,6 +138,16 @@ impl Used {
                 self.vars.insert(value.0);
                 self.index(index);
             }
+            Statement::Within { index, body, .. } => {
+                self.index(index);
+                self.statements(body);
+            }
+            Statement::Copy(copy) => {
+                self.vars.extend(copy.within.map(|within| within.0));
+                self.index(&copy.source);
+                self.index(&copy.index);
+            }
+            Statement::Clear(_) | Statement::Contract { .. } | Statement::Unload { .. } => {}
         }
     }
 

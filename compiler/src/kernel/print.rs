@@ -1,6 +1,6 @@
 //! Kernels as text, for listings and snapshots.
 
-use super::{Expression, Kernel, LoopId, LoopKind, ParameterId, Statement, Usage};
+use super::{Expression, Factor, FragmentDecl, Kernel, LoopId, LoopKind, ParameterId, Statement, Transfer, Usage};
 use crate::nest::{Index, number, operation};
 use std::fmt;
 
@@ -34,6 +34,9 @@ impl fmt::Display for Kernel {
                 groups => writeln!(f, "    s{position}: {} by {groups} lanes", register.dtype)?,
             }
         }
+        for (position, FragmentDecl { rows, columns }) in self.fragments.iter().enumerate() {
+            writeln!(f, "    m{position}: {rows} by {columns}")?;
+        }
         self.write_all(f, &self.body, 1)
     }
 }
@@ -51,6 +54,7 @@ impl Kernel {
                     LoopKind::Serial => writeln!(f, "{margin}loop i{id} < {extent}")?,
                     LoopKind::Parallel => writeln!(f, "{margin}parallel i{id} < {extent}")?,
                     LoopKind::Lanes { groups } => writeln!(f, "{margin}lanes i{id} < {extent} by {groups}")?,
+                    LoopKind::Staged { stages } => writeln!(f, "{margin}staged i{id} < {extent} by {stages}")?,
                 }
                 self.write_all(f, body, depth + 1)
             }
@@ -66,6 +70,17 @@ impl Kernel {
             Statement::Accumulate { parameter: ParameterId(parameter), index, value } => {
                 writeln!(f, "{margin}p{parameter}[{}] += v{}", Position(index), value.0)
             }
+            Statement::Within { index, below, body } => {
+                writeln!(f, "{margin}within {} < {below}", Position(index))?;
+                self.write_all(f, body, depth + 1)
+            }
+            Statement::Copy(copy) => write_copy(f, copy, &margin),
+            Statement::Clear(fragment) => writeln!(f, "{margin}m{} = 0", fragment.0),
+            Statement::Contract { fragment, left, right, depth } => {
+                let (left, right) = (factor(left, "k", "i"), factor(right, "k", "j"));
+                writeln!(f, "{margin}m{} += {left} {right} for k < {depth}", fragment.0)
+            }
+            Statement::Unload { fragment, array } => writeln!(f, "{margin}p{} = m{}", array.0, fragment.0),
         }
     }
 
@@ -83,4 +98,19 @@ impl Kernel {
             }
         }
     }
+}
+
+fn write_copy(f: &mut fmt::Formatter<'_>, copy: &Transfer, margin: &str) -> fmt::Result {
+    let Transfer { from, source, to, index, count, within } = copy;
+    write!(f, "{margin}p{}[{}; {count}] = p{}[{}; {count}]", to.0, Position(index), from.0, Position(source))?;
+    match within {
+        Some(within) => writeln!(f, " if v{} else 0", within.0),
+        None => writeln!(f),
+    }
+}
+
+/// A matrix with its axes in the order in which they lie.
+fn factor(Factor { array, along_depth }: &Factor, summed: &str, own: &str) -> String {
+    let axes = if *along_depth { [own, summed] } else { [summed, own] };
+    format!("p{}[{}]", array.0, axes.concat())
 }

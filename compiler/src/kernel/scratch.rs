@@ -39,6 +39,16 @@ impl Filled {
         self.rows.iter().any(around)
     }
 
+    /// Whether all of so many elements have been stored.
+    pub(super) fn is_full(&self, elements: usize) -> bool {
+        self.has(Row { stride: 0, first: 0, last: elements as i64 - 1 })
+    }
+
+    /// Notes that all of so many elements have been stored.
+    pub(super) fn store_all(&mut self, elements: usize) {
+        self.rows = vec![Row { stride: 0, first: 0, last: elements as i64 - 1 }];
+    }
+
     /// At the end of a parallel loop, the parts of its iterations are no parts any more.
     pub(super) fn forget_parts(&mut self) {
         self.rows.retain(|row| row.stride == 0);

@@ -16,7 +16,9 @@ pub fn varies(index: &Index, lanes: LoopId, varying: &[bool]) -> bool {
 pub fn mark_varying(kernel: &Kernel, lanes: LoopId, body: &[Statement], varying: &mut [bool]) {
     for statement in body {
         match statement {
-            Statement::Loop { body, .. } => mark_varying(kernel, lanes, body, varying),
+            Statement::Loop { body, .. } | Statement::Within { body, .. } => {
+                mark_varying(kernel, lanes, body, varying);
+            }
             Statement::Let(var, expression) => {
                 varying[var.0] = match expression {
                     Expression::Constant(..) | Expression::Combine(..) => false,
@@ -25,7 +27,7 @@ pub fn mark_varying(kernel: &Kernel, lanes: LoopId, body: &[Statement], varying:
                     Expression::Apply(_, operands) => operands.iter().any(|operand| varying[operand.0]),
                 };
             }
-            Statement::Assign(..) | Statement::Store { .. } | Statement::Accumulate { .. } => {}
+            _ => {}
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod block;
 mod error;
+mod tiles;
 
 pub use error::VerifyError;
 
@@ -9,7 +10,7 @@ use super::digits::Digits;
 use super::phases::{Crossing, keep_apart};
 use super::scratch::Filled;
 use super::writers::{Site, disjoint, runs};
-use super::{Expression, Kernel, LoopId, LoopKind, ParameterId, Register, Statement, Usage, Var};
+use super::{Expression, Kernel, Layout, LoopId, LoopKind, ParameterId, Register, Statement, Usage, Var, layouts};
 use crate::dtype::DType;
 use crate::nest::{Atom, Index, Reducer};
 use crate::scalar::ScalarOp;
@@ -43,6 +44,10 @@ pub fn verify(kernel: &Kernel) -> Result<(), VerifyError> {
         sums: vec![None; kernel.parameters.len()],
         filled: vec![Filled::default(); kernel.parameters.len()],
         digits: Digits::new(kernel),
+        bounds: Vec::new(),
+        cleared: vec![false; kernel.fragments.len()],
+        layouts: layouts(kernel),
+        staged: false,
     };
     walk.statements(&kernel.body)?;
     if kernel.parameters.windows(2).any(|pair| is_own(pair[0].usage) && !is_own(pair[1].usage)) {
@@ -89,9 +94,17 @@ struct Walk<'a> {
     filled: Vec<Filled>,
     /// What positions are in for proofs.
     digits: Digits,
+    /// What is known to be below a bound at this place.
+    bounds: Vec<(Index, usize)>,
+    /// Which fragments have sums at this place.
+    cleared: Vec<bool>,
+    /// How many times each array is there.
+    layouts: Vec<Layout>,
+    /// Whether a staged loop is around this place.
+    staged: bool,
 }
 
-impl Walk<'_> {
+impl<'a> Walk<'a> {
     fn statements(&mut self, statements: &[Statement]) -> Result<(), VerifyError> {
         statements.iter().try_for_each(|statement| self.statement(statement))?;
         for statement in statements {
@@ -109,6 +122,11 @@ impl Walk<'_> {
             Statement::Assign(register, var) => self.assign(*register, *var),
             Statement::Store { parameter, index, value } => self.store(*parameter, index, *value),
             Statement::Accumulate { parameter, index, value } => self.accumulate(*parameter, index, *value),
+            Statement::Within { index, below, body } => self.within(index, *below, body),
+            Statement::Copy(copy) => self.copy(copy),
+            Statement::Clear(fragment) => self.clear(*fragment),
+            Statement::Contract { fragment, left, right, depth } => self.contract(*fragment, [left, right], *depth),
+            Statement::Unload { fragment, array } => self.unload(*fragment, *array),
         }
     }
 
@@ -120,6 +138,10 @@ impl Walk<'_> {
             Some(false) => self.entered[id.0] = true,
         }
         let (outer_groups, outer_live, outer_set) = (self.groups, self.live, self.set.clone());
+        let outer_cleared = self.cleared.clone();
+        if let LoopKind::Staged { stages } = kind {
+            self.staged(id, stages, body)?;
+        }
         let seen: Vec<(usize, usize)> =
             self.stores.iter().zip(&self.filled).map(|(stores, filled)| (stores.len(), filled.loads.len())).collect();
         if kind == LoopKind::Parallel {
@@ -145,6 +167,7 @@ impl Walk<'_> {
         if self.live {
             self.leave_scratch(id, kind, &seen)?;
         }
+        self.leave_tiles(extent, kind, outer_cleared);
         // What iterations of a lanes loop set for themselves is nothing that the outside knows.
         if extent == 0 || self.groups != outer_groups {
             self.set = outer_set;
@@ -190,8 +213,8 @@ impl Walk<'_> {
             return error("is written and so cannot be loaded from");
         }
         if is_own(usage) && self.live {
-            let own = self.parallel.filter(|&id| self.digits.of(id).len() == 1);
-            if !self.filled[parameter.0].holds(&self.digits.index(index), own, self.digits.extents()) {
+            let (own, site) = (self.parallel.filter(|&id| self.digits.of(id).len() == 1), self.site(index));
+            if !self.filled[parameter.0].holds(&site.index, own, self.digits.extents()) {
                 return error("is scratch and loaded from where it is not shown to be stored to before");
             }
             if self.lanes.is_some() || self.parallel.is_some() {
@@ -214,11 +237,12 @@ impl Walk<'_> {
                 *filled = Filled::default();
                 continue;
             }
-            if kind != LoopKind::Serial && !filled.keeps_apart(self.digits.of(id), stores, loaded) {
+            let at_once = matches!(kind, LoopKind::Lanes { .. } | LoopKind::Parallel);
+            if at_once && !filled.keeps_apart(self.digits.of(id), stores, loaded) {
                 let reason = "is scratch and accessed at places that may be the same in two iterations at once";
                 return Err(VerifyError::Parameter { parameter: ParameterId(parameter), reason });
             }
-            if kind != LoopKind::Serial && !parallel {
+            if at_once && !parallel {
                 filled.loads.truncate(loaded);
             }
             if kind == LoopKind::Parallel {
@@ -293,12 +317,13 @@ impl Walk<'_> {
     }
 
     /// An access here, as proofs see it.
-    fn site(&self, index: &Index) -> Site {
-        Site { index: self.digits.index(index), loops: self.digits.of_all(&self.loops) }
+    fn site(&mut self, index: &Index) -> Site {
+        self.digits.within(index, &self.loops, &self.bounds)
     }
 
-    fn access(&self, parameter: ParameterId, index: &Index) -> Result<&super::Parameter, VerifyError> {
-        let Some(declared) = self.kernel.parameters.get(parameter.0) else {
+    fn access(&mut self, parameter: ParameterId, index: &Index) -> Result<&'a super::Parameter, VerifyError> {
+        let kernel: &'a Kernel = self.kernel;
+        let Some(declared) = kernel.parameters.get(parameter.0) else {
             return Err(VerifyError::Parameter { parameter, reason: "is not declared" });
         };
         if declared.usage == Usage::Local && self.parallel.is_none() {
@@ -307,8 +332,14 @@ impl Walk<'_> {
                 reason: "is local and accessed outside of parallel loops",
             });
         }
+        if self.layouts[parameter.0].stages > 1 && !self.staged {
+            return Err(VerifyError::Parameter { parameter, reason: "is filled ahead and used outside of that loop" });
+        }
         self.index(index)?;
-        let (low, high) = index.range(&self.extents);
+        let (low, high) = match self.bounds.is_empty() {
+            true => index.range(&self.extents),
+            false => self.site(index).index.range(self.digits.extents()),
+        };
         if self.live && (low < 0 || high >= declared.elements as i64) {
             return Err(VerifyError::Bounds { parameter, low, high, elements: declared.elements });
         }

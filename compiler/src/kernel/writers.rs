@@ -10,7 +10,7 @@ use crate::nest::{Atom, Index};
 
 /// A store as the proof sees it.
 #[derive(Clone, Debug)]
-pub(super) struct Site {
+pub struct Site {
     /// The position.
     pub index: Index,
     /// The loops around the store with their extents, outermost first; none is empty.

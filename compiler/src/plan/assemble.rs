@@ -165,6 +165,8 @@ fn same(a: &Kernel, b: &Kernel) -> bool {
     a.parameters == b.parameters
         && a.vars == b.vars
         && a.registers == b.registers
+        && a.fragments == b.fragments
         && a.loops == b.loops
+        && a.threads == b.threads
         && a.body == b.body
 }

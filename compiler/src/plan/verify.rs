@@ -7,7 +7,7 @@
 
 use super::{ALIGNMENT, Buffer, BufferId, Launch, Place, Plan};
 use crate::graph::{Graph, Role, ValueId};
-use crate::kernel::{Digits, Expression, Kernel, LoopId, Parameter, ParameterId, Statement, Usage, never_meet};
+use crate::kernel::{Digits, Expression, Kernel, LoopId, Parameter, ParameterId, Site, Statement, Usage, never_meet};
 use crate::nest::{Atom, Index};
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -281,11 +281,11 @@ fn verify_end(plan: &Plan, graph: &Graph, leaves: &[ValueId], memory: &Memory) -
     Ok(())
 }
 
-/// A load or store: the statement's position in each of the lists that it is nested in, the loops around it, and the index.
+/// A load or store: the statement's position in each of the lists that it is nested in, the loops around it as positions have
+/// them, and the index.
 struct Access {
     path: Path,
-    loops: Vec<usize>,
-    index: Index,
+    site: Site,
 }
 
 /// Whether one array may stand for both parameters: no element is loaded through the one after it was stored through the
@@ -293,11 +293,17 @@ struct Access {
 /// iteration stores that element.
 fn reads_before_writes(kernel: &Kernel, read: ParameterId, write: ParameterId) -> bool {
     let (mut loads, mut stores) = (Vec::new(), Vec::new());
-    let mut at = (vec![Vec::new()], Vec::new());
-    collect(&kernel.body, &mut at, &mut |statement, (path, loops)| {
-        let access = |index: &Index| Access { path: path.clone(), loops: loops.clone(), index: index.clone() };
+    let mut digits = Digits::new(kernel);
+    collect(&kernel.body, &mut Spot::default(), &mut |statement, spot| {
+        let mut access = |index: &Index| {
+            let site = digits.within(index, &spot.loops, &spot.bounds);
+            Access { path: spot.path.clone(), site }
+        };
         match statement {
             Statement::Let(_, Expression::Load { parameter, index }) if *parameter == read => loads.push(access(index)),
+            Statement::Copy(copy) if copy.from == read => {
+                loads.extend((0..copy.count).map(|at| access(&copy.source.clone().plus(&Index::constant(at as i64)))));
+            }
             Statement::Store { parameter, index, .. } | Statement::Accumulate { parameter, index, .. }
                 if *parameter == write =>
             {
@@ -306,64 +312,73 @@ fn reads_before_writes(kernel: &Kernel, read: ParameterId, write: ParameterId) -
             _ => {}
         }
     });
-    let digits = Digits::new(kernel);
     let extents = digits.extents();
     // A loop of one iteration is always at 0, whether an index mentions it or not.
     let position = |(id, &extent): (usize, &usize)| if extent == 1 { Index::constant(0) } else { Index::axis(id) };
     let positions: Vec<Index> = extents.iter().enumerate().map(position).collect();
-    for access in loads.iter_mut().chain(&mut stores) {
-        access.index = digits.index(&access.index).substitute(&positions, extents, 0);
-        access.loops = access.loops.iter().flat_map(|&id| digits.of(LoopId(id))).map(|(digit, _)| digit.0).collect();
+    for Access { site, .. } in loads.iter_mut().chain(&mut stores) {
+        site.index = site.index.substitute(&positions, extents, 0);
     }
     stores.iter().all(|store| {
         loads.iter().all(|load| {
-            let (low, high) = load.index.range(extents);
-            let (first, last) = store.index.range(extents);
+            let (low, high) = load.site.index.range(extents);
+            let (first, last) = store.site.index.range(extents);
             high < first
                 || last < low
-                || (precedes(load, store) && visits_once(store, extents))
-                || never_meet((&load.index, &around(load, extents)), (&store.index, &around(store, extents)))
+                || (precedes(load, store) && visits_once(&store.site, extents))
+                || never_meet((&load.site.index, &load.site.loops), (&store.site.index, &store.site.loops))
         })
     })
-}
-
-/// The loops around an access with their extents.
-fn around(access: &Access, extents: &[usize]) -> Vec<(LoopId, usize)> {
-    access.loops.iter().map(|&id| (LoopId(id), extents[id])).collect()
 }
 
 /// Where a statement stands: a list of positions for each list of statements around it, from the outside. What a loop of one
 /// iteration runs stands in the same list as the loop, at a finer position.
 type Path = Vec<Vec<usize>>;
 
-/// Visits all statements with their path and the loops around them.
-fn collect(
-    statements: &[Statement],
-    at: &mut (Path, Vec<usize>),
-    visit: &mut impl FnMut(&Statement, &(Path, Vec<usize>)),
-) {
+/// A place in a kernel: its path, the loops around it with their extents, and what is known to be below a bound there.
+#[derive(Default)]
+struct Spot {
+    path: Path,
+    loops: Vec<(LoopId, usize)>,
+    bounds: Vec<(Index, usize)>,
+}
+
+/// Visits all statements with their places.
+fn collect(statements: &[Statement], spot: &mut Spot, visit: &mut impl FnMut(&Statement, &Spot)) {
+    spot.path.push(Vec::new());
+    collect_beside(statements, spot, visit);
+    spot.path.pop();
+}
+
+/// Visits statements that stand in the list of the place.
+fn collect_beside(statements: &[Statement], spot: &mut Spot, visit: &mut impl FnMut(&Statement, &Spot)) {
     for (position, statement) in statements.iter().enumerate() {
-        at.0.last_mut().expect("a statement stands in a list").push(position);
-        visit(statement, at);
-        if let Statement::Loop { id, extent, body, .. } = statement {
-            at.1.push(id.0);
-            if *extent == 1 {
-                collect(body, at, visit);
-            } else {
-                at.0.push(Vec::new());
-                collect(body, at, visit);
-                at.0.pop();
+        spot.path.last_mut().expect("a statement stands in a list").push(position);
+        visit(statement, spot);
+        match statement {
+            Statement::Loop { id, extent, body, .. } => {
+                spot.loops.push((*id, *extent));
+                match extent {
+                    1 => collect_beside(body, spot, visit),
+                    _ => collect(body, spot, visit),
+                }
+                spot.loops.pop();
             }
-            at.1.pop();
+            Statement::Within { index, below, body } => {
+                spot.bounds.push((index.clone(), *below));
+                collect_beside(body, spot, visit);
+                spot.bounds.pop();
+            }
+            _ => {}
         }
-        at.0.last_mut().expect("it was there before").pop();
+        spot.path.last_mut().expect("it was there before").pop();
     }
 }
 
 /// Whether the load stands before the store in all the loops of the store, and they name the same element there.
 fn precedes(load: &Access, store: &Access) -> bool {
     let last = store.path.len() - 1;
-    load.index == store.index
+    load.site.index == store.site.index
         && load.path.len() >= store.path.len()
         && load.path[..last] == store.path[..last]
         && load.path[last] < store.path[last]
@@ -371,7 +386,7 @@ fn precedes(load: &Access, store: &Access) -> bool {
 
 /// Whether no two iterations of the loops around it name the same element: every loop counts, and further than all the
 /// finer ones together.
-fn visits_once(access: &Access, extents: &[usize]) -> bool {
+fn visits_once(access: &Site, extents: &[usize]) -> bool {
     let mut steps: Vec<(i64, usize)> = Vec::new();
     for term in &access.index.terms {
         match term.atom {
@@ -387,5 +402,5 @@ fn visits_once(access: &Access, extents: &[usize]) -> bool {
         }
         reach += step * (extents[axis] as i64 - 1).max(0);
     }
-    access.loops.iter().all(|&id| extents[id] <= 1 || steps.iter().any(|&(_, axis)| axis == id))
+    access.loops.iter().all(|&(id, extent)| extent <= 1 || steps.iter().any(|&(_, axis)| axis == id.0))
 }

@@ -58,7 +58,7 @@ impl Schedule {
     pub fn groups(&self) -> usize {
         let groups = |level: &Level| match level.kind {
             LoopKind::Lanes { groups } => Some(groups),
-            LoopKind::Serial | LoopKind::Parallel => None,
+            LoopKind::Serial | LoopKind::Parallel | LoopKind::Staged { .. } => None,
         };
         self.outputs.iter().chain(&self.reductions).find_map(groups).unwrap_or(0)
     }

@@ -23,8 +23,13 @@ pub struct Contraction {
 ///
 /// Both factors move along every axis that is summed along: else the sum is one of a factor alone, times the other.
 pub fn contraction(flat: &Flat) -> Option<Contraction> {
+    products(flat, DType::F32)
+}
+
+/// The same of products of some type, which are summed up in f32.
+pub(super) fn products(flat: &Flat, dtype: DType) -> Option<Contraction> {
     let Some(Scalar::Apply(ScalarOp::Mul, factors)) = flat.body.scalars.last() else { return None };
-    let sums = flat.reducer == Some(Reducer::Sum) && flat.body.dtype(&|read| flat.reads[read].dtype) == DType::F32;
+    let sums = flat.reducer == Some(Reducer::Sum) && flat.body.dtype(&|read| flat.reads[read].dtype) == dtype;
     // An axis of extent 1 is none: what is left is a product and no sum.
     let empty = flat.reduction_axes().is_empty() || flat.extents.contains(&0);
     if !sums || factors[0] == factors[1] || empty {

@@ -53,7 +53,7 @@ pub fn kernel(nest: &Nest, operand_shapes: &[Vec<usize>], name: &str, target: &T
 
 /// The kernel of a flat nest for a machine.
 fn flat_kernel(flat: &Flat, name: &str, target: &Target) -> Kernel {
-    let on_gpu = target.threads().and_then(|threads| gpu::kernel(flat, name, threads));
+    let on_gpu = target.threads().and_then(|threads| gpu::kernel(flat, name, threads, target.precision));
     for_target(on_gpu.unwrap_or_else(|| apply(flat, &choose(flat, target), name)), target)
 }
 

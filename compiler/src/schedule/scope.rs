@@ -2,7 +2,8 @@
 
 use crate::dtype::DType;
 use crate::kernel::{
-    Expression, Kernel, LoopId, LoopKind, Parameter, ParameterId, Register, RegisterDecl, Statement, Usage, Var,
+    Expression, Fragment, FragmentDecl, Kernel, LoopId, LoopKind, Parameter, ParameterId, Register, RegisterDecl,
+    Statement, Usage, Var,
 };
 use crate::nest::{Atom, Index};
 use crate::scalar::ScalarOp;
@@ -22,18 +23,24 @@ pub(super) struct Scope {
 #[derive(Default)]
 struct Frame {
     /// The loop; `None` for the kernel itself.
-    head: Option<(LoopId, usize, LoopKind)>,
+    head: Option<Head>,
     statements: Vec<Statement>,
     /// What variables of this frame are defined as.
     known: Vec<(Expression, Var)>,
+}
+
+/// What a frame is the body of.
+enum Head {
+    Loop(LoopId, usize, LoopKind),
+    Within(Index, usize),
 }
 
 impl Scope {
     /// An empty kernel.
     pub(super) fn new(name: &str, parameters: Vec<Parameter>) -> Scope {
         let name = name.to_string();
-        let (vars, registers, body) = (Vec::new(), Vec::new(), Vec::new());
-        let kernel = Kernel { name, parameters, vars, registers, loops: 0, threads: None, body };
+        let (vars, registers, fragments, body) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let kernel = Kernel { name, parameters, vars, registers, fragments, loops: 0, threads: None, body };
         Scope {
             kernel,
             frames: vec![Frame::default()],
@@ -67,15 +74,39 @@ impl Scope {
         self.kernel.loops += 1;
         self.extents.push(extent);
         self.loop_frames.push(self.frames.len());
-        self.frames.push(Frame { head: Some((id, extent, kind)), ..Frame::default() });
+        self.frames.push(Frame { head: Some(Head::Loop(id, extent, kind)), ..Frame::default() });
         id
     }
 
-    /// Closes the innermost loop.
+    /// Opens a bound: what follows runs where the index is below it.
+    pub(super) fn open_within(&mut self, index: Index, below: usize) {
+        self.frames.push(Frame { head: Some(Head::Within(index, below)), ..Frame::default() });
+    }
+
+    /// Closes the innermost loop or bound.
     pub(super) fn close(&mut self) {
         let frame = self.frames.pop().expect("a loop is open");
-        let (id, extent, kind) = frame.head.expect("the innermost frame is a loop");
-        self.emit(Statement::Loop { id, extent, kind, body: frame.statements });
+        let body = frame.statements;
+        self.emit(match frame.head.expect("the innermost frame is a loop") {
+            Head::Loop(id, extent, kind) => Statement::Loop { id, extent, kind, body },
+            Head::Within(index, below) => Statement::Within { index, below, body },
+        });
+    }
+
+    /// A tile of sums that a block keeps.
+    pub(super) fn fragment(&mut self, rows: usize, columns: usize) -> Fragment {
+        self.kernel.fragments.push(FragmentDecl { rows, columns });
+        Fragment(self.kernel.fragments.len() - 1)
+    }
+
+    /// A statement that defines nothing.
+    pub(super) fn run(&mut self, statement: Statement) {
+        self.emit(statement);
+    }
+
+    /// How many threads blocks have, whatever is usual.
+    pub(super) fn on_threads(&mut self, threads: usize) {
+        self.kernel.threads = Some(threads);
     }
 
     /// A new register for values of this type.
@@ -128,7 +159,7 @@ impl Scope {
                 unreachable!("what registers hold changes, so reading them is no definition to share")
             }
         };
-        let at = at.max(depth);
+        let at = self.inside_bounds(at.max(depth), &expression);
         if let Some((_, var)) = self.frames[at].known.iter().find(|(other, _)| same(other, &expression)) {
             return *var;
         }
@@ -162,7 +193,7 @@ impl Scope {
 
     /// Whether a parallel loop is open.
     pub(super) fn is_parallel(&self) -> bool {
-        self.frames.iter().any(|frame| matches!(frame.head, Some((_, _, LoopKind::Parallel))))
+        self.frames.iter().any(|frame| matches!(frame.head, Some(Head::Loop(_, _, LoopKind::Parallel))))
     }
 
     /// An element of scratch, as it is here and now.
@@ -184,6 +215,16 @@ impl Scope {
     /// Adds to an element here.
     pub(super) fn accumulate(&mut self, parameter: ParameterId, index: Index, value: Var) {
         self.emit(Statement::Accumulate { parameter, index, value });
+    }
+
+    /// A load from where a bound holds stands inside of the bound, unless it stands where the bound is not yet known.
+    fn inside_bounds(&self, at: usize, expression: &Expression) -> usize {
+        let Expression::Load { .. } = expression else { return at };
+        let bounds = self.frames.iter().enumerate().filter_map(|(frame, Frame { head, .. })| match head {
+            Some(Head::Within(index, _)) if at >= self.frame_of(index) => Some(frame),
+            _ => None,
+        });
+        bounds.max().unwrap_or(at).max(at)
     }
 
     fn emit(&mut self, statement: Statement) {

@@ -1,15 +1,19 @@
 //! Kernels for blocks of threads.
 //!
 //! A kernel enters that was written for lanes; it leaves as one for so many threads. Local arrays that are too large for the
-//! memory of a block become scratch, of which each iteration of a parallel loop has a part.
+//! memory of a block become scratch, of which each iteration of a parallel loop has a part. A kernel that says how many threads
+//! it is for keeps them.
 
-use crate::kernel::{Expression, Kernel, LoopId, LoopKind, ParameterId, SHARED_BYTES, Statement, Usage};
+use crate::kernel::{
+    Expression, Kernel, LoopId, LoopKind, MOST_SHARED_BYTES, ParameterId, SHARED_BYTES, Statement, Usage,
+};
 use crate::nest::Index;
 
 /// The kernel on this many threads.
 pub(super) fn on_threads(mut kernel: Kernel, threads: usize) -> Kernel {
-    kernel.threads = Some(threads);
-    while kernel.local_offsets().1 > SHARED_BYTES {
+    kernel.threads = kernel.threads.or(Some(threads));
+    let most = if kernel.fragments.is_empty() { SHARED_BYTES } else { MOST_SHARED_BYTES };
+    while kernel.local_offsets().1 > most {
         let local = kernel.parameters.iter().enumerate().filter(|(_, parameter)| parameter.usage == Usage::Local);
         let largest = local.max_by_key(|(_, parameter)| parameter.elements * parameter.dtype.size());
         let (largest, _) = largest.expect("local arrays take memory");
@@ -38,7 +42,7 @@ fn shift(statements: &mut [Statement], array: ParameterId, iteration: LoopId, pa
     let mut found = false;
     for statement in statements {
         let index = match statement {
-            Statement::Loop { body, .. } => {
+            Statement::Loop { body, .. } | Statement::Within { body, .. } => {
                 found |= shift(body, array, iteration, part);
                 continue;
             }

@@ -51,7 +51,7 @@ impl Device {
     /// A step runs there as one graph of launches, and a run waits for it once, at its end. A store has its tensors there and
     /// copies them when they are read or changed from the program: the first [`get`](crate::Store::get) after a run copies
     /// all tensors of the store, those after it copy nothing. Of the [`Options`](crate::Options), `threads` and `lanes` mean
-    /// nothing there.
+    /// nothing there, and with a `precision` products run on tensor cores.
     ///
     /// Should a launch fail while it runs, the device is lost to this process: [`Error::Launch`] says so, every later run is
     /// [`Error::DeviceLost`], and stores show, and save, what they had when they were last read, set or loaded: a `get` reads
@@ -107,7 +107,7 @@ impl Device {
     pub(crate) fn target(&self, options: &Options) -> Target {
         match &self.0 {
             Kind::Cpu(cpu) => cpu.target(options.lanes),
-            Kind::Cuda(cuda) => cuda.target(),
+            Kind::Cuda(cuda) => Target { precision: options.precision, ..cuda.target() },
         }
     }
 

@@ -23,6 +23,7 @@ pub(super) fn explain(step: &Step) -> String {
         lines.push(format!("not fused: {reason}{times}"));
     }
     lines.extend(narrow(step));
+    lines.extend(rounding(step));
     lines.into_iter().map(|line| line + "\n").collect()
 }
 
@@ -150,4 +151,11 @@ fn narrow(step: &Step) -> impl Iterator<Item = String> {
     step.plan.kernels.iter().zip(step.executable.emitted()).filter_map(|(kernel, Emitted { lanes, refusal, .. })| {
         refusal.as_ref().map(|reason| format!("narrow: kernel {} has {lanes} lanes: {reason}", kernel.name))
     })
+}
+
+/// A line per kernel that rounds the operands of a product.
+fn rounding(step: &Step) -> impl Iterator<Item = String> {
+    let kernels = step.plan.kernels.iter().filter(|kernel| !kernel.fragments.is_empty());
+    kernels
+        .map(|kernel| format!("{}: kernel {} rounds the operands of its product", step.options.precision, kernel.name))
 }

@@ -5,6 +5,7 @@ mod device;
 mod devices;
 mod faults;
 mod models;
+mod precision;
 mod process;
 mod steps;
 mod stores;

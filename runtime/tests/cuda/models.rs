@@ -33,6 +33,19 @@ model! {
         metric(loss);
     }
 
+    pub model Wide(x: f32<N, 40>) -> f32<N, 36> {
+        let fc1 = Linear(64);
+        let fc2 = Linear(36);
+        x.fc1().relu().fc2()
+    }
+
+    pub step TrainWide(x: f32<dyn B, 40>, y: f32<B, 36>, lr: f32) {
+        let net = Wide();
+        let loss = mse(net(x), y);
+        minimize(loss, over = net, with = AdamW(lr));
+        metric(loss);
+    }
+
     pub step Masked(x: f32<dyn B, 6>, keep: bool<B, 6>, rows: u32<4>) -> f32<4, 6> {
         let kept = select(keep, x, x * 0.5);
         kept.index_select(0, rows)

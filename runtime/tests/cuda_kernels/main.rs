@@ -4,11 +4,15 @@
 #[path = "../bytes/mod.rs"]
 mod bytes;
 mod launcher;
+#[path = "../../../compiler/tests/matrices/mod.rs"]
+mod matrices;
 #[path = "../../../compiler/tests/nests/mod.rs"]
 mod nests;
 mod plans;
 
 use launcher::Gpu;
+use matrices::{halves, in_halves, matrices};
+use nests::contractions::Product;
 use nests::{Case, cases, contract, reduce, reduce_all, row_bias, transposed};
 use tapeless_compiler::dtype::DType;
 use tapeless_compiler::fuse::Fusion;
@@ -22,7 +26,7 @@ use tapeless_compiler::plan::Plan;
 use tapeless_compiler::samples::{gradients, leaves, retyped};
 use tapeless_compiler::schedule;
 use tapeless_compiler::shape::{Shape, Type};
-use tapeless_compiler::target::Target;
+use tapeless_compiler::target::{Precision, Target};
 
 /// One warp, several, and as many as are usual; in blocks as they pay and as small as can be.
 fn targets() -> [Target; 4] {
@@ -69,6 +73,33 @@ fn cuda_large_nests_agree_with_the_interpreter() {
     }
     // So many tiles that they get large.
     hold(&gpu, &contract("ik,kj->ij", [512, 512, 9]), &Target::gpu(32));
+}
+
+/// So many tiles that they get large: 96 of 64 by 64, and of 128 by 128, of which those at the ends are not all there.
+fn many_tiles() -> Vec<Case> {
+    let sizes = [("bik,bjk->bij", [70, 100, 44]), ("bki,bkj->bij", [72, 100, 70]), ("bik,bkj->bij", [130, 196, 20])];
+    let case = |(equation, [i, j, k]): (&str, [usize; 3])| {
+        Product::new(equation).case(&|label| match label {
+            'b' => 24,
+            'i' => i,
+            'j' => j,
+            _ => k,
+        })
+    };
+    sizes.into_iter().map(case).collect()
+}
+
+/// Products on tensor cores, in tiles of every size, of what is rounded to tf32 and to bf16.
+#[test]
+fn cuda_products_on_tensor_cores_agree_with_the_interpreter() {
+    let Some(gpu) = Gpu::find() else { return };
+    for precision in [Precision::Tf32, Precision::Bf16] {
+        let target = Target { precision, ..Target::gpu(256) };
+        matrices().iter().chain(&many_tiles()).for_each(|case| hold(&gpu, case, &target));
+    }
+    let target = Target::gpu(256);
+    let large = many_tiles().into_iter().map(in_halves);
+    halves().into_iter().chain(large).for_each(|case| hold(&gpu, &case, &target));
 }
 
 /// The plan of a graph for a GPU, with the arrays of the leaves that it still has.

@@ -343,7 +343,7 @@ pub(super) fn collect<'a>(statements: &'a [Statement], accesses: &mut Vec<Access
                 accesses.push((*parameter, index));
             }
             Statement::Let(_, Expression::Index(index)) => indices.push(index),
-            Statement::Let(..) | Statement::Assign(..) => {}
+            _ => {}
         }
     }
 }

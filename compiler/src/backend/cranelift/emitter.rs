@@ -147,6 +147,12 @@ impl<'a, 'f> Emitter<'a, 'f> {
             Statement::Assign(register, var) => self.assign(*register, *var),
             Statement::Store { parameter, index, value } => self.store(*parameter, index, *value),
             Statement::Accumulate { parameter, index, value } => self.accumulate(*parameter, index, *value),
+            Statement::Loop { kind: LoopKind::Staged { .. }, .. }
+            | Statement::Within { .. }
+            | Statement::Copy(_)
+            | Statement::Clear(_)
+            | Statement::Contract { .. }
+            | Statement::Unload { .. } => Err(EmitError::Threads(self.kernel.name.clone())),
         }
     }
 
@@ -393,6 +399,11 @@ impl<'a, 'f> Emitter<'a, 'f> {
                 Statement::Loop { body, .. } => self.collect_lane_operands(body, used),
                 Statement::Let(var, Expression::Apply(_, operands)) if self.varying[var.0] => used.extend(operands),
                 Statement::Let(..) => {}
+                Statement::Within { .. }
+                | Statement::Copy(_)
+                | Statement::Clear(_)
+                | Statement::Contract { .. }
+                | Statement::Unload { .. } => {}
                 Statement::Assign(_, value) | Statement::Store { value, .. } | Statement::Accumulate { value, .. } => {
                     used.push(*value)
                 }

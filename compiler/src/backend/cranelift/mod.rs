@@ -76,6 +76,9 @@ pub enum EmitError {
         /// What is wrong with it.
         error: kernel::VerifyError,
     },
+    /// The kernel was scheduled for blocks of threads.
+    #[error("kernel {0} is for threads")]
+    Threads(String),
     /// The target has other pointers than of 64 bits.
     #[error("the target has pointers of {0} bits, not of 64")]
     Pointers(u8),
@@ -111,6 +114,9 @@ pub enum EmitError {
 pub fn emit(kernel: &Kernel, isa: &dyn TargetIsa, lanes: usize) -> Result<Code, EmitError> {
     if isa.pointer_bits() != 64 {
         return Err(EmitError::Pointers(isa.pointer_bits()));
+    }
+    if kernel.threads.is_some() {
+        return Err(EmitError::Threads(kernel.name.clone()));
     }
     let kernel = lower(kernel, isa);
     kernel::verify(&kernel).map_err(|error| EmitError::Verify { kernel: kernel.name.clone(), error })?;

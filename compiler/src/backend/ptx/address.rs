@@ -56,11 +56,15 @@ impl Emitter<'_> {
     pub(super) fn address(&mut self, access: Access<'_>, group: usize) -> Result<String, EmitError> {
         let (parameter, index) = access;
         let size = self.size(parameter);
+        let index = &self.laid(parameter, index);
         let (parts, constant) = self.parts(index, size, group);
         let mut pointer = self.pointer(parameter.0, &parts)?;
         let mut displacement = constant * size;
         match self.places[parameter.0] {
-            Place::Shared(offset) => displacement += offset as i64,
+            Place::Shared(offset) => {
+                displacement += offset as i64;
+                pointer = self.staged_address(parameter, pointer);
+            }
             Place::Global(_) if i32::try_from(displacement).is_err() => {
                 pointer = self.text.set(Class::Long, "add.s64", format_args!("{pointer}, {displacement}"));
                 displacement = 0;
@@ -101,7 +105,7 @@ impl Emitter<'_> {
         let (mut accesses, mut indices) = (Vec::new(), Vec::new());
         collect(body, &mut accesses, &mut indices);
         for (parameter, index) in accesses {
-            let known = self.known(index);
+            let known = self.known(&self.laid(parameter, index));
             let groups = if known.terms.is_empty() { 0 } else { self.groups() };
             for group in 0..groups {
                 let (parts, _) = self.parts(&known, self.size(parameter), group);
@@ -316,11 +320,16 @@ fn collect<'a>(statements: &'a [Statement], accesses: &mut Vec<Access<'a>>, indi
     for statement in statements {
         match statement {
             Statement::Loop { body, .. } => collect(body, accesses, indices),
+            Statement::Within { index, body, .. } => {
+                indices.push(index);
+                collect(body, accesses, indices);
+            }
+            Statement::Copy(copy) => accesses.extend([(copy.from, &copy.source), (copy.to, &copy.index)]),
             Statement::Let(_, Expression::Load { parameter, index })
             | Statement::Store { parameter, index, .. }
             | Statement::Accumulate { parameter, index, .. } => accesses.push((*parameter, index)),
             Statement::Let(_, Expression::Index(index)) => indices.push(index),
-            Statement::Let(..) | Statement::Assign(..) => {}
+            _ => {}
         }
     }
 }

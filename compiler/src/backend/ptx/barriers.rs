@@ -4,7 +4,7 @@
 //! statement outside of all of them, which every thread runs and where one thread stores. Such a unit waits where it loads
 //! what may have been stored since the last barrier, or stores what may have been loaded or stored since.
 
-use crate::kernel::{Expression, Kernel, LoopKind, ParameterId, Statement, Usage, WARP};
+use crate::kernel::{Expression, Kernel, LoopKind, ParameterId, Statement, Usage, WARP, local_memory};
 use std::collections::HashSet;
 
 /// Statements, by where they are.
@@ -12,7 +12,7 @@ pub(super) type Behind = HashSet<*const Statement>;
 
 /// The statements of a kernel that stand behind a barrier.
 pub(super) fn barriers(kernel: &Kernel, threads: usize) -> Behind {
-    let mut walk = Walk { kernel, threads, behind: Behind::new() };
+    let mut walk = Walk { kernel, threads, memory: memory(kernel), behind: Behind::new() };
     let mut since = Since { loaded: vec![false; kernel.parameters.len()], stored: vec![None; kernel.parameters.len()] };
     walk.statements(&kernel.body, &mut since);
     walk.behind
@@ -73,6 +73,8 @@ struct Unit {
 struct Walk<'k> {
     kernel: &'k Kernel,
     threads: usize,
+    /// For each parameter, the one that stands for all that may share memory with it.
+    memory: Vec<usize>,
     behind: Behind,
 }
 
@@ -83,6 +85,12 @@ impl Walk<'_> {
                 Statement::Loop { extent: 0, .. } => {}
                 Statement::Loop { kind: LoopKind::Serial | LoopKind::Parallel, body, .. } => self.turns(body, since),
                 Statement::Loop { kind: LoopKind::Lanes { .. }, .. } => self.unit(statement, Who::All, since),
+                // Its turns have barriers of their own; in the end, all of its arrays have been read.
+                Statement::Loop { kind: LoopKind::Staged { .. }, .. } => {
+                    self.unit(statement, Who::All, since);
+                    since.stored.fill(None);
+                }
+                Statement::Unload { .. } => self.unit(statement, Who::All, since),
                 // Folding through memory has barriers of its own.
                 Statement::Let(_, Expression::Combine(..)) if self.threads > WARP => since.clear(),
                 _ => self.unit(statement, Who::One, since),
@@ -107,6 +115,9 @@ impl Walk<'_> {
     fn unit(&mut self, statement: &Statement, who: Who, since: &mut Since) {
         let mut unit = Unit::default();
         collect(statement, &mut unit);
+        for parameter in unit.loads.iter_mut().chain(&mut unit.stores) {
+            *parameter = self.memory[*parameter];
+        }
         if self.waits(&unit, who, since) {
             self.behind.insert(std::ptr::from_ref(statement));
             since.clear();
@@ -148,6 +159,31 @@ fn collect(statement: &Statement, unit: &mut Unit) {
         Statement::Let(_, Expression::Load { parameter, .. }) => unit.loads.push(parameter.0),
         Statement::Store { parameter, .. } => unit.stores.push(parameter.0),
         Statement::Accumulate { parameter, .. } => unit.sums.push(parameter.0),
-        Statement::Let(..) | Statement::Assign(..) => {}
+        Statement::Within { body, .. } => body.iter().for_each(|statement| collect(statement, unit)),
+        Statement::Copy(copy) => {
+            unit.loads.push(copy.from.0);
+            unit.stores.push(copy.to.0);
+        }
+        Statement::Contract { left, right, .. } => unit.loads.extend([left.array.0, right.array.0]),
+        Statement::Unload { array, .. } => unit.stores.push(array.0),
+        Statement::Let(..) | Statement::Assign(..) | Statement::Clear(_) => {}
     }
+}
+
+/// For each parameter, the first one that may share memory with it, or with one that does.
+fn memory(kernel: &Kernel) -> Vec<usize> {
+    let (places, _) = local_memory(kernel);
+    let mut memory: Vec<usize> = (0..places.len()).collect();
+    for (at, place) in places.iter().enumerate() {
+        for (other, earlier) in places[..at].iter().enumerate() {
+            if let (Some(place), Some(earlier)) = (place, earlier)
+                && place.start < earlier.end
+                && earlier.start < place.end
+            {
+                let (mine, theirs) = (memory[at], memory[other]);
+                memory.iter_mut().filter(|known| **known == mine).for_each(|known| *known = theirs);
+            }
+        }
+    }
+    memory
 }

@@ -7,10 +7,13 @@
 use super::EmitError;
 use super::address::{Counter, Frame};
 use super::barriers::{Behind, barriers};
+use super::fragments::Tiles;
 use super::operation::immediate;
 use super::text::{Class, Reg, Text};
 use crate::dtype::DType;
-use crate::kernel::{Expression, Kernel, LoopId, LoopKind, Register, Statement, Usage, Var, extents, mark_varying};
+use crate::kernel::{
+    Expression, Kernel, LoopId, LoopKind, Register, SHARED_BYTES, Statement, Usage, Var, extents, mark_varying,
+};
 use crate::nest::Index;
 use crate::scalar::ScalarOp;
 use std::fmt::Write;
@@ -18,6 +21,12 @@ use std::ops::Range;
 
 /// The most statements, counted once per group of iterations, that unrolling may make of a loop body.
 const UNROLLED_STATEMENTS: usize = 256;
+
+/// What the memory of a block is called that a launch asks for.
+pub(super) const DYNAMIC: &str = "dynamic";
+
+/// From how many threads on a block with fragments may take so many registers that no other fits beside it.
+const LARGE: usize = 256;
 
 /// What a variable of the kernel is here.
 #[derive(Clone, Debug)]
@@ -87,6 +96,8 @@ pub(super) struct Emitter<'a> {
     behind: Behind,
     /// Whether values are folded through shared memory.
     pub(super) folds: bool,
+    /// What block tiles are in.
+    pub(super) tiles: Tiles,
 }
 
 impl<'a> Emitter<'a> {
@@ -98,7 +109,10 @@ impl<'a> Emitter<'a> {
         let places = places(kernel, &mut text);
         let local = match kernel.local_offsets().1 {
             0 => text.constant(DType::U32, 0.0),
-            _ => text.set(Class::Word, "mov.u32", format_args!("local")),
+            bytes => {
+                let name = if bytes > SHARED_BYTES { DYNAMIC } else { "local" };
+                text.set(Class::Word, "mov.u32", format_args!("{name}"))
+            }
         };
         let mut slots = Vec::with_capacity(kernel.registers.len());
         for register in &kernel.registers {
@@ -106,6 +120,7 @@ impl<'a> Emitter<'a> {
             let lanes = (0..register.groups).map(|_| text.reg(class)).collect();
             slots.push(Slots { lanes, single: text.reg(class) });
         }
+        let tiles = Tiles::new(kernel, threads, &mut text);
         Emitter {
             kernel,
             threads,
@@ -123,6 +138,7 @@ impl<'a> Emitter<'a> {
             extents: extents(kernel),
             behind: barriers(kernel, threads),
             folds: false,
+            tiles,
         }
     }
 
@@ -134,8 +150,13 @@ impl<'a> Emitter<'a> {
             (0..self.kernel.arguments().count()).map(|number| format!(".param .u64 a{number}")).collect();
         let mut function = format!("\n.visible .entry {name}({})\n", parameters.join(", "));
         let (local, threads) = (self.kernel.local_offsets().1, self.threads);
-        let _ = writeln!(function, ".maxntid {threads}, 1, 1\n{{");
-        if local > 0 {
+        let _ = writeln!(function, ".maxntid {threads}, 1, 1");
+        if threads >= LARGE && self.copies_whole_tiles() {
+            // Blocks hide each other's waiting; threads have half of the registers then, too few for bounds and to compute.
+            function += ".minnctapersm 2\n";
+        }
+        function += "{\n";
+        if (1..=SHARED_BYTES).contains(&local) {
             let _ = writeln!(function, "\t.shared .align 64 .b8 local[{local}];");
         }
         if self.folds {
@@ -150,7 +171,7 @@ impl<'a> Emitter<'a> {
         self.text.line(format_args!("bar.sync 0"));
     }
 
-    fn statements(&mut self, statements: &[Statement]) -> Result<(), EmitError> {
+    pub(super) fn statements(&mut self, statements: &[Statement]) -> Result<(), EmitError> {
         statements.iter().try_for_each(|statement| self.statement(statement))?;
         // The next part of a lanes loop defines its variables anew; what it prepares must not see those of this one.
         for statement in statements {
@@ -174,7 +195,10 @@ impl<'a> Emitter<'a> {
                 self.iteration(*id, Counter::Running { counter: self.block, offset: 0 }, body)
             }
             Statement::Loop { id, extent, kind: LoopKind::Lanes { groups }, body } => {
-                self.lanes(*id, *extent, *groups, body)
+                self.lanes_with_copies(*id, *extent, *groups, body)
+            }
+            Statement::Loop { id, extent, kind: LoopKind::Staged { stages }, body } => {
+                self.staged(*id, *extent, *stages, body)
             }
             Statement::Let(var, expression) => {
                 let held = self.value(*var, expression)?;
@@ -184,10 +208,27 @@ impl<'a> Emitter<'a> {
             Statement::Assign(register, var) => self.assign(*register, *var),
             Statement::Store { parameter, index, value } => self.store(*parameter, index, *value),
             Statement::Accumulate { parameter, index, value } => self.accumulate(*parameter, index, *value),
+            Statement::Within { index, below, body } => self.bounded_statements(index, *below, body),
+            Statement::Copy(copy) => self.copy(copy),
+            Statement::Clear(fragment) => {
+                self.clear(*fragment);
+                Ok(())
+            }
+            Statement::Contract { fragment, left, right, depth } => {
+                self.contract(*fragment, left, right, *depth);
+                Ok(())
+            }
+            Statement::Unload { fragment, array } => self.unload(*fragment, *array),
         }
     }
 
-    fn lanes(&mut self, id: LoopId, extent: usize, groups: usize, body: &[Statement]) -> Result<(), EmitError> {
+    pub(super) fn lanes(
+        &mut self,
+        id: LoopId,
+        extent: usize,
+        groups: usize,
+        body: &[Statement],
+    ) -> Result<(), EmitError> {
         let step = groups * self.threads;
         let whole = extent - extent % step;
         self.phase = Phase::Lanes { id: id.0, first: 0, groups };
@@ -248,7 +289,7 @@ impl<'a> Emitter<'a> {
         if innermost { [8, 4, 2].into_iter().find(fits).unwrap_or(1) } else { 1 }
     }
 
-    fn iteration(&mut self, id: LoopId, counter: Counter, body: &[Statement]) -> Result<(), EmitError> {
+    pub(super) fn iteration(&mut self, id: LoopId, counter: Counter, body: &[Statement]) -> Result<(), EmitError> {
         self.frames.push(Frame::new(id.0, counter));
         self.statements(body)?;
         self.frames.pop();

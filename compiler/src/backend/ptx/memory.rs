@@ -28,7 +28,7 @@ impl Emitter<'_> {
         let address = self.address((parameter, index), group)?;
         let dtype = self.kernel.parameters[parameter.0].dtype;
         let (class, ty) = element(dtype);
-        let name = format!("ld.{}.{ty}", self.load_space(parameter));
+        let name = format!("{}ld.{}.{ty}", self.bounded(group), self.load_space(parameter));
         let word = self.text.set(class, &name, format_args!("[{address}]"));
         Ok(self.value_of_element(dtype, word))
     }
@@ -67,10 +67,15 @@ impl Emitter<'_> {
         let (_, ty) = element(dtype);
         let first = match self.phase {
             Phase::Outside => format!("@{} ", self.is_first),
-            Phase::Lanes { .. } => String::new(),
+            Phase::Lanes { .. } => self.bounded(group),
         };
         self.text.line(format_args!("{first}st.{}.{ty} [{address}], {word}", self.space(parameter)));
         Ok(())
+    }
+
+    /// The condition of an access that is within bounds.
+    fn bounded(&self, group: usize) -> String {
+        self.tiles.within.get(group).map(|within| format!("@{within} ")).unwrap_or_default()
     }
 
     fn space(&self, parameter: ParameterId) -> &'static str {
@@ -78,7 +83,7 @@ impl Emitter<'_> {
     }
 
     /// What nothing stores to while the kernel runs may come through the cache that is never made up to date.
-    fn load_space(&self, parameter: ParameterId) -> &'static str {
+    pub(super) fn load_space(&self, parameter: ParameterId) -> &'static str {
         match self.kernel.parameters[parameter.0].usage {
             Usage::Read if !may_be_stored_to(self.kernel, parameter) => "global.nc",
             _ => self.space(parameter),

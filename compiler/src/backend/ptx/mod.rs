@@ -15,14 +15,16 @@ mod address;
 mod barriers;
 mod combine;
 mod emitter;
+mod fragments;
 mod memory;
 mod operation;
+mod staging;
 mod text;
 
 use crate::dtype::DType;
 use crate::kernel::{self, Kernel, Phase, approximate};
 use crate::scalar::ScalarOp;
-use emitter::Emitter;
+use emitter::{DYNAMIC, Emitter};
 use thiserror::Error;
 
 /// The PTX of a kernel: a module of its own.
@@ -83,6 +85,11 @@ pub fn emit(kernel: &Kernel) -> Result<Code, EmitError> {
     let kernel = approximate(kernel);
     kernel::verify(&kernel).map_err(|error| EmitError::Verify { kernel: kernel.name.clone(), error })?;
     let mut code = Code { text: HEADER.to_string(), entries: Vec::new() };
+    // What is more than every kernel may declare, a launch asks for.
+    let local = Some(kernel.local_offsets().1).filter(|&bytes| bytes > kernel::SHARED_BYTES);
+    if local.is_some() {
+        code.text += &format!("\n.extern .shared .align 64 .b8 {DYNAMIC}[];\n");
+    }
     for (number, phase) in kernel::phases(&kernel).iter().enumerate() {
         let Phase { parallel, kernel } = phase;
         // A grid of no blocks is none.
@@ -92,7 +99,7 @@ pub fn emit(kernel: &Kernel) -> Result<Code, EmitError> {
         }
         let name = format!("{}_{number}", identifier(&kernel.name));
         code.text += &Emitter::new(kernel, threads).emit(&name)?;
-        code.entries.push(Entry { name, blocks, threads, shared_bytes: 0 });
+        code.entries.push(Entry { name, blocks, threads, shared_bytes: local.unwrap_or(0) });
     }
     Ok(code)
 }

@@ -52,6 +52,10 @@ impl Writer {
                     let body = self.statements(body);
                     result.push(Statement::Loop { id, extent, kind, body });
                 }
+                Statement::Within { index, below, body } => {
+                    let body = self.statements(body);
+                    result.push(Statement::Within { index, below, body });
+                }
                 Statement::Let(var, Expression::Apply(op, operands)) if op.is_transcendental() => {
                     let dtype = self.kernel.vars[var.0];
                     let mut expansion = Expansion { dtype, writer: self, statements: &mut result };
@@ -169,6 +173,7 @@ mod tests {
             parameters: vec![parameter(Usage::Read), parameter(Usage::Written)],
             vars: vec![dtype; 2],
             registers: Vec::new(),
+            fragments: Vec::new(),
             loops: 1,
             threads: None,
             body: vec![Statement::Loop { id: LoopId(0), extent: elements, kind, body }],

@@ -1,7 +1,7 @@
 //! What may be wrong with a kernel.
 
 use crate::dtype::DType;
-use crate::kernel::{LoopId, ParameterId, Register, Var};
+use crate::kernel::{Fragment, LoopId, ParameterId, Register, Var};
 use crate::nest::Index;
 use crate::scalar::ScalarOp;
 use thiserror::Error;
@@ -91,6 +91,17 @@ pub enum VerifyError {
         /// What it got.
         operands: Vec<DType>,
     },
+    /// A fragment that is not declared, not shared by the warps of a block, or has no sums yet.
+    #[error("m{}: {reason}", fragment.0)]
+    Fragment {
+        /// The fragment.
+        fragment: Fragment,
+        /// What is wrong.
+        reason: &'static str,
+    },
+    /// A statement that stands where it may not.
+    #[error("{0}")]
+    Place(&'static str),
     /// Scratch or local memory that is not behind all other parameters.
     #[error("scratch or local memory comes before another parameter")]
     Order,

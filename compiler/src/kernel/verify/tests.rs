@@ -36,6 +36,7 @@ fn row_maxima() -> Kernel {
         parameters: vec![f32s(63, Usage::Read), f32s(3, Usage::Written)],
         vars: vec![DType::F32; 5],
         registers: vec![RegisterDecl { dtype: DType::F32, groups: 2 }],
+        fragments: Vec::new(),
         loops: 2,
         threads: None,
         body: vec![rows],

@@ -2,12 +2,13 @@
 //!
 //! What is elementwise runs in blocks of neighbouring elements, so that neighbouring threads have neighbours. What is reduced
 //! runs in blocks of rows or of columns, in two stages where there are few results. Products of matrices run in tiles that go
-//! through the memory of a block. For all else there is nothing here, and the schedules of machines with vectors serve.
+//! through the memory of a block, on tensor cores where their operands may be rounded. For all else there is nothing here, and the schedules of machines with vectors serve.
 //!
 //! Results and what they are reduced from are counted from the first to the last, whatever axes there are: a number becomes
 //! a point by quotients and remainders.
 
 mod reduce;
+mod tensor;
 mod tiles;
 
 use super::apply::{Point, Writer};
@@ -17,12 +18,13 @@ use super::form::{Form, form};
 use super::scope::Scope;
 use crate::kernel::{Kernel, LoopKind, WARP};
 use crate::nest::{Index, Reducer, unflatten};
+use crate::target::Precision;
 
 /// How many elements a thread of a block has at a time, at most.
 const GROUPS: usize = 4;
 
 /// The kernel of a nest; `None` if it is none of those that are known here.
-pub(super) fn kernel(flat: &Flat, name: &str, threads: usize) -> Option<Kernel> {
+pub(super) fn kernel(flat: &Flat, name: &str, threads: usize, precision: Precision) -> Option<Kernel> {
     if flat.extents.contains(&0) || form(flat) != Form::Points || flat.reducer == Some(Reducer::ArgMax) {
         return None;
     }
@@ -31,9 +33,10 @@ pub(super) fn kernel(flat: &Flat, name: &str, threads: usize) -> Option<Kernel> 
     let mut grid = Grid { writer, threads };
     match flat.reducer {
         None => grid.elementwise(),
-        Some(reducer) => match tiles::choose(flat, threads) {
-            Some(tiles) => grid.tiled(&tiles),
-            None => grid.reduce(reducer),
+        Some(reducer) => match (tensor::choose(flat, precision), tiles::choose(flat, threads)) {
+            (Some(product), _) => grid.tensor(&product),
+            (None, Some(tiles)) => grid.tiled(&tiles),
+            (None, None) => grid.reduce(reducer),
         },
     }
     Some(grid.writer.scope.finish())

@@ -128,8 +128,8 @@ impl Writer {
         let array = |&(elements, usage): &(usize, Usage)| Parameter { dtype: DType::F32, elements, usage };
         let parameters = parameters.iter().map(array).collect();
         let name = name.to_string();
-        let (vars, registers, body) = (Vec::new(), Vec::new(), Vec::new());
-        let kernel = Kernel { name, parameters, vars, registers, loops: 0, threads: None, body };
+        let (vars, registers, fragments, body) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let kernel = Kernel { name, parameters, vars, registers, fragments, loops: 0, threads: None, body };
         Writer { kernel }
     }
 

@@ -109,9 +109,18 @@ impl Module {
     fn function(&self, entry: &Entry) -> Result<Function, DriverError> {
         let invalid = |_| DriverError(sys::CUresult::CUDA_ERROR_INVALID_VALUE);
         let name = CString::new(entry.name.as_str()).map_err(|_| DriverError(sys::CUresult::CUDA_ERROR_NOT_FOUND))?;
+        // SAFETY: the module is loaded.
+        let function = unsafe { result::module::get_function(self.module, name) }?;
+        if entry.shared_bytes > 0 {
+            let attribute = CUfunction_attribute::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
+            // SAFETY: the function belongs to the module, which is loaded.
+            unsafe {
+                let bytes = entry.shared_bytes.try_into().map_err(invalid)?;
+                result::function::set_function_attribute(function, attribute, bytes)?;
+            }
+        }
         Ok(Function {
-            // SAFETY: the module is loaded.
-            function: unsafe { result::module::get_function(self.module, name) }?,
+            function,
             blocks: entry.blocks.try_into().map_err(invalid)?,
             threads: entry.threads.try_into().map_err(invalid)?,
             shared_bytes: entry.shared_bytes.try_into().map_err(invalid)?,
