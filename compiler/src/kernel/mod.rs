@@ -12,10 +12,14 @@
 //! the parts see the first four, and what runs one by one sees the further value. [`Expression::Combine`] folds all values in a fixed order: halves of the `groups * L`
 //! values onto each other until one is left, then the further value. So the result depends on L and on nothing else.
 //!
-//! A kernel for a GPU says what L is: [`Kernel::threads`], the threads of a block. Iteration i of a lanes loop with G groups
-//! then runs on thread `i mod L` and sees value `i mod (G * L)` of registers, whatever is left over; no iteration sees the
-//! further value. What stands outside of lanes loops is computed by every thread alike, and stored by one. The iterations of
-//! a parallel loop are blocks, and their local memory is the memory that the threads of a block share.
+//! A kernel for a GPU says what L is: [`Kernel::threads`], the threads of a block. A lanes loop with N neighbours gives each
+//! thread N iterations side by side: iteration i of G groups runs on thread `t = (i / N) mod L`, as the one with number
+//! `g = i mod N + N * (i / (N * L) mod (G / N))` of those that the thread runs together, and sees value `g * L + t` of
+//! registers, whatever is left over; no iteration sees the further value. [`Expression::Combine`] then folds halves of the
+//! values of each thread onto each other, next those of the threads of each warp, and last those of the warps.
+//! What stands outside of lanes loops is computed by every thread alike, and stored by one. The iterations of
+//! a parallel loop are blocks, and their local memory is the memory that the threads of a block share. Phases that do not
+//! wait for each other run at once, see [`grids()`].
 //!
 //! Elements of f16 and bf16 are so in arrays only: a load widens them to f32, a store rounds to nearest even, and so does
 //! [`ScalarOp::Narrow`]. No variable or register has such a type.
@@ -54,7 +58,7 @@ pub use cost::{Cost, cost};
 pub use digits::Digits;
 pub use fma::split_fma;
 pub use interpret::interpret;
-pub use phases::{Phase, phases};
+pub use phases::{Phase, grids, phases};
 pub use varying::{extents, mark_varying, varies};
 pub use verify::{VerifyError, verify};
 pub use writers::never_meet;
@@ -187,7 +191,17 @@ pub enum LoopKind {
     Lanes {
         /// How many groups.
         groups: usize,
+        /// How many iterations side by side a thread of a GPU has, a power of two that divides the groups and the extent;
+        /// 1 on other machines.
+        neighbours: usize,
     },
+}
+
+impl LoopKind {
+    /// Lanes that have no neighbours of their own.
+    pub fn lanes(groups: usize) -> LoopKind {
+        LoopKind::Lanes { groups, neighbours: 1 }
+    }
 }
 
 /// A statement of a kernel.

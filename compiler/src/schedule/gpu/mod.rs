@@ -73,18 +73,9 @@ impl Grid<'_> {
 
     /// Runs `inner` in the lanes loops of blocks of neighbouring numbers.
     fn neighbours(&mut self, count: usize, inner: &mut dyn FnMut(&mut Self, &Index, usize)) {
-        let size = block(count, GROUPS * self.threads);
-        let (whole, left) = (count / size, count % size);
-        for (blocks, first, size) in [(whole, 0, size), (usize::from(left > 0), whole * size, left)] {
-            if blocks == 0 {
-                continue;
-            }
-            let groups = self.groups(size);
-            let block = self.writer.scope.open(blocks, LoopKind::Parallel);
-            let lane = self.writer.scope.open(size, LoopKind::Lanes { groups });
-            let first =
-                if blocks > 1 { Index::axis(block.0).times(size as i64) } else { Index::constant(first as i64) };
-            inner(self, &first.plus(&Index::axis(lane.0)), groups);
+        for piece in pieces(count, self.threads) {
+            let number = piece.open(&mut self.writer.scope, self.threads);
+            inner(self, &number, piece.groups(self.threads));
             self.writer.scope.close();
             self.writer.scope.close();
         }
@@ -97,6 +88,49 @@ impl Grid<'_> {
             grid.writer.elements(vec![point]);
         });
     }
+}
+
+/// Blocks of neighbouring numbers, all of one size, and the first number.
+#[derive(Clone, Copy, Debug)]
+struct Piece {
+    blocks: usize,
+    first: usize,
+    size: usize,
+}
+
+/// The blocks that numbers fall into, and the block that is left over.
+fn pieces(count: usize, threads: usize) -> impl Iterator<Item = Piece> {
+    let most = GROUPS * threads;
+    let even = (most / 2..=most).rev().find(|size| count.is_multiple_of(*size) && size.is_multiple_of(WARP));
+    let size = even.unwrap_or(most).min(count);
+    let (blocks, left) = (count / size, count % size);
+    let whole = Piece { blocks, first: 0, size };
+    let rest = Piece { blocks: usize::from(left > 0), first: blocks * size, size: left };
+    [whole, rest].into_iter().filter(|piece| piece.blocks > 0)
+}
+
+impl Piece {
+    /// How many numbers a thread has at a time.
+    fn groups(&self, threads: usize) -> usize {
+        self.size.div_ceil(threads).next_power_of_two().min(GROUPS)
+    }
+
+    /// Opens the loop over blocks and the lanes loop in it; the number at a place in both.
+    fn open(&self, scope: &mut Scope, threads: usize) -> Index {
+        let block = scope.open(self.blocks, LoopKind::Parallel);
+        let lane = scope.open(self.size, lanes(self.size, self.groups(threads)));
+        let first = match self.blocks {
+            1 => Index::constant(self.first as i64),
+            _ => Index::axis(block.0).times(self.size as i64),
+        };
+        first.plus(&Index::axis(lane.0))
+    }
+}
+
+/// Lanes of which each thread has as many neighbours as an instruction moves, if it has as many and they come out even.
+fn lanes(extent: usize, groups: usize) -> LoopKind {
+    let neighbours = [4, 2].into_iter().find(|&count| count <= groups && extent.is_multiple_of(count));
+    LoopKind::Lanes { groups, neighbours: neighbours.unwrap_or(1) }
 }
 
 /// The size of the blocks that a number of things falls into: one that is at most so much, not far from it, and leaves

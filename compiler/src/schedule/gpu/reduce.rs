@@ -63,7 +63,7 @@ impl Grid<'_> {
         let part = Index::axis(id.0).modulo(parts as i64, extents);
         let groups = self.groups(size);
         let register = self.register(reducer, groups);
-        let lane = self.writer.scope.open(size, LoopKind::Lanes { groups });
+        let lane = self.writer.scope.open(size, LoopKind::lanes(groups));
         let number = part.times(size as i64).plus(&Index::axis(lane.0));
         let point = self.point(&result, &number);
         self.writer.accumulate(operation(reducer), &[register], &[point]);
@@ -87,7 +87,7 @@ impl Grid<'_> {
         let id = Index::axis(self.writer.scope.open(results, LoopKind::Parallel).0);
         let groups = self.groups(parts);
         let register = self.register(reducer, groups);
-        let part = Index::axis(self.writer.scope.open(parts, LoopKind::Lanes { groups }).0);
+        let part = Index::axis(self.writer.scope.open(parts, LoopKind::lanes(groups)).0);
         self.take(reducer, register, scratch, id.clone().times(parts as i64).plus(&part));
         self.writer.scope.close();
         let value = self.writer.scope.read(Expression::Combine(register, reducer));
@@ -115,7 +115,7 @@ impl Grid<'_> {
         let extents = self.writer.scope.extents();
         let first = Index::axis(id.0).modulo(blocks as i64, extents).times(width as i64);
         let part = Index::axis(id.0).divided(blocks as i64, extents);
-        let lane = Index::axis(self.writer.scope.open(width, LoopKind::Lanes { groups: 1 }).0);
+        let lane = Index::axis(self.writer.scope.open(width, LoopKind::lanes(1)).0);
         let (number, size) = (first.plus(&lane), depth / parts);
         let register = self.sum(reducer, 1, &number, &part.times(size as i64), size);
         let value = self.writer.scope.read(Expression::Register(register));
