@@ -2,41 +2,62 @@
 //!
 //! What is elementwise runs in blocks of neighbouring elements, so that neighbouring threads have neighbours. What is reduced
 //! runs in blocks of rows or of columns, in two stages where there are few results. Products of matrices run in tiles that go
-//! through the memory of a block. For all else there is nothing here, and the schedules of machines with vectors serve.
+//! through the memory of a block. Parts over rows run in blocks of rows, see [`parts`]. For all else there is nothing here, and
+//! the schedules of machines with vectors serve.
 //!
 //! Results and what they are reduced from are counted from the first to the last, whatever axes there are: a number becomes
 //! a point by quotients and remainders.
 
+mod columns;
+mod parts;
+mod positions;
 mod reduce;
 mod tiles;
 
+pub(super) use parts::{Group, kernel as parts_kernel};
+
 use super::apply::{Point, Writer};
-use super::choose::Schedule;
+use super::choose::{Schedule, choose};
 use super::flat::Flat;
-use super::form::{Form, form};
+use super::form::{Form, Scattered, form};
 use super::scope::Scope;
 use crate::kernel::{Kernel, LoopKind, WARP};
 use crate::nest::{Index, Reducer, unflatten};
+use crate::target::Target;
 
 /// How many elements a thread of a block has at a time, at most.
 const GROUPS: usize = 4;
 
+/// How many values are rather looked at for every element that they may be added to than added one after the other.
+const SEARCHED: usize = 1 << 27;
+
 /// The kernel of a nest; `None` if it is none of those that are known here.
 pub(super) fn kernel(flat: &Flat, name: &str, threads: usize) -> Option<Kernel> {
-    if flat.extents.contains(&0) || form(flat) != Form::Points || flat.reducer == Some(Reducer::ArgMax) {
+    if flat.extents.contains(&0) {
         return None;
     }
-    let schedule = Schedule { outputs: Vec::new(), reductions: Vec::new(), form: Form::Points };
+    let form = form(flat);
+    let schedule = match form {
+        Form::Scattered(_) => choose(flat, &Target::gpu(threads)),
+        _ => Schedule { outputs: Vec::new(), reductions: Vec::new(), form: Form::Points },
+    };
     let writer = Writer { flat, schedule: &schedule, scope: Scope::new(name, flat.parameters.clone()) };
     let mut grid = Grid { writer, threads };
-    match flat.reducer {
-        None => grid.elementwise(),
-        Some(reducer) => match tiles::choose(flat, threads) {
+    match (flat.reducer, form) {
+        (_, Form::Running(_) | Form::Tiled(_)) => return None,
+        (_, Form::Scattered(scattered)) if grid.results().saturating_mul(grid.depth()) > SEARCHED => {
+            grid.scattered(&scattered, &schedule);
+        }
+        (None, _) => grid.elementwise(),
+        (Some(Reducer::ArgMax), _) if !grid.finds_positions() => return None,
+        (Some(Reducer::ArgMax), _) => grid.positions(),
+        (Some(reducer), _) => match tiles::choose(flat, threads) {
             Some(tiles) => grid.tiled(&tiles),
             None => grid.reduce(reducer),
         },
     }
-    Some(grid.writer.scope.finish())
+    let threads = grid.threads;
+    Some(Kernel { threads: Some(threads), ..grid.writer.scope.finish() })
 }
 
 /// Writes the kernel of a nest for blocks of so many threads.
@@ -66,9 +87,9 @@ impl Grid<'_> {
         point
     }
 
-    /// How many groups of iterations of a lanes loop run together: a power of two, none of which is empty.
+    /// How many groups of iterations of a lanes loop run together.
     fn groups(&self, extent: usize) -> usize {
-        1 << (extent / self.threads).clamp(1, GROUPS).ilog2()
+        extent.div_ceil(self.threads).next_power_of_two().min(2 * GROUPS)
     }
 
     /// Runs `inner` in the lanes loops of blocks of neighbouring numbers.
@@ -79,6 +100,19 @@ impl Grid<'_> {
             self.writer.scope.close();
             self.writer.scope.close();
         }
+    }
+
+    /// Stores zero everywhere, and adds each value where it belongs, one row after the other.
+    fn scattered(&mut self, scattered: &Scattered, schedule: &Schedule) {
+        let flat = self.writer.flat;
+        let (output, dtype) = (self.writer.output(), flat.dtype());
+        self.neighbours(flat.parameters[output.0].elements, &mut |grid, number, _| {
+            let zero = grid.writer.scope.constant(dtype, 0.0);
+            grid.writer.scope.store(output, number.clone(), zero);
+        });
+        let origin = vec![Index::default(); flat.extents.len()];
+        let add = &mut |writer: &mut Writer<'_>, points: Vec<Point>| writer.scattered(scattered, &points);
+        self.writer.loops(&schedule.outputs, vec![origin], add);
     }
 
     fn elementwise(&mut self) {
