@@ -22,6 +22,7 @@ use crate::schedule::scope::Scope;
 use evaluate::Place;
 use held::Held;
 use shape::Shape;
+use std::collections::BTreeSet;
 
 /// Parts that become one kernel.
 #[derive(Clone, Copy)]
@@ -41,6 +42,31 @@ impl Group<'_> {
     fn stage_of(&self, part: usize) -> usize {
         let stage = self.stages.iter().position(|stage| stage.parts.contains(&part));
         stage.expect("each part stands in a stage")
+    }
+
+    /// The parts of a stage, taken apart where they have nothing to do with each other: they neither read each other nor
+    /// anything but single numbers that both read.
+    fn apart(&self, stage: usize) -> Vec<Vec<usize>> {
+        let operands = self.operand_shapes.len();
+        let large =
+            |operand: &usize| self.operand_shapes.get(*operand).is_none_or(|shape| shape.iter().product::<usize>() > 1);
+        let mut units: Vec<(BTreeSet<usize>, Vec<usize>)> = Vec::new();
+        for &part in &self.stages[stage].parts {
+            let reads = self.parts[part].nest.reads.iter().map(|read| read.operand).filter(large);
+            let mut unit = (reads.chain([operands + part]).collect::<BTreeSet<usize>>(), vec![part]);
+            let (joined, apart): (Vec<_>, Vec<_>) =
+                units.into_iter().partition(|(touched, _)| !touched.is_disjoint(&unit.0));
+            for (touched, parts) in joined {
+                unit.0.extend(touched);
+                unit.1.extend(parts);
+            }
+            units = apart;
+            units.push(unit);
+        }
+        let mut parts: Vec<Vec<usize>> = units.into_iter().map(|(_, parts)| parts).collect();
+        parts.iter_mut().for_each(|parts| parts.sort_unstable());
+        parts.sort_unstable();
+        parts
     }
 
     /// Whether each part has points of its own or one value per row, and none has to be in memory before another one reads it.
@@ -130,14 +156,16 @@ impl Blocks<'_> {
             self.singles(stage);
             return self.leave();
         }
-        for piece in pieces(extents.iter().product(), self.threads) {
-            let number = piece.open(&mut self.scope, self.threads);
-            let left = unflatten(&number, extents, self.scope.extents());
-            self.enter(stage, left);
-            self.elements(stage, 0);
-            self.leave();
-            self.scope.close();
-            self.scope.close();
+        for members in self.group.apart(stage) {
+            for piece in pieces(extents.iter().product(), self.threads) {
+                let number = piece.open(&mut self.scope, self.threads);
+                let left = unflatten(&number, extents, self.scope.extents());
+                self.enter(stage, left);
+                self.elements(&members, 0);
+                self.leave();
+                self.scope.close();
+                self.scope.close();
+            }
         }
     }
 
@@ -152,12 +180,12 @@ impl Blocks<'_> {
         self.known.clear();
     }
 
-    /// Computes the parts of a stage that have an element at the point of a row, then stores what is kept: so what is updated
+    /// Computes the parts of a stage, out of these, that have an element at the point of a row, then stores what is kept: so what is updated
     /// in place is read before.
-    fn elements(&mut self, stage: usize, copy: usize) {
+    fn elements(&mut self, members: &[usize], copy: usize) {
         let parts = self.group.parts;
         let elementwise = |&part: &usize| !parts[part].reduces() && !parts[part].sums;
-        let members: Vec<usize> = self.group.stages[stage].parts.iter().copied().filter(elementwise).collect();
+        let members: Vec<usize> = members.iter().copied().filter(elementwise).collect();
         let values: Vec<Var> = members.iter().map(|&part| self.own(part, copy)).collect();
         for (part, value) in members.into_iter().zip(values) {
             let place = self.place(part, copy);

@@ -77,7 +77,7 @@ impl Blocks<'_> {
             self.enter(stage, left);
             match extents.is_empty() {
                 true => self.singles(stage),
-                false => self.elements(stage, 0),
+                false => self.elements(members, 0),
             }
             for (part, value) in &mut reduced {
                 *value = self.taken_onto(*part, 0, *value);
@@ -170,7 +170,7 @@ impl Blocks<'_> {
         self.enter(stage, left);
         self.held.forget();
         for copy in 0..self.turns.len() {
-            self.elements(stage, copy);
+            self.elements(members, copy);
             for &(_, part, register) in reduced.iter().filter(|(other, ..)| *other == copy) {
                 self.take(part, copy, register);
             }
