@@ -8,6 +8,8 @@ mod launcher;
 mod nests;
 mod plans;
 mod rows;
+#[path = "../../../compiler/tests/rows/mod.rs"]
+mod rows_of_ops;
 #[path = "../samples/mod.rs"]
 mod samples;
 

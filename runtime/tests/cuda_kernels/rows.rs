@@ -1,15 +1,14 @@
 //! Rows of every length: what falls to one thread, to a warp, to a block, and what registers do not hold.
 
 use crate::launcher::Gpu;
+use crate::rows_of_ops::{OVER_ROWS, row_sample};
 use crate::samples::{gradients, leaves};
 use crate::{planned, plans};
 use tapeless_compiler::dtype::DType;
 use tapeless_compiler::fuse::Fusion;
-use tapeless_compiler::graph::{
-    Array, Attribute, Attributes, Builder, Fill, Graph, Leaf, Origin, Role, Sample, SampleOperand,
-};
+use tapeless_compiler::graph::{Array, Builder, Graph, Leaf, Origin, Role};
 use tapeless_compiler::kernel::Usage;
-use tapeless_compiler::ops::{self, OPS};
+use tapeless_compiler::ops;
 use tapeless_compiler::shape::{Extent, Shape, Type};
 use tapeless_compiler::target::Target;
 
@@ -17,32 +16,13 @@ use tapeless_compiler::target::Target;
 const SHAPES: [[usize; 2]; 10] =
     [[64, 10], [300, 7], [1, 31], [70, 33], [4100, 40], [9, 128], [5, 1000], [67, 260], [3, 2100], [2, 5003]];
 
-fn sample(op: &str, [rows, columns]: [usize; 2]) -> Sample {
-    let numbers = |shape: &[usize]| SampleOperand::numbers(DType::F32, shape, Fill::Between(-2.0, 2.0));
-    let axis = Attributes::none().with("axis", Attribute::Int(1));
-    let x = numbers(&[rows, columns]);
-    match op {
-        "layer_norm" => Sample {
-            attributes: Attributes::none().with("axes", Attribute::Ints(vec![1])).with("eps", Attribute::Float(1e-5)),
-            operands: vec![x, numbers(&[columns]), numbers(&[columns])],
-        },
-        "cross_entropy" => {
-            let known = OPS.iter().find(|op| op.name() == "cross_entropy").expect("it is an op");
-            let labels = SampleOperand::numbers(DType::U32, &[rows], Fill::Below(columns as u32));
-            Sample { attributes: known.samples()[0].attributes.clone(), operands: vec![x, labels] }
-        }
-        _ => Sample { attributes: axis, operands: vec![x] },
-    }
-}
-
 #[test]
 fn cuda_rows_agree_with_the_interpreter() {
     let Some(gpu) = Gpu::find() else { return };
     let mut held = 0;
-    for name in ["softmax", "log_softmax", "cross_entropy", "layer_norm", "argmax"] {
-        let op = *OPS.iter().find(|op| op.name() == name).expect("it is an op");
+    for name in OVER_ROWS {
         for shape in SHAPES {
-            let sample = sample(name, shape);
+            let (op, sample) = row_sample(name, shape);
             let forward = sample.graph(op).expect("the sample is well typed");
             for graph in [Some(forward), gradients(op, &sample)].into_iter().flatten() {
                 for target in [Target::gpu(32), Target::gpu(256)] {
