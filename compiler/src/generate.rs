@@ -11,7 +11,8 @@
 
 use crate::dtype::DType;
 use crate::graph::{
-    Array, Attributes, Builder, Call, Fill, Graph, Leaf, NodeId, Op, Origin, Role, Sample, SampleOperand, ValueId,
+    Array, Attribute, Attributes, Builder, Call, Fill, Graph, Leaf, NodeId, Op, Origin, Role, Sample, SampleOperand,
+    ValueId,
 };
 use crate::ops::{self, OPS};
 use crate::shape::Type;
@@ -238,12 +239,21 @@ fn attempt(
         operands[operand].exact.elements.iter().all(|&index| (0.0..bound as f64).contains(&index))
     };
     let small = |ty: &Type| ty.shape.known().is_some_and(|shape| shape.iter().product::<usize>() <= ELEMENTS);
-    if !call.result_types.iter().all(small) || !op.index_bound(&call).is_none_or(in_bounds) {
+    if !call.result_types.iter().all(small) || !strict_bound(op, call.clone()).is_none_or(in_bounds) {
         return None;
     }
     let of = |which: fn(&Known) -> &Array| op.reference(&call, &operands.iter().map(which).collect::<Vec<_>>());
     let pairs: Vec<(Array, Array)> = of(|known| &known.exact).into_iter().zip(of(|known| &known.moved)).collect();
     pairs.iter().all(|(exact, moved)| robust(exact, moved)).then_some(pairs)
+}
+
+/// The operand that is an index, and what it is below. Where an op ignores one label, its bound says nothing of the others,
+/// so here that label has to be one of the classes too.
+fn strict_bound(op: &'static dyn Op, mut call: Call) -> Option<(usize, usize)> {
+    if call.attributes.get("ignore_index").is_some() {
+        call.attributes = call.attributes.with("ignore_index", Attribute::Int(-1));
+    }
+    op.index_bound(&call)
 }
 
 /// Whether an array is finite and is little moved.
@@ -284,6 +294,26 @@ mod tests {
             assert!(results.iter().flat_map(|array| &array.elements).all(|x| x.is_finite()), "seed {seed}");
             assert_eq!(print(&generate(seed, 8).graph), print(&graph));
         }
+    }
+
+    #[test]
+    fn labels_are_classes_where_one_of_them_is_ignored() {
+        let mut labels = 0;
+        for seed in 0..2000 {
+            let Generated { graph, leaves } = generate(seed, 6);
+            for (id, node) in graph.nodes().filter(|(_, node)| node.attributes.get("ignore_index").is_some()) {
+                let call = graph.call(id);
+                let (_, classes) = strict_bound(node.op, call).expect("labels are indices");
+                let Some(at) = graph.leaves().position(|(leaf, ..)| leaf == node.operands[1]) else { continue };
+                labels += leaves[at].elements.len();
+                assert!(
+                    leaves[at].elements.iter().all(|&label| label < classes as f64),
+                    "seed {seed}: {}",
+                    print(&graph)
+                );
+            }
+        }
+        assert!(labels > 100, "{labels} labels");
     }
 
     #[test]

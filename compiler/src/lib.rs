@@ -30,6 +30,7 @@ pub mod optim;
 pub mod pipeline;
 pub mod plan;
 pub mod random;
+pub mod samples;
 pub mod scalar;
 pub mod schedule;
 pub mod shape;

@@ -23,6 +23,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("generate", &["dtype", "shape", "graph", "ops"]),
     ("expand", &["dtype", "shape", "scalar", "nest", "graph", "ops"]),
     ("autodiff", &["dtype", "shape", "scalar", "nest", "graph", "ops", "expand"]),
+    ("samples", &["dtype", "graph", "ops", "autodiff"]),
     ("optim", &["dtype", "shape", "scalar", "nest", "graph", "ops"]),
     ("simplify", &["dtype", "shape", "scalar", "nest", "graph", "ops"]),
     ("fuse", &["dtype", "shape", "scalar", "nest", "graph", "ops"]),

@@ -2,12 +2,9 @@
 
 mod nests;
 mod rows;
-#[path = "../../runtime/tests/samples/mod.rs"]
-mod samples;
 
 use nests::{Case, cases, contract, reduce, row_bias};
 use rows::{OVER_ROWS, row_sample};
-use samples::{gradients, leaves, retyped};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -18,6 +15,7 @@ use tapeless_compiler::kernel::Kernel;
 use tapeless_compiler::nest::Reducer;
 use tapeless_compiler::ops::OPS;
 use tapeless_compiler::pipeline::{self, Options};
+use tapeless_compiler::samples::{gradients, leaves, retyped};
 use tapeless_compiler::schedule;
 use tapeless_compiler::target::Target;
 

@@ -2,11 +2,13 @@
 
 pub mod arguments;
 pub mod digits;
+pub mod gpu_check;
 pub mod mnist;
 pub mod pictures;
 
 use mnist::MnistError;
 use std::fmt;
+use tapeless_data::{DataError, MetricError};
 use thiserror::Error;
 
 /// Why an example stops.
@@ -15,13 +17,19 @@ pub enum ExampleError {
     /// A step could not be compiled or run.
     #[error(transparent)]
     Tapeless(#[from] tapeless::Error),
+    /// Arrays are no data set.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// Predictions are no classes.
+    #[error(transparent)]
+    Metric(#[from] MetricError),
     /// The command line is not understood.
     #[error("{source}; {options}")]
     Arguments {
         /// What is not understood.
         source: lexopt::Error,
         /// What there is.
-        options: &'static str,
+        options: String,
     },
     /// The example needs files that were not given.
     #[error("no data: give --data DIR, where DIR holds {files}, or --smoke")]
@@ -32,6 +40,22 @@ pub enum ExampleError {
     /// The files of MNIST are not understood.
     #[error(transparent)]
     Mnist(#[from] MnistError),
+    /// An option has not the value that was given.
+    #[error("--{option} is one of {known}, not {given}")]
+    NoSuch {
+        /// The option.
+        option: &'static str,
+        /// What it may be.
+        known: &'static str,
+        /// What it is.
+        given: String,
+    },
+    /// Nothing has the name that was given.
+    #[error("there is nothing to check with `{only}` in its name")]
+    NothingToCheck {
+        /// The name.
+        only: String,
+    },
     /// A file has a line that is not understood.
     #[error("line {line}: {found}")]
     Line {

@@ -4,11 +4,12 @@
 //! Each file is an array in the IDX format: a magic number that says how many axes there are, an extent for each as a number
 //! of four bytes, then the elements, one byte each.
 
-use crate::pictures::Pictures;
+use crate::pictures::{self, Pictures};
 use flate2::read::GzDecoder;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use tapeless_data::DataError;
 use thiserror::Error;
 
 /// Rows of one picture, and columns.
@@ -91,6 +92,9 @@ pub enum MnistError {
         /// The class.
         found: u32,
     },
+    /// The arrays are no data set.
+    #[error(transparent)]
+    Data(#[from] DataError),
 }
 
 /// The pictures for training and those for testing.
@@ -169,7 +173,7 @@ fn pictures(images: Idx, labels: Idx) -> Result<Pictures, MnistError> {
         return Err(MnistError::Class { file: labels.file, position, found: classes[position] });
     }
     let pixels = pixels.iter().map(|&byte| f32::from(byte) / 255.0).collect();
-    Ok(Pictures { size: EDGE * EDGE, pixels, labels: classes })
+    Ok(pictures::pictures(EDGE * EDGE, pixels, classes)?)
 }
 
 #[cfg(test)]

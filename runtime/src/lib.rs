@@ -36,17 +36,22 @@
 //! }
 //! ```
 
+// What `model!` writes names this crate by its name, in this crate too.
+extern crate self as tapeless;
+
 mod device;
 mod elements;
 mod error;
 #[doc(hidden)]
 pub mod generated;
 mod memory;
+pub mod models;
+pub mod schedule;
 mod step;
 mod store;
 mod tensor;
 
-pub use device::Device;
+pub use device::{CudaProperties, Device};
 pub use error::Error;
 /// The element types of half precision.
 pub use half::{bf16, f16};

@@ -1,9 +1,12 @@
 //! Saving and loading: what a file holds, that a resumed run goes on as if it had never stopped, what does not fit, and
 //! files that are no checkpoints.
 
+mod folder;
+
+use folder::Folder;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use tapeless::{Device, Error, Load, Options, Seed, model};
 
 model! {
@@ -28,40 +31,40 @@ model! {
         metric(loss);
     }
 
+    pub model Body(x: f32<N, 5>) -> f32<N, 7> {
+        let fc1 = Linear(7);
+        let bn1 = BatchNorm1d();
+        x.fc1().bn1().relu()
+    }
+
+    pub model Tuned(x: f32<N, 5>) -> f32<N, 3> {
+        let body = Body();
+        let head = Linear(3);
+        x.body().head()
+    }
+
+    /// The body is frozen: its parameters by `over`, its running statistics by `#[eval]`.
+    pub step TrainHead(x: f32<dyn B, 5>, label: u32<B>, lr: f32) {
+        #[eval]
+        let net = Tuned();
+        let loss = cross_entropy(net(x), label);
+        minimize(loss, over = net.head, with = Adam(lr));
+        metric(loss);
+    }
+
     pub step Noise(x: f32<dyn B, 5>) -> f32<B, 3> {
         let net = Net();
         net(x) + rand([B, 3])
     }
 }
 
-/// A folder that goes when the test ends.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Folder {
-        let path = std::env::temp_dir().join(format!("tapeless-{name}-{}", std::process::id()));
-        fs::create_dir_all(&path).expect("there is room for a folder");
-        Folder(path)
-    }
-
-    fn file(&self, name: &str) -> PathBuf {
-        self.0.join(name)
-    }
-
-    /// The names of all files, sorted.
-    fn names(&self) -> Vec<String> {
-        let entries = fs::read_dir(&self.0).expect("the folder is there");
-        let mut names: Vec<String> =
-            entries.map(|entry| entry.expect("it is readable").file_name().to_string_lossy().into_owned()).collect();
-        names.sort();
-        names
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
+/// The names of all files in a folder, sorted.
+fn names(folder: &Folder) -> Vec<String> {
+    let entries = fs::read_dir(&folder.0).expect("the folder is there");
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.expect("it is readable").file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
 }
 
 const X: [f32; 20] =
@@ -129,12 +132,12 @@ fn the_file_is_a_plain_state_dict() -> Result<(), Error> {
     let path = folder.file("net.safetensors");
     let mut net = Net::new(&Device::cpu(), Seed(7))?;
     net.save(&path)?;
-    assert_eq!(folder.names(), ["net.safetensors"], "nothing ran, so there is no second file");
+    assert_eq!(names(&folder), ["net.safetensors"], "nothing ran, so there is no second file");
     train(&mut net, 1)?;
     net.save(&path)?;
     train(&mut net, 1)?;
     net.save(&path)?;
-    let names = folder.names();
+    let names = names(&folder);
     assert_eq!(names.len(), 2, "older halves are gone: {names:?}");
     assert!(names[1].starts_with("net.safetensors.run-"), "{names:?}");
     let bytes = fs::read(&path).expect("it was written");
@@ -191,6 +194,38 @@ fn keys_are_renamed_by_their_beginnings() -> Result<(), Error> {
     let rename = vec![("fc1.weight".to_string(), "fc2.weight".to_string())];
     let error = around.load_with(&path, Load { rename, ..Load::default() }).expect_err("two keys meet").to_string();
     assert!(error.contains("two of its keys become `fc2.weight`"), "{error}");
+    Ok(())
+}
+
+#[test]
+fn a_frozen_part_that_was_loaded_stays_as_it_is() -> Result<(), Error> {
+    let folder = Folder::new("frozen");
+    let (device, path, tuned) = (Device::cpu(), folder.file("body.safetensors"), folder.file("tuned.safetensors"));
+    let mut body = Body::new(&device, Seed(1))?;
+    body.set("bn1.running_mean", &[0.5; 7])?;
+    body.save(&path)?;
+    let mut net = Tuned::new(&device, Seed(2))?;
+    let rename = vec![("".to_string(), "body.".to_string())];
+    let report = net.load_with(&path, Load { strict: false, rename, ..Load::default() })?;
+    assert_eq!((report.loaded.len(), report.missing.len()), (body.parameters().len(), 2), "{report}");
+    let mut step = TrainHead::compile(&device, TrainHead::dims().b(4), &Options::default())?;
+    let head = net.get("head.weight")?.to_vec();
+    step.run(&mut net, &X, &LABEL, 0.05)?;
+    net.save(&tuned)?;
+    let expected = (step.run(&mut net, &X, &LABEL, 0.05)?.loss, net.get("head.weight")?.to_vec());
+    for parameter in body.parameters() {
+        let key = format!("body.{}", parameter.key);
+        assert_eq!(net.get(&key)?.to_vec(), body.get(&parameter.key)?.to_vec(), "{key}");
+    }
+    assert_ne!(expected.1, head);
+    // Slots are of the head only, and resume.
+    let half = fs::read(folder.file(&names(&folder)[2])).expect("it is there");
+    let slots = SafeTensors::deserialize(&half).expect("it is of the format");
+    let of_tensors: Vec<&str> = slots.names().into_iter().filter(|name| name.ends_with(".weight")).collect();
+    assert!(!of_tensors.is_empty() && of_tensors.iter().all(|name| name.ends_with("head.weight")), "{of_tensors:?}");
+    let mut again = Tuned::new(&device, Seed(0))?;
+    again.load(&tuned)?;
+    assert_eq!((step.run(&mut again, &X, &LABEL, 0.05)?.loss, again.get("head.weight")?.to_vec()), expected);
     Ok(())
 }
 
@@ -251,7 +286,7 @@ fn a_save_that_lost_its_other_half_says_so() -> Result<(), Error> {
     let mut net = Net::new(&device, Seed(7))?;
     train(&mut net, 1)?;
     net.save(&path)?;
-    fs::remove_file(folder.file(&folder.names()[1])).expect("it is there");
+    fs::remove_file(folder.file(&names(&folder)[1])).expect("it is there");
     let mut again = Net::new(&device, Seed(1))?;
     let (before, error) = (all(&again), again.load(&path).expect_err("the slots are gone").to_string());
     assert!(error.contains(".run-") && error.contains("is missing"), "{error}");

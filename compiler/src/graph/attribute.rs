@@ -130,6 +130,14 @@ impl Attributes {
         }
     }
 
+    /// The whole numbers of that name.
+    pub fn ints(&self, name: &str) -> &[i64] {
+        match self.get(name) {
+            Some(Attribute::Ints(values)) => values,
+            other => wrong(name, "a list of whole numbers", other),
+        }
+    }
+
     /// The axis of that name.
     pub fn axis(&self, name: &str) -> usize {
         self.int(name) as usize

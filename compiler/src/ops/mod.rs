@@ -22,6 +22,10 @@ mod clamp;
 mod class_labels;
 mod constant;
 mod contract;
+mod conv;
+mod conv_transpose;
+mod conv_weight;
+mod convolution;
 mod cos;
 mod cosine_embedding;
 mod cross_entropy;
@@ -42,6 +46,7 @@ mod extremum;
 mod eye;
 mod flip;
 mod floor;
+mod fold;
 mod gather;
 mod gelu;
 mod gelu_tanh;
@@ -121,6 +126,7 @@ mod tril;
 mod triplet_margin;
 mod triu;
 mod var;
+mod windows;
 mod xor;
 
 pub use abs::abs;
@@ -135,6 +141,10 @@ pub use cat::cat;
 pub use clamp::clamp;
 pub use constant::{constant, constant_like};
 pub use contract::contract;
+pub use conv::conv;
+pub use conv_transpose::conv_transpose;
+pub use conv_weight::conv_weight;
+pub use convolution::Geometry;
 pub use cos::cos;
 pub use cross_entropy::cross_entropy;
 pub use cumsum::cumsum;
@@ -151,6 +161,7 @@ pub use extent::{extent, reciprocal};
 pub use eye::eye;
 pub use flip::flip;
 pub use floor::floor;
+pub use fold::fold;
 pub use gather::gather;
 pub use gelu::gelu;
 pub use gelu_tanh::gelu_tanh;
@@ -216,6 +227,7 @@ pub use topk::topk;
 pub use tril::tril;
 pub use triu::triu;
 pub use var::var;
+pub use windows::{Window, windows};
 pub use xor::xor;
 
 use crate::graph::Op;
@@ -237,6 +249,9 @@ pub static OPS: &[&dyn Op] = &[
     &clamp::Clamp,
     &constant::Constant,
     &contract::Contract,
+    &conv::Conv,
+    &conv_transpose::ConvTranspose,
+    &conv_weight::ConvWeight,
     &cos::COS,
     &cosine_embedding::CosineEmbedding,
     &cross_entropy::CrossEntropy,
@@ -254,6 +269,7 @@ pub static OPS: &[&dyn Op] = &[
     &eye::Eye,
     &flip::Flip,
     &floor::FLOOR,
+    &fold::Fold,
     &gather::Gather,
     &gelu::GELU,
     &gelu_tanh::GELU_TANH,
@@ -329,6 +345,7 @@ pub static OPS: &[&dyn Op] = &[
     &triplet_margin::TripletMargin,
     &triu::TRIU,
     &var::Var,
+    &windows::Windows,
     &xor::XOR,
 ];
 

@@ -20,6 +20,14 @@ pub fn slice(b: &mut Builder<'_>, x: ValueId, axis: usize, start: Extent, end: E
     b.apply(&Slice, attributes(axis, start, end, 1), &[x])
 }
 
+/// Every `step`-th element of a part of an axis. Nothing if that is all of them.
+pub(super) fn strided(b: &mut Builder<'_>, x: ValueId, axis: usize, [start, end]: [Extent; 2], step: i64) -> ValueId {
+    match step {
+        1 => slice(b, x, axis, start, end),
+        _ => b.apply(&Slice, attributes(axis, start, end, step), &[x]),
+    }
+}
+
 fn attributes(axis: usize, start: Extent, end: Extent, step: i64) -> Attributes {
     Attributes::none()
         .with("axis", Attribute::Int(axis as i64))

@@ -3,9 +3,10 @@
 //! `cargo run --release --bin digits`
 
 use indicatif::{ProgressBar, ProgressStyle};
-use std::f32::consts::PI;
 use std::time::{Duration, Instant};
+use tapeless::schedule::Schedule;
 use tapeless::{Device, Error, Fusion, Options, Seed, model};
+use tapeless_data::{Average, Confusion, RunningMean, Scores};
 use tapeless_examples::ExampleError;
 use tapeless_examples::arguments::smoke;
 use tapeless_examples::digits::{self, PIXELS};
@@ -30,47 +31,54 @@ model! {
         metric(loss);
     }
 
-    /// How many pictures of a batch are recognised.
-    pub step Test(image: f32<dyn B, 64>, label: u32<B>) {
+    /// The class that each picture of a batch is taken for.
+    pub step Classify(image: f32<dyn B, 64>) -> u32<B> {
         let net = Mlp();
-        metric(correct = net(image).argmax(1).eq(label).sum());
+        net(image).argmax(1)
     }
 }
 
 fn main() -> Result<(), ExampleError> {
     let smoke = smoke()?;
     let (epochs, seconds) = if smoke { (2, 0.02) } else { (60, 0.5) };
-    let (train, test) = digits::embedded()?.split(SEED);
+    let digits = digits::embedded()?;
+    let (test, train) = digits.split(digits.len() / 5, SEED);
     let device = Device::cpu();
     let mut net = Mlp::new(&device, Seed(SEED))?;
 
     let start = Instant::now();
     fit(&device, &mut net, &train, epochs)?;
-    let accuracy = accuracy(&device, &net, &test)?;
+    let confusion = confusion(&device, &net, &test)?;
     println!("{epochs} epochs over {} digits in {:.2} s", train.len(), start.elapsed().as_secs_f64());
+    let accuracy = confusion.accuracy();
     println!("{:.1} % of {} others recognised", 100.0 * accuracy, test.len());
+    println!("{}\ndigits in rows, what they were taken for in columns:\n{confusion}", confusion.report());
 
     let [fused, unfused] = step_times(&device, &train, Duration::from_secs_f64(seconds))?;
     println!("one step: {fused:.1} us fused, {unfused:.1} us with one kernel per operation");
-    println!("result accuracy={accuracy:.4} fused_us={fused:.2} unfused_us={unfused:.2}");
+    let Scores { precision, recall, f1 } = confusion.average(Average::Macro);
+    print!("result accuracy={accuracy:.4} precision={precision:.4} recall={recall:.4} f1={f1:.4} ");
+    println!("fused_us={fused:.2} unfused_us={unfused:.2}");
     Ok(())
 }
 
-fn fit(device: &Device, net: &mut Mlp, digits: &Pictures, epochs: usize) -> Result<(), Error> {
-    let mut step = Train::compile(device, Train::dims().b(BATCH), &Options::default())?;
-    let mut order: Vec<usize> = (0..digits.len()).collect();
-    let mut random = fastrand::Rng::with_seed(SEED);
+fn fit(device: &Device, net: &mut Mlp, digits: &Pictures, epochs: usize) -> Result<(), ExampleError> {
+    let batches = digits.batches(BATCH)?.shuffled(SEED);
+    // A step for full batches, and one for what is left over; both keep their slots in the model.
+    let compile = |&size: &usize| Train::compile(device, Train::dims().b(size), &Options::default());
+    let mut steps = batches.sizes().iter().map(compile).collect::<Result<Vec<_>, _>>()?;
+    let schedule = Schedule::cosine(5e-3, epochs, 0.0);
     let style = ProgressStyle::with_template("{bar:40} epoch {pos}/{len}, loss {msg}").expect("the template is valid");
     let bar = ProgressBar::new(epochs as u64).with_style(style);
     for epoch in 0..epochs {
-        // The rate falls along a cosine; it is an input of the step, so nothing is compiled again.
-        let rate = 2.5e-3 * (1.0 + (PI * epoch as f32 / epochs as f32).cos());
-        random.shuffle(&mut order);
-        let mut total = 0.0;
-        for batch in order.chunks_exact(BATCH).map(|batch| digits.select(batch)) {
-            total += step.run(net, &batch.pixels, &batch.labels, rate)?.loss;
+        // The rate is an input of the step, so nothing is compiled again.
+        let rate = schedule.rate(epoch);
+        let mut loss = RunningMean::new();
+        for batch in batches.epoch(epoch as u64) {
+            let (pixels, classes) = &batch.rows;
+            loss.add(steps[batch.kind].run(net, pixels, classes, rate)?.loss, batch.len);
         }
-        bar.set_message(format!("{:.4}", total / (order.len() / BATCH) as f32));
+        bar.set_message(format!("{:.4}", loss.mean()));
         bar.inc(1);
     }
     bar.finish();
@@ -78,10 +86,13 @@ fn fit(device: &Device, net: &mut Mlp, digits: &Pictures, epochs: usize) -> Resu
     Ok(())
 }
 
-fn accuracy(device: &Device, net: &Mlp, digits: &Pictures) -> Result<f64, Error> {
-    let mut step = Test::compile(device, Test::dims().b(digits.len()), &Options::default())?;
-    let correct = step.run(net, &digits.pixels, &digits.labels)?.correct;
-    Ok(f64::from(correct) / digits.len() as f64)
+/// Which digits are taken for which.
+fn confusion(device: &Device, net: &Mlp, digits: &Pictures) -> Result<Confusion, ExampleError> {
+    let mut step = Classify::compile(device, Classify::dims().b(digits.len()), &Options::default())?;
+    let (pixels, classes) = digits.columns();
+    let mut confusion = Confusion::new(10);
+    confusion.add(&step.run(net, pixels.elements())?.output, classes.elements())?;
+    Ok(confusion)
 }
 
 /// The median time of a step in microseconds, fused and unfused, in turns.
@@ -92,14 +103,15 @@ fn step_times(device: &Device, digits: &Pictures, duration: Duration) -> Result<
     let dims = Train::dims().b(BATCH);
     let mut steps =
         [Train::compile(device, dims.clone(), &Options::default())?, Train::compile(device, dims, &unfused)?];
-    let (pixels, labels) = (&digits.pixels[..BATCH * PIXELS], &digits.labels[..BATCH]);
+    let (pixels, classes) = digits.columns();
+    let (pixels, classes) = (&pixels.elements()[..BATCH * PIXELS], &classes.elements()[..BATCH]);
     let mut times = [Vec::new(), Vec::new()];
     let start = Instant::now();
     while times[0].len() < 5 || start.elapsed() < duration {
         for ((step, net), times) in steps.iter_mut().zip(&mut nets).zip(&mut times) {
             let group = Instant::now();
             for _ in 0..GROUP {
-                step.run(net, pixels, labels, 1e-3)?;
+                step.run(net, pixels, classes, 1e-3)?;
             }
             times.push(group.elapsed().as_secs_f64() * 1e6 / GROUP as f64);
         }

@@ -55,10 +55,10 @@ fn files_are_read_as_they_are_and_compressed() -> Result<(), MnistError> {
         directory.write(&format!("{part}-labels-idx1-ubyte.gz"), &compressed(&array(0x801, &[count])));
     }
     let (train, test) = read(&directory.0)?;
-    assert_eq!((train.len(), test.len(), train.size), (12, 3, 784));
-    assert_eq!(train.labels, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1]);
-    assert_eq!(train.pixels[784..788], [4.0 / 255.0, 5.0 / 255.0, 6.0 / 255.0, 7.0 / 255.0]);
-    assert_eq!(test.pixels[..], train.pixels[..3 * 784]);
+    assert_eq!((train.len(), test.len(), train.columns().0.size()), (12, 3, 784));
+    assert_eq!(train.columns().1.elements(), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1]);
+    assert_eq!(train.columns().0.row(1)[..4], [4.0 / 255.0, 5.0 / 255.0, 6.0 / 255.0, 7.0 / 255.0]);
+    assert_eq!(test, train.first(3));
     Ok(())
 }
 

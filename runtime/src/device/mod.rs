@@ -8,6 +8,7 @@ pub(crate) mod cpu;
 mod cuda;
 mod storage;
 
+pub use cuda::CudaProperties;
 pub(crate) use storage::Storage;
 
 use crate::elements::Elements;
@@ -65,6 +66,41 @@ impl Device {
             Err(Error::NoDriver | Error::NoSuchDevice { .. } | Error::OldDevice { .. }) => Ok(Device::cpu()),
             found => found,
         }
+    }
+
+    /// What NVIDIA's driver says of the device now; nothing of the processor.
+    ///
+    /// ```
+    /// # use tapeless::{Device, Error};
+    /// # fn main() -> Result<(), Error> {
+    /// let device = Device::best()?;
+    /// match device.cuda_properties()? {
+    ///     Some(cuda) => println!("{}: {} of {} bytes are free", cuda.name, cuda.free, cuda.memory),
+    ///     None => println!("{device}"),
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn cuda_properties(&self) -> Result<Option<CudaProperties>, Error> {
+        match &self.0 {
+            Kind::Cpu(_) => Ok(None),
+            Kind::Cuda(cuda) => cuda.properties().map(Some),
+        }
+    }
+
+    /// How many bytes the device reads and writes in a second while it copies an array of so many bytes to another one in its
+    /// memory, which is what kernels that move bytes can be held against. It is measured now: the median of 32 copies, by the
+    /// driver's own call on a CUDA device, by as many threads as there are processors on the processor. An array that fits a
+    /// cache says nothing of the memory behind it.
+    pub fn copy_bandwidth(&self, bytes: usize) -> Result<f64, Error> {
+        const COPIES: usize = 32;
+        let mut times = match &self.0 {
+            Kind::Cpu(_) => cpu::time_copies(bytes, COPIES)?,
+            Kind::Cuda(cuda) => cuda.time_copies(bytes, COPIES)?,
+        };
+        times.sort_by(f64::total_cmp);
+        // A clock may show no time at all.
+        Ok(2.0 * bytes as f64 / times[COPIES / 2].max(1e-9))
     }
 
     /// What schedules are made for.
@@ -187,6 +223,18 @@ pub(crate) struct Roof {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_processor_copies_memory_and_has_no_driver() {
+        let cpu = Device::cpu();
+        assert_eq!(cpu.cuda_properties().expect("nothing is asked"), None);
+        for bytes in [0, 1 << 12, (1 << 23) + 1] {
+            let bandwidth = cpu.copy_bandwidth(bytes).expect("the machine has memory");
+            // No machine moves less than a byte in ten nanoseconds, none a million in one.
+            let range = if bytes == 0 { 0.0..1.0 } else { 1e8..1e15 };
+            assert!(range.contains(&bandwidth), "{bytes} bytes: {bandwidth}");
+        }
+    }
 
     #[test]
     fn every_processor_is_the_same_memory() {

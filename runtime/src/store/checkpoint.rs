@@ -1,4 +1,4 @@
-//! Checkpoints: a model saved and loaded.
+//! Checkpoints: a model saved and loaded. Files that PyTorch wrote are loaded too.
 //!
 //! A save is one file of the format safetensors with the parameters and states under their keys, in PyTorch's layout and
 //! nothing else: `model.load_state_dict(safetensors.torch.load_file(path))` takes it as it is. The seed stands in the file's
@@ -9,13 +9,13 @@
 //!
 //! Nothing in a store changes before everything that a load needs has been read and held against the model.
 
-use super::file::{self, Contents, FileTensor};
+use super::file::{self, Contents, FileTensor, ReadTensor};
 use super::slots::Kept;
 use super::{Seed, Slots, Store, StoreId, ty, values};
 use crate::device::{Device, Storage};
 use crate::error::Error;
 use crate::store::SlotDecl;
-use safetensors::tensor::TensorView;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
@@ -39,12 +39,15 @@ pub struct Load {
     /// Whether the run is resumed that the file was saved from: its seed, what optimizers kept, and how often each step
     /// ran. A file that was not saved from a run has none, and then the store keeps its own.
     pub run: bool,
+    /// Which of several dicts of tensors in a file of PyTorch's. If it is not said, that is the outermost one if it holds
+    /// tensors, else the one in it called `state_dict`, `model_state_dict` or `model`, else the only one that holds any.
+    pub part: Option<String>,
 }
 
 impl Default for Load {
     /// Strict, without renaming, tensors only.
     fn default() -> Load {
-        Load { strict: true, rename: Vec::new(), run: false }
+        Load { strict: true, rename: Vec::new(), run: false, part: None }
     }
 }
 
@@ -100,7 +103,9 @@ impl Store {
         Ok(())
     }
 
-    /// Loads what [`Store::save`] saved, and resumes its run. Everything must fit; on an error nothing changes.
+    /// Loads what [`Store::save`] saved, and resumes its run; or any file of safetensors, or of `torch.save` with tensors in
+    /// dicts, and then the run goes on as it was. Which of these a file is is seen from what it begins with, whatever its name.
+    /// Everything must fit; on an error nothing changes. Nothing in a file is run.
     pub fn load(&mut self, path: impl AsRef<Path>) -> Result<(), Error> {
         self.load_with(path, Load { run: true, ..Load::default() }).map(|_| ())
     }
@@ -109,7 +114,7 @@ impl Store {
     pub fn load_with(&mut self, path: impl AsRef<Path>, how: Load) -> Result<LoadReport, Error> {
         let path = path.as_ref();
         let bytes = file::read(path)?;
-        let contents = Contents::parse(path, &bytes)?;
+        let contents = Contents::parse(path, &bytes, how.part.as_deref())?;
         let tensors = renamed(path, &contents.tensors, &how.rename)?;
         let (found, report) = self.compared(&tensors);
         if how.strict && !report.fits() {
@@ -119,7 +124,9 @@ impl Store {
         let run = if how.run { saved_run(path, &contents, &self.device)? } else { None };
         let places = &self.layout.places;
         self.tensors.change(0..self.layout.bytes, |tensors| {
-            found.iter().for_each(|(position, tensor)| values::set_bytes(tensors, &places[*position], tensor.data()));
+            found
+                .iter()
+                .for_each(|(position, tensor)| values::set_bytes(tensors, &places[*position], &tensor.elements()));
         })?;
         if let Some(Run { seed, seed_words, slots }) = run {
             self.seed = seed;
@@ -134,14 +141,14 @@ impl Store {
     /// The tensors that fit, by position in the model, and the report.
     fn compared<'a>(
         &self,
-        tensors: &BTreeMap<String, &'a TensorView<'a>>,
-    ) -> (Vec<(usize, &'a TensorView<'a>)>, LoadReport) {
+        tensors: &BTreeMap<String, &'a ReadTensor<'a>>,
+    ) -> (Vec<(usize, &'a ReadTensor<'a>)>, LoadReport) {
         let (mut found, mut report) = (Vec::new(), LoadReport::default());
         for (position, (tensor, place)) in self.description.tensors.iter().zip(&self.layout.places).enumerate() {
             let (key, model) = (tensor.key.clone(), ty(place.dtype, &place.shape));
             match tensors.get(&key).copied() {
                 None => report.missing.push((key, model)),
-                Some(view) if file::own_dtype(view.dtype()) != Some(place.dtype) || view.shape() != place.shape => {
+                Some(view) if file::own_dtype(view.dtype) != Some(place.dtype) || view.shape != place.shape => {
                     report.differing.push(Difference { key, file: type_of(view), model });
                 }
                 Some(view) => {
@@ -165,9 +172,9 @@ fn slot_tensor(Kept { step, name, place, bytes }: Kept<'_>) -> FileTensor<'_> {
 /// The tensors of a file by the keys that they have in the model.
 fn renamed<'a>(
     path: &Path,
-    tensors: &'a BTreeMap<String, TensorView<'_>>,
+    tensors: &'a BTreeMap<Cow<'_, str>, ReadTensor<'_>>,
     rename: &[(String, String)],
-) -> Result<BTreeMap<String, &'a TensorView<'a>>, Error> {
+) -> Result<BTreeMap<String, &'a ReadTensor<'a>>, Error> {
     let mut found = BTreeMap::new();
     for (key, view) in tensors {
         let rule = rename.iter().find_map(|(old, new)| Some(format!("{new}{}", key.strip_prefix(old.as_str())?)));
@@ -208,26 +215,26 @@ fn saved_run(path: &Path, contents: &Contents<'_>, device: &Device) -> Result<Op
         return Err(wrong(reason));
     }
     let bytes = file::read(&beside)?;
-    let slots = slots(&beside, &Contents::parse(&beside, &bytes)?, device)?;
+    let slots = slots(&beside, &Contents::parse(&beside, &bytes, None)?, device)?;
     Ok(Some(Run { seed, seed_words, slots }))
 }
 
 fn slots(path: &Path, contents: &Contents<'_>, device: &Device) -> Result<Slots, Error> {
     let wrong = |reason: String| Error::Checkpoint { path: path.to_path_buf(), reason };
-    let mut steps: BTreeMap<&str, Vec<(SlotDecl, &TensorView<'_>)>> = BTreeMap::new();
+    let mut steps: BTreeMap<&str, Vec<(SlotDecl, &ReadTensor<'_>)>> = BTreeMap::new();
     for (key, view) in &contents.tensors {
         let Some((step, name)) = key.split_once('/') else { return Err(wrong(format!("`{key}` names no step"))) };
-        let Some(dtype) = file::own_dtype(view.dtype()) else {
+        let Some(dtype) = file::own_dtype(view.dtype) else {
             return Err(wrong(format!("`{key}` is {}, which no slot is", type_of(view))));
         };
-        let decl = SlotDecl { name: name.to_string(), dtype, shape: view.shape().to_vec(), initial: 0.0 };
+        let decl = SlotDecl { name: name.to_string(), dtype, shape: view.shape.clone(), initial: 0.0 };
         steps.entry(step).or_default().push((decl, view));
     }
     let mut slots = Slots::new(device);
     for (step, tensors) in steps {
-        let (decls, views): (Vec<SlotDecl>, Vec<&TensorView<'_>>) = tensors.into_iter().unzip();
+        let (decls, views): (Vec<SlotDecl>, Vec<&ReadTensor<'_>>) = tensors.into_iter().unzip();
         for (position, view) in slots.ensure(step, &decls)?.into_iter().zip(views) {
-            slots.set_bytes(position, view.data())?;
+            slots.set_bytes(position, &view.elements())?;
         }
     }
     Ok(slots)
@@ -259,9 +266,9 @@ fn remove_other_runs(path: &Path, run: Option<&str>) {
 }
 
 /// The type of a tensor in a file, in words of the language.
-fn type_of(view: &TensorView<'_>) -> String {
-    let name = file::type_name(view.dtype());
-    match view.shape() {
+fn type_of(view: &ReadTensor<'_>) -> String {
+    let name = file::type_name(view.dtype);
+    match view.shape.as_slice() {
         [] => name,
         shape => format!("{name}<{}>", shape.iter().map(usize::to_string).collect::<Vec<_>>().join(", ")),
     }

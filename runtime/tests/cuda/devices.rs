@@ -51,3 +51,15 @@ fn cuda_devices_that_are_too_old_leave_the_processor() {
     assert!(matches!(error, Error::OldDevice { capability: (7, 5), .. }), "{error}");
     assert_eq!(format!("{:?}", Device::best().expect("the processor is always there")), "Device::cpu()");
 }
+
+#[test]
+fn cuda_devices_say_what_they_are() {
+    let Some(device) = device() else { return };
+    let cuda = device.cuda_properties().expect("the driver answers").expect("it is a CUDA device");
+    assert_eq!(device.to_string(), format!("CUDA device 0 ({})", cuda.name));
+    assert!(cuda.capability >= (8, 0) && cuda.driver >= (11, 0) && cuda.multiprocessors > 0, "{cuda:?}");
+    assert!(0 < cuda.free && cuda.free <= cuda.memory, "{cuda:?}");
+    let bandwidth = device.copy_bandwidth(1 << 20).expect("it has a megabyte");
+    // Neither a device nor its emulator moves less than a byte in ten nanoseconds, none a million in one.
+    assert!((1e8..1e15).contains(&bandwidth), "{bandwidth}");
+}

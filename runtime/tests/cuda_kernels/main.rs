@@ -10,12 +10,9 @@ mod plans;
 mod rows;
 #[path = "../../../compiler/tests/rows/mod.rs"]
 mod rows_of_ops;
-#[path = "../samples/mod.rs"]
-mod samples;
 
 use launcher::Gpu;
 use nests::{Case, cases, contract, reduce, reduce_all, row_bias, transposed};
-use samples::{gradients, leaves, retyped};
 use tapeless_compiler::fuse::Fusion;
 use tapeless_compiler::generate::{Generated, generate};
 use tapeless_compiler::graph::{Array, Graph};
@@ -24,6 +21,7 @@ use tapeless_compiler::nest::Reducer;
 use tapeless_compiler::ops::OPS;
 use tapeless_compiler::pipeline::{self, Options};
 use tapeless_compiler::plan::Plan;
+use tapeless_compiler::samples::{gradients, leaves, retyped};
 use tapeless_compiler::schedule;
 use tapeless_compiler::target::Target;
 

@@ -1,8 +1,7 @@
 //! Laws on the device: every op, and random graphs over all of them.
 
+#[path = "../cuda/device.rs"]
+mod device;
 mod factors;
-mod hold;
 mod ops;
 mod random_graphs;
-#[path = "../samples/mod.rs"]
-mod samples;

@@ -1,7 +1,7 @@
 //! Random graphs over every op: what the machine computes is what the reference says, all fused and nothing.
 
-use crate::hold::{hold, unfused};
-use tapeless::{DType, Options};
+use tapeless::{DType, Device, Options};
+use tapeless_checks::hold::{hold, unfused};
 use tapeless_compiler::generate::{Generated, generate};
 use tapeless_compiler::graph;
 
@@ -17,9 +17,10 @@ fn tolerance(dtype: DType) -> f64 {
 }
 
 fn failures(options: &Options) -> Vec<String> {
+    let device = Device::cpu();
     let held = |seed| {
         let Generated { graph, leaves } = generate(seed, NODES);
-        let failure = hold(&graph, &leaves, options, tolerance).err()?;
+        let failure = hold(&graph, &leaves, &device, options, tolerance).err()?;
         Some(format!("seed {seed}: {failure}\n{}", graph::print(&graph)))
     };
     (0..GRAPHS).filter_map(held).collect()

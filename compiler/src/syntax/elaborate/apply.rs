@@ -110,11 +110,23 @@ impl Elaborator<'_> {
                 Some(binding) if matches!(binding.value, Value::Text(_)) => binding.value.clone(),
                 _ => Value::Text(name.as_str().into()),
             },
+            ExprKind::Name(name) if parameter.ty.name.starts_with("padding") => match self.frame().find(name) {
+                Some(binding) => binding.value.clone(),
+                None => Value::Text(name.as_str().into()),
+            },
             _ => self.evaluate(expr),
         }
     }
 
     fn const_of_type(&self, block: &Block, parameter: &ConstParameter, value: Value, span: Span) -> Value {
+        if let Some(axes) = axes_of_sizes(&parameter.ty.name).filter(|_| !value.is_poison()) {
+            return sizes(&value, axes).unwrap_or_else(|| {
+                let (name, parameter) = (&block.name.name, &parameter.name.name);
+                let found = value.counted();
+                let headline = format!("{name}: `{parameter}` is a number or {axes} in a tuple, not {found}");
+                self.report(Problem::new(span, headline).detail(Signature(block).to_string()))
+            });
+        }
         match (parameter.ty.name.as_str(), value) {
             ("f32" | "f64", Value::Int(extent)) if extent.known().is_some() => {
                 Value::Float(extent.known().expect("just tested") as f64)
@@ -287,6 +299,21 @@ impl fmt::Display for Signature<'_> {
             None => parameter.name.name.clone(),
         };
         write!(f, "{}({})", self.0.name.name, self.0.consts.iter().map(word).collect::<Vec<_>>().join(", "))
+    }
+}
+
+/// Along how many axes a const of the type `sizes2d` and the like has sizes.
+fn axes_of_sizes(ty: &str) -> Option<usize> {
+    ty.strip_prefix("sizes")?.strip_suffix('d')?.parse().ok()
+}
+
+/// A size for each of so many axes: one number for all of them, or one each.
+fn sizes(value: &Value, axes: usize) -> Option<Value> {
+    let whole = |value: &Value| matches!(value, Value::Int(_));
+    match value.elements() {
+        None if whole(value) => Some(Value::List(vec![value.clone(); axes])),
+        Some(values) if values.len() == axes && values.iter().all(whole) => Some(Value::List(values.to_vec())),
+        _ => None,
     }
 }
 

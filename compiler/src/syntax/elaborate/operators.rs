@@ -257,7 +257,7 @@ impl Elaborator<'_> {
                         Some(0) => {}
                         Some(_) => {
                             let problem = Problem::new(span, headline);
-                            self.report(self.about_operands(problem, Some(whole), pair));
+                            self.report(self.about_extents(problem, whole, pair, rank - axis));
                             return None;
                         }
                         None => {

@@ -7,7 +7,15 @@ use crate::syntax::parse::parse_prelude;
 
 /// The layers by name.
 const LAYERS: &[(&str, &str)] = &[
+    ("AdaptiveAvgPool2d", include_str!("../../prelude/adaptive_avg_pool2d.model")),
+    ("AvgPool2d", include_str!("../../prelude/avg_pool2d.model")),
     ("BatchNorm1d", include_str!("../../prelude/batch_norm1d.model")),
+    ("BatchNorm2d", include_str!("../../prelude/batch_norm2d.model")),
+    ("Conv1d", include_str!("../../prelude/conv1d.model")),
+    ("Conv2d", include_str!("../../prelude/conv2d.model")),
+    ("Conv3d", include_str!("../../prelude/conv3d.model")),
+    ("ConvTranspose1d", include_str!("../../prelude/conv_transpose1d.model")),
+    ("ConvTranspose2d", include_str!("../../prelude/conv_transpose2d.model")),
     ("Dropout", include_str!("../../prelude/dropout.model")),
     ("Dropout2d", include_str!("../../prelude/dropout2d.model")),
     ("Elu", include_str!("../../prelude/elu.model")),
@@ -22,6 +30,7 @@ const LAYERS: &[(&str, &str)] = &[
     ("LeakyRelu", include_str!("../../prelude/leaky_relu.model")),
     ("Linear", include_str!("../../prelude/linear.model")),
     ("LogSoftmax", include_str!("../../prelude/log_softmax.model")),
+    ("MaxPool2d", include_str!("../../prelude/max_pool2d.model")),
     ("Mish", include_str!("../../prelude/mish.model")),
     ("Prelu", include_str!("../../prelude/prelu.model")),
     ("Relu", include_str!("../../prelude/relu.model")),
@@ -33,28 +42,19 @@ const LAYERS: &[(&str, &str)] = &[
     ("Softmax", include_str!("../../prelude/softmax.model")),
     ("Softplus", include_str!("../../prelude/softplus.model")),
     ("Tanh", include_str!("../../prelude/tanh.model")),
+    ("Upsample", include_str!("../../prelude/upsample.model")),
 ];
 
 /// Layers of the language that later versions bring.
 const PLANNED: &[&str] = &[
-    "AdaptiveAvgPool2d",
-    "AvgPool2d",
-    "BatchNorm2d",
-    "Conv1d",
-    "Conv2d",
-    "Conv3d",
-    "ConvTranspose1d",
-    "ConvTranspose2d",
     "GroupNorm",
     "Gru",
     "InstanceNorm2d",
     "Lstm",
-    "MaxPool2d",
     "MultiheadAttention",
     "Rnn",
     "TransformerDecoderLayer",
     "TransformerEncoderLayer",
-    "Upsample",
 ];
 
 /// The block of that name.

@@ -1,7 +1,7 @@
 //! Reporting: where a mistake is shown, and what stands below its headline.
 
 use super::Elaborator;
-use super::scope::Frame;
+use super::scope::{Binding, Frame};
 use super::value::Value;
 use crate::graph::ValueId;
 use crate::nearest::nearest;
@@ -134,6 +134,11 @@ impl Elaborator<'_> {
 
     /// `a is made at …, b at …` for the names among the expressions. Names of the prelude have no place.
     pub(super) fn made_at(&self, exprs: &[&Expr]) -> Option<String> {
+        self.made_at_place(exprs, &|binding| binding.span)
+    }
+
+    /// The same with the place of a binding that tells most.
+    fn made_at_place(&self, exprs: &[&Expr], place: &dyn Fn(&Binding) -> Span) -> Option<String> {
         if self.frame().prelude {
             return None;
         }
@@ -143,7 +148,7 @@ impl Elaborator<'_> {
             let Some(binding) = self.frame().find(name) else { continue };
             if !names.contains(&name) {
                 let verb = if names.is_empty() { " is made" } else { "" };
-                words.push(format!("{name}{verb} at {}", position(binding.span)));
+                words.push(format!("{name}{verb} at {}", position(place(binding))));
                 names.push(name);
             }
         }
@@ -157,12 +162,38 @@ impl Elaborator<'_> {
         whole: Option<&Expr>,
         operands: &[(&Expr, ValueId)],
     ) -> Problem {
+        self.about_places(problem, whole, operands, &|binding| binding.span)
+    }
+
+    /// A problem about operands that differ on an axis of what they broadcast to: where a signature gives one its type, it
+    /// shows the extent on that axis.
+    pub(super) fn about_extents(
+        &self,
+        problem: Problem,
+        whole: &Expr,
+        operands: &[(&Expr, ValueId)],
+        from_end: usize,
+    ) -> Problem {
+        let extent = |binding: &Binding| {
+            let place = binding.extents.len().checked_sub(from_end).filter(|_| !binding.extents.is_empty());
+            place.map_or(binding.span, |at| binding.extents[at])
+        };
+        self.about_places(problem, Some(whole), operands, &extent)
+    }
+
+    fn about_places(
+        &self,
+        problem: Problem,
+        whole: Option<&Expr>,
+        operands: &[(&Expr, ValueId)],
+        place: &dyn Fn(&Binding) -> Span,
+    ) -> Problem {
         let exprs: Vec<&Expr> = operands.iter().map(|(expr, _)| *expr).collect();
         let problem = match whole {
             None => problem.detail(self.described(operands)),
             Some(whole) => problem.detail(format!("{whole}: {}", self.described(operands))),
         };
-        match self.made_at(&exprs) {
+        match self.made_at_place(&exprs, place) {
             Some(line) => problem.place(line),
             None => problem,
         }

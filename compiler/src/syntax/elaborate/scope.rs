@@ -5,6 +5,7 @@
 use super::instance::Place;
 use super::items::Scope;
 use super::value::Value;
+use crate::syntax::ast::TensorType;
 use proc_macro2::Span;
 use rustc_hash::FxHashMap;
 
@@ -19,6 +20,8 @@ pub struct Binding {
     pub span: Span,
     /// Where layers go that are pushed onto it.
     pub list: Option<Box<ListPlace>>,
+    /// Where the extents of its type are written, if a signature gives it one.
+    pub extents: Vec<Span>,
 }
 
 /// Where the layers of a list that grows stand.
@@ -118,11 +121,18 @@ impl Frame {
 
     /// Binds a name in the innermost scope.
     pub fn bind(&mut self, name: &str, value: Value, kind: BindingKind, span: Span) {
-        let binding = Binding { value, kind, span, list: None };
+        let binding = Binding { value, kind, span, list: None, extents: Vec::new() };
         let start = self.scopes.last().copied().unwrap_or(0);
         match position(&self.names[start..], name) {
             Some(at) => self.names[start + at].1 = binding,
             None => self.names.push((name.to_string(), binding)),
+        }
+    }
+
+    /// Says where the extents of the type of that name are written.
+    pub fn written(&mut self, name: &str, ty: &TensorType) {
+        if let Some(binding) = self.find_mut(name) {
+            binding.extents = ty.axes.iter().map(|axis| axis.span).collect();
         }
     }
 

@@ -39,6 +39,7 @@ impl Elaborator<'_> {
             self.bind_unknown_extents(&input.ty);
         }
         self.frame_mut().bind(&name.name, value, BindingKind::Fixed, name.span);
+        self.frame_mut().written(&name.name, &input.ty);
     }
 
     /// Nothing is known of the extents of an input that is not there.
@@ -240,6 +241,7 @@ impl Elaborator<'_> {
         let leaf = |ty| self.graph.leaf(crate::graph::Leaf::User { name: name.name.clone() }, ty);
         let tensor = ty.map(leaf);
         self.frame_mut().bind(&name.name, tensor.map_or(Value::Poison, Value::Tensor), BindingKind::Fixed, name.span);
+        self.frame_mut().written(&name.name, &input.ty);
         tensor
     }
 }

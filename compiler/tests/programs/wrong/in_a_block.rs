@@ -25,5 +25,5 @@ fn main() {}
 // error: add: extents differ on axis 1
 //          x + x.up(): x is f32<N, 16>, x.up() is f32<N, 8>
 //          `first` is made at wrong/in_a_block.rs:12:21
-//          x is made at wrong/in_a_block.rs:6:17
+//          x is made at wrong/in_a_block.rs:6:27
 //   --> wrong/in_a_block.rs:8:11

@@ -14,5 +14,5 @@ fn main() {}
 
 // error: add: extents differ on axis 1
 //          y + x: y is f32<N, 8>, x is f32<N, 16>
-//          y is made at wrong/linear_extents_differ.rs:8:13, x at wrong/linear_extents_differ.rs:6:19
+//          y is made at wrong/linear_extents_differ.rs:8:13, x at wrong/linear_extents_differ.rs:6:29
 //   --> wrong/linear_extents_differ.rs:9:11

@@ -33,7 +33,7 @@ fn main() {}
 //   --> wrong/loss_arguments.rs:14:66
 // error: bce: extents differ on axis 1
 //          bce(pred, y, weight = few): pred is f32<B, 10>, few is f32<4>
-//          pred is made at wrong/loss_arguments.rs:13:13, few at wrong/loss_arguments.rs:11:69
+//          pred is made at wrong/loss_arguments.rs:13:13, few at wrong/loss_arguments.rs:11:78
 //   --> wrong/loss_arguments.rs:15:23
 // error: bce_with_logits: `pos_weight` does not broadcast to the input
 //          bce_with_logits(pred, y, pos_weight = deep): pred is f32<B, 10>, deep is f32<2, B, 10>

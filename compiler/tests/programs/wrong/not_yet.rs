@@ -3,15 +3,14 @@
 use tapeless::model;
 
 model! {
-    pub model Net(image: f32<N, 3, H, W>) -> f32<N, 8, _, _> {
-        let conv = Conv2d(8, 3);
-        image.conv().max_pool2d(2)
+    pub model Net(x: f32<N, T, 16>) -> f32<N, T, 8> {
+        let recurrent = Gru(8);
+        let (y, h) = x.recurrent();
+        y
     }
 }
 
 fn main() {}
 
-// error: `Conv2d` is not supported yet
-//   --> wrong/not_yet.rs:7:20
-// error: `max_pool2d` is not supported yet
-//   --> wrong/not_yet.rs:8:22
+// error: `Gru` is not supported yet
+//   --> wrong/not_yet.rs:7:25

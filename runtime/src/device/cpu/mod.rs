@@ -1,10 +1,12 @@
 //! The processor: which instructions it has, and how code is made for it.
 
 mod code;
+mod copies;
 mod executable;
 mod peaks;
 mod pool;
 
+pub(super) use copies::time_copies;
 pub(super) use executable::load;
 
 use code::{Code, Local};

@@ -40,6 +40,11 @@ impl Buffer {
         &self.cuda
     }
 
+    /// Where it begins, for copies.
+    pub(super) fn start(&self) -> sys::CUdeviceptr {
+        self.start
+    }
+
     /// How many bytes there are.
     pub(super) fn bytes(&self) -> usize {
         self.bytes

@@ -10,11 +10,13 @@ mod buffer;
 mod code;
 mod executable;
 mod mirror;
+mod properties;
 mod results;
 mod staged;
 
 pub(super) use executable::load;
 pub(super) use mirror::Mirror;
+pub use properties::CudaProperties;
 
 use super::Roof;
 use crate::error::Error;

@@ -65,18 +65,18 @@ fn pad(e: &mut Elaborator<'_>, a: &Arguments<'_>) -> Option<Value> {
                     _ => return None,
                 }
             }
-            mode => bordered(e, a, padded, axis, mode, [before, after])?,
+            mode => bordered(e, a, 1, (padded, axis), mode, [before, after])?,
         };
     }
     Some(Value::Tensor(padded.1))
 }
 
-/// The tensor between parts of itself on an axis.
-fn bordered(
+/// The tensor between parts of itself on an axis, as many as the argument at `at` says.
+pub(super) fn bordered(
     e: &mut Elaborator<'_>,
     a: &Arguments<'_>,
-    input: Operand<'_>,
-    axis: usize,
+    at: usize,
+    (input, axis): (Operand<'_>, usize),
     mode: &str,
     amounts: [Extent; 2],
 ) -> Option<ValueId> {
@@ -89,8 +89,9 @@ fn bordered(
             _ => negative(most.clone() - amount.clone()),
         };
         if negative(amount.clone()) || beyond {
-            let headline = format!("pad: {amount} elements by {mode} on axis {axis} of extent {extent}");
-            e.report(e.about_operands(Problem::new(e.argument_span(a, 1), headline), None, &[input]));
+            let name = a.function.name;
+            let headline = format!("{name}: {amount} elements by {mode} on axis {axis} of extent {extent}");
+            e.report(e.about_operands(Problem::new(e.argument_span(a, at), headline), None, &[input]));
             return None;
         }
     }

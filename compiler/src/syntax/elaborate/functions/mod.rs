@@ -3,17 +3,21 @@
 mod activations;
 mod borders;
 mod collections;
+mod convolutions;
 mod einsum;
 mod elementwise;
 mod grids;
 mod indexing;
+mod interpolate;
 mod losses;
 mod normalize;
 mod parts;
+mod pooling;
 mod products;
 mod random;
 mod reductions;
 mod shapes;
+mod spatial;
 
 use super::Elaborator;
 use super::apply::counted;
@@ -61,6 +65,8 @@ pub enum Default {
     Bool(bool),
     /// A bare word; the others that are possible follow.
     Word(&'static [&'static str]),
+    /// A whole number; a bare word of these is possible too.
+    NumberOr(i64, &'static [&'static str]),
     /// It takes all further arguments; the last parameter only.
     Rest,
 }
@@ -87,7 +93,7 @@ impl fmt::Display for Function {
             Default::Required => parameter.name.to_string(),
             Default::Absent => format!("{} = …", parameter.name),
             Default::Rest => format!("{}…", parameter.name),
-            Default::Int(number) => format!("{} = {number}", parameter.name),
+            Default::Int(number) | Default::NumberOr(number, _) => format!("{} = {number}", parameter.name),
             Default::Float(number) => format!("{} = {number:?}", parameter.name),
             Default::Bool(truth) => format!("{} = {truth}", parameter.name),
             Default::Word(words) => format!("{} = {}", parameter.name, words[0]),
@@ -104,20 +110,22 @@ impl fmt::Debug for Function {
 }
 
 /// Functions of the language that later versions bring.
-const PLANNED: &[&str] =
-    &["adaptive_avg_pool2d", "avg_pool2d", "ctc", "interpolate", "max_pool2d", "scaled_dot_product_attention"];
+const PLANNED: &[&str] = &["ctc", "scaled_dot_product_attention"];
 
 fn tables() -> impl Iterator<Item = &'static Function> {
     [
         activations::FUNCTIONS,
         borders::FUNCTIONS,
+        convolutions::FUNCTIONS,
         einsum::FUNCTIONS,
         elementwise::FUNCTIONS,
         grids::FUNCTIONS,
         indexing::FUNCTIONS,
+        interpolate::FUNCTIONS,
         losses::FUNCTIONS,
         normalize::FUNCTIONS,
         parts::FUNCTIONS,
+        pooling::FUNCTIONS,
         products::FUNCTIONS,
         random::FUNCTIONS,
         reductions::FUNCTIONS,
@@ -212,7 +220,9 @@ impl Elaborator<'_> {
             return value.clone();
         }
         match (&parameter.default, &given.expr.kind) {
-            (Default::Word(words), ExprKind::Name(name)) if words.contains(&name.as_str()) => {
+            (Default::Word(words) | Default::NumberOr(_, words), ExprKind::Name(name))
+                if words.contains(&name.as_str()) =>
+            {
                 Value::Text(name.as_str().into())
             }
             // A const of a block may stand for one of them.

@@ -1,11 +1,14 @@
-//! Graphs of the samples of ops, with arrays for their leaves.
+//! Graphs of the samples of ops, with arrays for their leaves: what laws and back ends are held against.
+//!
+//! An op and one of its samples come in; a graph of its gradients, arrays, or the sample in other types leave, the same each
+//! time. Samples are well typed, which a law of its own holds.
 
-use tapeless_compiler::autodiff;
-use tapeless_compiler::dtype::DType;
-use tapeless_compiler::graph::{
+use crate::autodiff;
+use crate::dtype::DType;
+use crate::graph::{
     Array, Attribute, Attributes, Builder, Graph, Leaf, Op, Origin, Role, Sample, SampleOperand, ValueId,
 };
-use tapeless_compiler::ops;
+use crate::ops;
 
 /// The graph that computes the gradients of a sample's float operands, for cotangents that are inputs too. `None` if no
 /// gradient flows.

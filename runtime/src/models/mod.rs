@@ -1,0 +1,30 @@
+//! Networks for images, written in the language: a `model!` imports them by `use tapeless::models::ResNet18;`.
+//!
+//! Keys and shapes of their tensors are those of torchvision's models of the same name, so that its state dicts load by name.
+//! Each network is a model with its default consts; another number of classes is a name of its own:
+//!
+//! ```
+//! use tapeless::{Device, Error, Seed, model};
+//!
+//! model! {
+//!     use tapeless::models::ResNet18;
+//!
+//!     pub model Flowers = ResNet18(102);
+//! }
+//!
+//! fn main() -> Result<(), Error> {
+//!     let flowers = Flowers::new(&Device::cpu(), Seed(0))?;
+//!     assert_eq!(flowers.get("fc.weight")?.shape(), [102, 512]);
+//!     Ok(())
+//! }
+//! ```
+
+mod lenet;
+mod mobilenet;
+mod resnet;
+mod vgg;
+
+pub use lenet::LeNet;
+pub use mobilenet::{ConvNormAct, InvertedResidual, MobileNetV2};
+pub use resnet::{BasicBlock, Bottleneck, ResNet18, ResNet34, ResNet50};
+pub use vgg::{Vgg, Vgg11, Vgg13, Vgg16, Vgg19};
