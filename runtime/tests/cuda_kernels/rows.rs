@@ -2,13 +2,13 @@
 
 use crate::launcher::Gpu;
 use crate::rows_of_ops::{OVER_ROWS, row_sample};
-use tapeless_compiler::samples::{gradients, leaves};
 use crate::{planned, plans};
 use tapeless_compiler::dtype::DType;
 use tapeless_compiler::fuse::Fusion;
 use tapeless_compiler::graph::{Array, Builder, Graph, Leaf, Origin, Role};
 use tapeless_compiler::kernel::Usage;
 use tapeless_compiler::ops;
+use tapeless_compiler::samples::{gradients, leaves};
 use tapeless_compiler::shape::{Extent, Shape, Type};
 use tapeless_compiler::target::Target;
 

@@ -191,12 +191,7 @@ impl<'a> Emitter<'a> {
         }
     }
 
-    pub(super) fn lanes(
-        &mut self,
-        together: Together,
-        extent: usize,
-        body: &[Statement],
-    ) -> Result<(), EmitError> {
+    pub(super) fn lanes(&mut self, together: Together, extent: usize, body: &[Statement]) -> Result<(), EmitError> {
         let Together { groups, neighbours, .. } = together;
         let (id, step) = (LoopId(together.id), groups * self.threads);
         let whole = extent - extent % step;
