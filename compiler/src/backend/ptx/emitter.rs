@@ -97,14 +97,14 @@ pub(super) struct Emitter<'a> {
 
 impl<'a> Emitter<'a> {
     /// Writes a phase behind what is written; its block has this number.
-    pub(super) fn new(kernel: &'a Kernel, entry: &Entered, block: Reg, mut text: Text) -> Emitter<'a> {
+    pub(super) fn new(kernel: &'a Kernel, entry: &Entered<'_>, block: Reg, mut text: Text) -> Emitter<'a> {
         let mut slots = Vec::with_capacity(kernel.registers.len());
         for register in &kernel.registers {
             let class = Class::of(register.dtype);
             let lanes = (0..register.groups).map(|_| text.reg(class)).collect();
             slots.push(Slots { lanes, single: text.reg(class) });
         }
-        let tiles = Tiles::new(kernel, entry.threads, &mut text);
+        let tiles = Tiles::new(entry.whole, entry.threads, &mut text);
         Emitter {
             kernel,
             threads: entry.threads,
@@ -121,7 +121,7 @@ impl<'a> Emitter<'a> {
             varying: vec![false; kernel.vars.len()],
             still: vec![false; kernel.vars.len()],
             extents: extents(kernel),
-            behind: barriers(kernel, entry.threads),
+            behind: barriers(kernel, entry.whole, entry.threads),
             repeats: false,
             folds: 0,
             tiles,

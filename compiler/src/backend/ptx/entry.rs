@@ -27,7 +27,9 @@ pub(super) enum Place {
 }
 
 /// What stands at the beginning of a function.
-pub(super) struct Entered {
+pub(super) struct Entered<'k> {
+    /// The kernel of all phases, which says where local arrays lie.
+    pub(super) whole: &'k Kernel,
     pub(super) threads: usize,
     /// Where each parameter is.
     pub(super) places: Vec<Place>,
@@ -53,7 +55,7 @@ pub(super) fn emit(kernel: &Kernel, phases: &[&Phase], threads: usize, name: &st
             text.set(Class::Word, "mov.u32", format_args!("{name}"))
         }
     };
-    let entered = Entered { threads, places, local, thread, is_first };
+    let entered = Entered { whole: kernel, threads, places, local, thread, is_first };
     let mut folds = 0;
     for (number, phase) in phases.iter().enumerate() {
         let blocks = phase.parallel.unwrap_or(1);
