@@ -176,15 +176,18 @@ fn gradients_of_random_graphs_agree_with_differences() {
     assert!(compared > 5000 && kinks * 20 < compared, "{compared} derivatives were compared, {kinks} lie at kinks");
 }
 
-/// The central difference of the only result by one element of one leaf; `None` where two widths of the step disagree, for
-/// there the function has a kink or a jump.
+/// The central difference of the only result by one element of one leaf; `None` where two widths of the step disagree, or
+/// the two sides do, for there the function has a kink or a jump.
 fn difference(graph: &Graph, leaves: &[Array], leaf: usize, element: usize) -> Option<f64> {
     let mut moved = leaves.to_vec();
     let mut at = |step: f64| {
         moved[leaf].elements[element] = leaves[leaf].elements[element] + step;
         evaluate(graph, &moved)[0].elements[0]
     };
-    let mut quotient = |h: f64| (at(h) - at(-h)) / (2.0 * h);
-    let (narrow, wide) = (quotient(1e-6), quotient(4e-6));
-    ((narrow - wide).abs() <= 2e-5 * (1.0 + narrow.abs())).then_some(narrow)
+    let here = at(0.0);
+    let mut quotients = |h: f64| [(at(h) - here) / h, (here - at(-h)) / h];
+    let [narrow, wide] = [quotients(1e-6), quotients(4e-6)].map(|[ahead, behind]| (ahead + behind) / 2.0);
+    let [ahead, behind] = quotients(1e-6);
+    let agree = |one: f64, other: f64, room: f64| (one - other).abs() <= room * (1.0 + narrow.abs());
+    (agree(narrow, wide, 2e-5) && agree(ahead, behind, 1e-3)).then_some(narrow)
 }
