@@ -17,7 +17,6 @@ use launcher::Gpu;
 use matrices::{halves, in_halves, matrices};
 use nests::contractions::Product;
 use nests::{Case, cases, contract, reduce, reduce_all, row_bias, transposed};
-use tapeless_compiler::dtype::DType;
 use tapeless_compiler::fuse::Fusion;
 use tapeless_compiler::generate::{Generated, generate};
 use tapeless_compiler::graph::{Array, Graph};
@@ -28,7 +27,6 @@ use tapeless_compiler::pipeline::{self, Options};
 use tapeless_compiler::plan::Plan;
 use tapeless_compiler::samples::{gradients, leaves, retyped};
 use tapeless_compiler::schedule;
-use tapeless_compiler::shape::{Shape, Type};
 use tapeless_compiler::target::{Precision, Target};
 
 /// One warp, several, and as many as are usual; in blocks as they pay and as small as can be.
