@@ -17,6 +17,9 @@ pub(super) const DYNAMIC: &str = "dynamic";
 /// From how many threads on a block with fragments may take so many registers that no other fits beside it.
 const LARGE: usize = 256;
 
+/// From how many registers on a kernel is a product in tiles, of which each thread has several sums.
+const SUMS: usize = 8;
+
 /// Where an array is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
@@ -80,9 +83,8 @@ fn function(kernel: &Kernel, threads: usize, name: &str, folds: usize, text: Tex
         (0..kernel.arguments().count()).map(|number| format!(".param .u64 a{number}")).collect();
     let mut function = format!("\n.visible .entry {name}({})\n", parameters.join(", "));
     let _ = writeln!(function, ".maxntid {threads}, 1, 1");
-    if threads >= LARGE && copies_whole_tiles(kernel) {
-        // Blocks hide each other's waiting; threads have half of the registers then, too few for bounds and to compute.
-        function += ".minnctapersm 2\n";
+    if let Some(blocks) = blocks_at_once(kernel, threads) {
+        let _ = writeln!(function, ".minnctapersm {blocks}");
     }
     function += "{\n";
     let local = kernel.local_offsets().1;
@@ -95,6 +97,16 @@ fn function(kernel: &Kernel, threads: usize, name: &str, folds: usize, text: Tex
     function += &text.finish();
     function += "}\n";
     function
+}
+
+/// How many blocks should fit on a processor at least, where the assembler must not choose.
+fn blocks_at_once(kernel: &Kernel, threads: usize) -> Option<usize> {
+    if threads >= LARGE && copies_whole_tiles(kernel) {
+        // Blocks hide each other's waiting; threads have half of the registers then, too few for bounds and to compute.
+        return Some(2);
+    }
+    // Left to itself, the assembler would rather keep some of the sums in memory than have few blocks.
+    (kernel.local_offsets().1 > 0 && kernel.registers.len() >= SUMS).then_some(1)
 }
 
 /// Where each parameter is: local ones in shared memory, all others at an address that is an argument.
