@@ -5,9 +5,11 @@ pub mod digits;
 pub mod gpu_check;
 pub mod mnist;
 pub mod pictures;
+pub mod text;
 
 use mnist::MnistError;
-use std::fmt;
+use std::path::PathBuf;
+use std::{fmt, io};
 use tapeless_data::{DataError, MetricError};
 use thiserror::Error;
 
@@ -49,6 +51,22 @@ pub enum ExampleError {
         known: &'static str,
         /// What it is.
         given: String,
+    },
+    /// A file cannot be read.
+    #[error("{}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A text has not even one window for each of its parts.
+    #[error("the text is too short: both parts need {needed} bytes, one has {found}")]
+    ShortText {
+        /// How many bytes each part needs.
+        needed: usize,
+        /// How many the shorter one has.
+        found: usize,
     },
     /// Nothing has the name that was given.
     #[error("there is nothing to check with `{only}` in its name")]

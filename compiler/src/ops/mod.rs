@@ -11,6 +11,7 @@ mod along;
 mod and;
 mod argmax;
 mod argmin;
+mod attention;
 mod barrier;
 mod batch_norm;
 mod bce;
@@ -134,6 +135,7 @@ pub use add::add;
 pub use and::and;
 pub use argmax::argmax;
 pub use argmin::argmin;
+pub use attention::attention_attributes;
 pub use barrier::barrier;
 pub use broadcast::{broadcast, broadcast_over};
 pub use cast::cast;
@@ -239,6 +241,7 @@ pub static OPS: &[&dyn Op] = &[
     &and::AND,
     &argmax::Argmax,
     &argmin::Argmin,
+    &attention::Attention,
     &barrier::Barrier,
     &batch_norm::BatchNorm,
     &bce::BCE,

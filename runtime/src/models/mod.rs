@@ -1,6 +1,7 @@
-//! Networks for images, written in the language: a `model!` imports them by `use tapeless::models::ResNet18;`.
+//! Networks, written in the language: a `model!` imports them by `use tapeless::models::ResNet18;`.
 //!
-//! Keys and shapes of their tensors are those of torchvision's models of the same name, so that its state dicts load by name.
+//! Keys and shapes of the tensors of networks for images are those of torchvision's models of the same name, so that its state
+//! dicts load by name.
 //! Each network is a model with its default consts; another number of classes is a name of its own:
 //!
 //! ```
@@ -19,11 +20,13 @@
 //! }
 //! ```
 
+mod gpt;
 mod lenet;
 mod mobilenet;
 mod resnet;
 mod vgg;
 
+pub use gpt::{Gpt, GptBlock};
 pub use lenet::LeNet;
 pub use mobilenet::{ConvNormAct, InvertedResidual, MobileNetV2};
 pub use resnet::{BasicBlock, Bottleneck, ResNet18, ResNet34, ResNet50};

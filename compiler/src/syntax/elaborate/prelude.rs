@@ -22,10 +22,12 @@ const LAYERS: &[(&str, &str)] = &[
     ("Embedding", include_str!("../../prelude/embedding.model")),
     ("Flatten", include_str!("../../prelude/flatten.model")),
     ("Gelu", include_str!("../../prelude/gelu.model")),
+    ("GroupNorm", include_str!("../../prelude/group_norm.model")),
     ("Hardsigmoid", include_str!("../../prelude/hardsigmoid.model")),
     ("Hardswish", include_str!("../../prelude/hardswish.model")),
     ("Hardtanh", include_str!("../../prelude/hardtanh.model")),
     ("Identity", include_str!("../../prelude/identity.model")),
+    ("InstanceNorm2d", include_str!("../../prelude/instance_norm2d.model")),
     ("LayerNorm", include_str!("../../prelude/layer_norm.model")),
     ("LeakyRelu", include_str!("../../prelude/leaky_relu.model")),
     ("Linear", include_str!("../../prelude/linear.model")),
@@ -47,9 +49,7 @@ const LAYERS: &[(&str, &str)] = &[
 
 /// Layers of the language that later versions bring.
 const PLANNED: &[&str] = &[
-    "GroupNorm",
     "Gru",
-    "InstanceNorm2d",
     "Lstm",
     "MultiheadAttention",
     "Rnn",

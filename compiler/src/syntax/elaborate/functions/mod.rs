@@ -1,6 +1,7 @@
 //! The built-in functions: names, parameters and defaults as in PyTorch, each applied by inserting ops.
 
 mod activations;
+mod attention;
 mod borders;
 mod collections;
 mod convolutions;
@@ -110,11 +111,12 @@ impl fmt::Debug for Function {
 }
 
 /// Functions of the language that later versions bring.
-const PLANNED: &[&str] = &["ctc", "scaled_dot_product_attention"];
+const PLANNED: &[&str] = &["ctc"];
 
 fn tables() -> impl Iterator<Item = &'static Function> {
     [
         activations::FUNCTIONS,
+        attention::FUNCTIONS,
         borders::FUNCTIONS,
         convolutions::FUNCTIONS,
         einsum::FUNCTIONS,
