@@ -33,6 +33,15 @@ impl Arguments {
         self.values.get(name).map(|value| value.to_string_lossy().into_owned())
     }
 
+    /// The value of an option, as a count of something.
+    pub fn number(&self, name: &'static str) -> Result<Option<usize>, ExampleError> {
+        let Some(word) = self.word(name) else { return Ok(None) };
+        match word.parse() {
+            Ok(number) if number > 0 => Ok(Some(number)),
+            _ => Err(ExampleError::NoNumber { option: name, given: word }),
+        }
+    }
+
     fn parse(parser: Parser, known: Known) -> Result<Arguments, ExampleError> {
         Arguments::collect(parser, known).map_err(|source| {
             let options: Vec<String> = known.iter().map(|(name, value)| format!("--{name} {value}")).collect();
@@ -85,6 +94,20 @@ mod tests {
         assert_eq!(parse(&["--smoke", "--data=a b"], DATA), Ok(all.clone()));
         assert_eq!((all.path("data"), all.word("model")), (Some("a b".into()), None));
         assert_eq!(parse(&[], DATA), Ok(Arguments::default()));
+    }
+
+    #[test]
+    fn counts_are_whole_numbers_from_1_on() {
+        const SIZE: Known = &[("size", "PIXELS")];
+        let number = |words: &[&str]| {
+            let arguments = parse(words, SIZE).expect("it has the option");
+            arguments.number("size").map_err(|error| error.to_string())
+        };
+        assert_eq!([number(&[]), number(&["--size", "96"])], [Ok(None), Ok(Some(96))]);
+        for word in ["0", "-1", "1.5", "many"] {
+            let refusal = format!("--size is a whole number from 1 on, not {word}");
+            assert_eq!(number(&[&format!("--size={word}")]), Err(refusal));
+        }
     }
 
     #[test]

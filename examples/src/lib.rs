@@ -2,14 +2,18 @@
 
 pub mod arguments;
 pub mod digits;
+pub mod faces;
 pub mod gpu_check;
+pub mod landscape;
 pub mod mnist;
 pub mod pictures;
 pub mod text;
 
+use landscape::LandscapeError;
 use mnist::MnistError;
+use std::fmt;
+use std::io;
 use std::path::PathBuf;
-use std::{fmt, io};
 use tapeless_data::{DataError, MetricError};
 use thiserror::Error;
 
@@ -68,6 +72,33 @@ pub enum ExampleError {
         /// How many the shorter one has.
         found: usize,
     },
+    /// An option is a number, and was given something else.
+    #[error("--{option} is a whole number from 1 on, not {given}")]
+    NoNumber {
+        /// The option.
+        option: &'static str,
+        /// What it is.
+        given: String,
+    },
+    /// A file cannot be written.
+    #[error("{}: {source}", file.display())]
+    Write {
+        /// The file.
+        file: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// Arrays cannot be written.
+    #[error("{}: {source}", file.display())]
+    Save {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        source: safetensors::SafeTensorError,
+    },
+    /// A picture cannot be drawn.
+    #[error(transparent)]
+    Landscape(#[from] LandscapeError),
     /// Nothing has the name that was given.
     #[error("there is nothing to check with `{only}` in its name")]
     NothingToCheck {

@@ -5,8 +5,10 @@
     python make.py torchvision FOLDER
                                 writes the state dicts of resnet18 and mobilenet_v2 into FOLDER, in both formats and the older one,
                                 and what the networks say to an input
+    python make.py saved FOLDER NAME
+                                loads what the tests saved of one of them, and holds what it says against what it said
 
-It needs torch and safetensors, and torchvision for the last. Every value is a formula of its position, which `shipped.rs` repeats.
+It needs torch and safetensors, and torchvision for the last two. Every value is a formula of its position, which `shipped.rs` repeats.
 """
 
 import sys
@@ -127,6 +129,16 @@ def torchvision(folder):
         save_file(state, f"{folder}/{name}.safetensors")
 
 
+def saved(folder, name):
+    from torchvision import models
+
+    net = getattr(models, name)().eval()
+    print(net.load_state_dict(load_file(f"{folder}/{name}_saved.safetensors"), strict=True))
+    with torch.no_grad():
+        output = net(floats([1, 3, 64, 64], 0))
+    assert torch.equal(output, load_file(f"{folder}/{name}_output.safetensors")["output"]), name
+
+
 if __name__ == "__main__":
     match sys.argv[1:]:
         case []:
@@ -135,5 +147,7 @@ if __name__ == "__main__":
             check(path)
         case ["torchvision", folder]:
             torchvision(folder)
+        case ["saved", folder, name]:
+            saved(folder, name)
         case _:
             sys.exit(__doc__)

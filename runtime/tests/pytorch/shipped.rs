@@ -163,7 +163,8 @@ fn norm(values: impl Iterator<Item = f32>) -> f32 {
     values.map(|x| x * x).sum::<f32>().sqrt()
 }
 
-/// Loads a state dict of torchvision's in every format, strictly, and holds what the network says against PyTorch's output.
+/// Loads a state dict of torchvision's in every format, strictly, and holds what the network says against PyTorch's output;
+/// then PyTorch loads what is saved, and has to say what it said.
 fn assert_says<M: DerefMut<Target = Store>>(
     folder: &Folder,
     name: &str,
@@ -184,8 +185,12 @@ fn assert_says<M: DerefMut<Target = Store>>(
         let found = run(net, &floats(3 * 64 * 64, 0))?;
         let far = norm(found.iter().zip(&expected).map(|(found, expected)| found - expected));
         let relative = far / norm(expected.iter().copied());
+        println!("{name}{end}: {relative:.1e} off, relative to the output's norm");
         assert!(relative < TOLERANCE, "{name}{end}: {relative}");
     }
+    net.save(folder.file(&format!("{name}_saved.safetensors")))?;
+    let said = script(&["saved".as_ref(), folder.0.as_ref(), name.as_ref()]).expect("there was a Python before");
+    assert!(said.contains("All keys matched"), "{said}");
     Ok(())
 }
 
