@@ -30,7 +30,9 @@ impl Text {
     /// The text of a file.
     pub fn read(path: &Path) -> Result<Text, ExampleError> {
         let contents = std::fs::read(path);
-        contents.map(|bytes| Text::new(&bytes)).map_err(|source| ExampleError::Read { path: path.to_path_buf(), source })
+        contents
+            .map(|bytes| Text::new(&bytes))
+            .map_err(|source| ExampleError::Read { path: path.to_path_buf(), source })
     }
 
     /// A text that has at least one window of that many tokens, with the next one, in both parts.
@@ -55,7 +57,8 @@ pub fn drawn(part: &[u32], count: usize, window: usize, random: &mut Rng) -> Win
 pub fn beside(part: &[u32], count: usize, window: usize) -> impl Iterator<Item = Windows> {
     let places: Vec<usize> = (0..(part.len() - 1) / window).map(|number| number * window).collect();
     let groups = (places.len() / count).max(1);
-    (0..groups).map(move |group| collected(part, window, (0..count).map(|at| places[(group * count + at) % places.len()])))
+    (0..groups)
+        .map(move |group| collected(part, window, (0..count).map(|at| places[(group * count + at) % places.len()])))
 }
 
 fn collected(part: &[u32], window: usize, places: impl Iterator<Item = usize>) -> Windows {

@@ -9,11 +9,13 @@ mod losses;
 mod networks;
 mod optimizers;
 mod record;
+mod sequences;
 
 pub use images::images;
 pub use losses::losses;
 pub use networks::networks;
 pub use optimizers::optimizers;
+pub use sequences::sequences;
 
 use crate::deviation::Deviation;
 use crate::failure::{Failure, held};
@@ -46,7 +48,7 @@ pub struct Report {
 
 /// All goldens.
 pub fn goldens() -> Vec<Golden> {
-    [networks(), images(), losses(), optimizers()].into_iter().flatten().collect()
+    [networks(), images(), sequences(), losses(), optimizers()].into_iter().flatten().collect()
 }
 
 impl Golden {

@@ -48,14 +48,8 @@ const LAYERS: &[(&str, &str)] = &[
 ];
 
 /// Layers of the language that later versions bring.
-const PLANNED: &[&str] = &[
-    "Gru",
-    "Lstm",
-    "MultiheadAttention",
-    "Rnn",
-    "TransformerDecoderLayer",
-    "TransformerEncoderLayer",
-];
+const PLANNED: &[&str] =
+    &["Gru", "Lstm", "MultiheadAttention", "Rnn", "TransformerDecoderLayer", "TransformerEncoderLayer"];
 
 /// The block of that name.
 pub fn block(name: &str) -> Option<Block> {
