@@ -15,11 +15,12 @@ use crate::shape::{Extent, Shape, Type};
 /// The op.
 pub struct Attention;
 
-/// The attributes of an attention: what scores are multiplied by, whether a query sees no key behind its own position, and
-/// the probability with which weights are left out.
-pub fn attention_attributes(scale: f64, causal: bool, p: f64) -> Attributes {
+/// The attributes of an attention: what scores are multiplied by, whether a query sees no key behind its own position, how
+/// many heads of queries share a head of keys, and the probability with which weights are left out.
+pub fn attention_attributes(scale: f64, causal: bool, group: i64, p: f64) -> Attributes {
     Attributes::none()
         .with("causal", Attribute::Bool(causal))
+        .with("group", Attribute::Int(group))
         .with("p", Attribute::Float(p))
         .with("scale", Attribute::Float(scale))
 }
@@ -33,17 +34,6 @@ fn optional<'t>(types: impl Iterator<Item = &'t Type>) -> [Option<usize>; 2] {
     found
 }
 
-/// How many heads of queries share a head of keys.
-fn group(queries: &Type, keys: &Type) -> Option<i64> {
-    let [heads, shared] = [queries, keys].map(|ty| &ty.shape.extents()[1]);
-    match (heads.known(), shared.known()) {
-        (Some(heads), Some(shared)) if shared > 0 && heads % shared == 0 => Some(heads / shared),
-        (Some(0), Some(0)) => Some(1),
-        _ if heads == shared => Some(1),
-        _ => None,
-    }
-}
-
 /// The axes of scores and weights: the heads of queries that share a head of keys have an axis of their own.
 struct Form {
     group: i64,
@@ -53,7 +43,7 @@ struct Form {
 impl Form {
     fn new(call: &Call) -> Form {
         let [queries, keys] = [0, 1].map(|operand| &call.operand_types[operand]);
-        let group = group(queries, keys).expect("heads were counted when the types were inferred");
+        let group = call.attributes.int("group");
         let [samples, _, positions, _] = queries.shape.extents() else { unreachable!("queries have four axes") };
         let [_, heads, seen, _] = keys.shape.extents() else { unreachable!("keys have four axes") };
         let mut extents = vec![samples.clone(), heads.clone(), positions.clone(), seen.clone()];
@@ -140,7 +130,7 @@ impl Op for Attention {
     }
 
     fn doc(&self) -> &'static str {
-        "attention {causal, p, scale} (q: F<N, H, L, E>, k: F<N, K, S, E>, v: F<N, K, S, V>, mask: bool or F<N | 1, H | 1, L | 1, S | 1>, key: u32<2>) -> F<N, H, L, V>: softmax(scale * q k^T + mask) v for each sample and head, where H / K heads of q share one of k and v, a mask of bool says which keys are seen, causal shows a query no key behind its own position, a query that sees nothing gets 0, and weights are left out with probability p as dropout does; mask and key may be left out; the gradient is that of this formula, with the weights computed again"
+        "attention {causal, group, p, scale} (q: F<N, H, L, E>, k: F<N, K, S, E>, v: F<N, K, S, V>, mask: bool or F<N | 1, H | 1, L | 1, S | 1>, key: u32<2>) -> F<N, H, L, V>: softmax(scale * q k^T + mask) v for each sample and head, where group heads of q share one of k and v, so H = group K, a mask of bool says which keys are seen, causal shows a query no key behind its own position, a query that sees nothing gets 0, and weights are left out with probability p as dropout does; mask and key may be left out; the gradient is that of this formula, with the weights computed again"
     }
 
     fn infer(&self, infer: &mut Infer<'_>) -> Result<Vec<Type>, TypeError> {
@@ -160,9 +150,12 @@ impl Op for Attention {
         infer.same_extent(&keys[1], &values[1], "there are as many heads of values as of keys")?;
         infer.same_extent(&keys[2], &values[2], "there are as many values as keys")?;
         infer.same_extent(&queries[3], &keys[3], "keys are as long as queries")?;
-        if group(q, k).is_none() {
-            return infer.error(format!("{} heads of keys do not divide {} of queries", keys[1], queries[1]));
+        let group = infer.attributes.int("group");
+        if group < 1 {
+            return infer.error(format!("a head of keys is for 1 head of queries at least, not {group}"));
         }
+        let headline = "there are as many heads of queries as share those of keys";
+        infer.same_extent(&queries[1], &(keys[1].clone() * Extent::from(group)), headline)?;
         let scores = [&queries[0], &queries[1], &queries[2], &keys[2]];
         let masks = others.iter().filter(|ty| ty.dtype != DType::U32);
         if others.len() > 2 || masks.clone().count() > 1 || others.len() - masks.clone().count() > 1 {
@@ -325,6 +318,7 @@ fn sample(
 ) -> Sample {
     let [samples, _, _, width] = queries;
     let numbers = |dtype, shape: &[usize]| SampleOperand::numbers(dtype, shape, Fill::Between(-2.0, 2.0));
+    let group = queries[1] / heads;
     let mut operands = vec![
         numbers(DType::F32, &queries),
         numbers(DType::F32, &[samples, heads, seen, width]),
@@ -334,5 +328,5 @@ fn sample(
     if p > 0.0 {
         operands.push(SampleOperand { ty: seed_type(), fill: Fill::Below(u32::MAX) });
     }
-    Sample { attributes: attention_attributes(0.5, causal, p), operands }
+    Sample { attributes: attention_attributes(0.5, causal, group as i64, p), operands }
 }

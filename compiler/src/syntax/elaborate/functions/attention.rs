@@ -35,7 +35,7 @@ fn attention(e: &mut Elaborator<'_>, a: &Arguments<'_>) -> Option<Value> {
         e.report(e.about_operands(Problem::new(a.span, headline), Some(a.whole), &inputs));
         return None;
     }
-    let (scale, p) = (scale(e, a, inputs[0])?, dropped(e, a)?);
+    let (scale, group, p) = (scale(e, a, inputs[0])?, group(e, a, &inputs)?, dropped(e, a)?);
     let queries = e.graph.ty(inputs[0].1).shape.extents().to_vec();
     let length = e.graph.ty(inputs[2].1).shape.extents().last().cloned();
     let mut operands = Vec::new();
@@ -51,7 +51,8 @@ fn attention(e: &mut Elaborator<'_>, a: &Arguments<'_>) -> Option<Value> {
     if p > 0.0 {
         operands.push((inputs[0].0, e.random_key(a.span)?));
     }
-    let Value::Tensor(result) = e.op_on(a, "attention", attention_attributes(scale, causal, p), &operands)? else {
+    let Value::Tensor(result) = e.op_on(a, "attention", attention_attributes(scale, causal, group, p), &operands)?
+    else {
         return None;
     };
     let mut extents = queries;
@@ -104,6 +105,24 @@ fn scale(e: &Elaborator<'_>, a: &Arguments<'_>, queries: Operand<'_>) -> Option<
         Some(width) => Some(1.0 / (width as f64).sqrt()),
         None => {
             e.fail(a.span, format!("{}: the last extent is open, so `scale` must be given", a.function.name));
+            None
+        }
+    }
+}
+
+/// How many heads of queries share a head of keys.
+fn group(e: &Elaborator<'_>, a: &Arguments<'_>, inputs: &[Operand<'_>; 3]) -> Option<i64> {
+    let heads = |at: usize| {
+        let extents = e.graph.ty(inputs[at].1).shape.extents();
+        extents.len().checked_sub(3).map(|axis| extents[axis].clone())
+    };
+    let (Some(queries), Some(keys), true) = (heads(0), heads(1), e.bool_argument(a, 7)?) else { return Some(1) };
+    match (queries.known(), keys.known()) {
+        _ if queries == keys => Some(1),
+        (Some(heads), Some(shared)) if shared > 0 && heads % shared == 0 => Some(heads / shared),
+        _ => {
+            let headline = format!("{}: {keys} heads of keys do not divide {queries} of queries", a.function.name);
+            e.report(e.about_operands(Problem::new(a.span, headline), Some(a.whole), inputs));
             None
         }
     }
