@@ -41,8 +41,9 @@ fn resnet50_model() -> TokenStream {
     text.parse().expect("it is made of Rust tokens")
 }
 
-/// A hundred blocks out of a loop, with consts, conditions and a counter. Measured with a macro that is not optimised, as
-/// in a debug build of the user's: `cargo bench --bench compile_time --profile dev`.
+/// A hundred blocks out of a loop, with consts, conditions and a counter. A macro that is not optimised, as in a debug build
+/// of a user who asks for nothing else, is measured by
+/// `cargo --config profile.dev.package.tapeless-compiler.opt-level=0 bench --bench compile_time --profile dev`.
 fn tower_model() -> TokenStream {
     include_str!("../texts/tower.model").parse().expect("it is made of Rust tokens")
 }

@@ -42,7 +42,7 @@ where
     draw_paths(landscape, &mut chart)?;
     chart.draw_series([Cross::new(landscape.lowest, 6, BLACK.stroke_width(2))])?;
     let labels = &mut chart.configure_series_labels();
-    labels.position(SeriesLabelPosition::UpperRight).label_font(letters);
+    labels.position(SeriesLabelPosition::UpperRight).margin(12).label_font(letters);
     labels.background_style(WHITE.mix(0.9)).border_style(BLACK).draw()?;
     Ok(area.present()?)
 }

@@ -46,7 +46,7 @@ fn a_contour_that_leaves_the_plane_is_open_lines() {
 #[test]
 fn pictures_show_contours_paths_and_their_names() -> Result<(), Box<dyn Error + Send + Sync>> {
     let (plane, heights) = bowl();
-    let paths = [("Sgd", vec![(-1.5, 1.5), (0.0, 0.0)]), ("Adam", vec![(-1.5, 1.5), (1.5, -1.5)])];
+    let paths = [("Sgd", vec![(-1.5, 1.5), (0.0, 0.0)]), ("Adam", vec![(-1.5, 1.5), (1.5, 1.0)])];
     let landscape =
         Landscape { title: "a bowl", plane, heights: &heights, levels: &[0.5, 1.5], paths: &paths, lowest: (0.0, 0.0) };
     let folder = std::env::temp_dir().join(format!("tapeless-landscape-{}", std::process::id()));
@@ -64,7 +64,7 @@ fn pictures_show_contours_paths_and_their_names() -> Result<(), Box<dyn Error + 
     std::fs::remove_dir_all(&folder)?;
     for colour in [[31, 119, 180], [214, 39, 40]] {
         let count = pixels.chunks(3).filter(|pixel| *pixel == colour).count();
-        assert!(count > 300, "{count} pixels of {colour:?}");
+        assert!(count > 100, "{count} pixels of {colour:?}");
     }
     Ok(())
 }

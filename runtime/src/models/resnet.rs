@@ -38,58 +38,47 @@ model! {
         relu(y + skip)
     }
 
-    /// What stands before the stages: a quarter of the rows and columns, 64 channels.
-    block Stem(image: f32<N, 3, H, W>) -> f32<N, 64, _, _> {
+    /// A quarter of the rows and columns, then four stages of so many blocks each, and the classes of what they leave.
+    block Stages<const BOTTLENECKS: bool, const FIRST: usize, const SECOND: usize, const THIRD: usize, const FOURTH: usize, const CLASSES: usize>(image: f32<N, 3, H, W>) -> f32<N, CLASSES> {
         let conv1 = Conv2d(64, 7, stride = 2, padding = 3, bias = false);
         let bn1 = BatchNorm2d();
-        image.conv1().bn1().relu().max_pool2d(3, stride = 2, padding = 1)
+        let mut x = image.conv1().bn1().relu().max_pool2d(3, stride = 2, padding = 1);
+        for (stage, channels, blocks) in [(1, 64, FIRST), (2, 128, SECOND), (3, 256, THIRD), (4, 512, FOURTH)] {
+            for i in 0..blocks {
+                let stride = if stage > 1 && i == 0 { 2 } else { 1 };
+                if BOTTLENECKS {
+                    #[name("layer{stage}.{i}")]
+                    let block = Bottleneck(channels, S = stride);
+                    x = block(x);
+                } else {
+                    #[name("layer{stage}.{i}")]
+                    let block = BasicBlock(channels, S = stride);
+                    x = block(x);
+                }
+            }
+        }
+        let fc = Linear(CLASSES);
+        x.mean([2, 3]).fc()
     }
 
-    /// Four stages of two blocks each. Images of any extents, in three channels.
+    /// Two basic blocks in each stage. Images of any extents, in three channels.
     pub model ResNet18<const CLASSES: usize = 1000>(image: f32<N, 3, H, W>) -> f32<N, CLASSES> {
         #[name("")]
-        let stem = Stem();
-        let mut x = stem(image);
-        for (stage, channels) in [(1, 64), (2, 128), (3, 256), (4, 512)] {
-            for i in 0..2 {
-                #[name("layer{stage}.{i}")]
-                let block = BasicBlock(channels, S = if stage > 1 && i == 0 { 2 } else { 1 });
-                x = block(x);
-            }
-        }
-        let fc = Linear(CLASSES);
-        x.mean([2, 3]).fc()
+        let stages = Stages(false, 2, 2, 2, 2, CLASSES);
+        stages(image)
     }
 
-    /// Four stages of three, four, six and three blocks.
+    /// Three, four, six and three basic blocks.
     pub model ResNet34<const CLASSES: usize = 1000>(image: f32<N, 3, H, W>) -> f32<N, CLASSES> {
         #[name("")]
-        let stem = Stem();
-        let mut x = stem(image);
-        for (stage, channels, blocks) in [(1, 64, 3), (2, 128, 4), (3, 256, 6), (4, 512, 3)] {
-            for i in 0..blocks {
-                #[name("layer{stage}.{i}")]
-                let block = BasicBlock(channels, S = if stage > 1 && i == 0 { 2 } else { 1 });
-                x = block(x);
-            }
-        }
-        let fc = Linear(CLASSES);
-        x.mean([2, 3]).fc()
+        let stages = Stages(false, 3, 4, 6, 3, CLASSES);
+        stages(image)
     }
 
-    /// Four stages of three, four, six and three bottlenecks.
+    /// Three, four, six and three bottlenecks.
     pub model ResNet50<const CLASSES: usize = 1000>(image: f32<N, 3, H, W>) -> f32<N, CLASSES> {
         #[name("")]
-        let stem = Stem();
-        let mut x = stem(image);
-        for (stage, channels, blocks) in [(1, 64, 3), (2, 128, 4), (3, 256, 6), (4, 512, 3)] {
-            for i in 0..blocks {
-                #[name("layer{stage}.{i}")]
-                let block = Bottleneck(channels, S = if stage > 1 && i == 0 { 2 } else { 1 });
-                x = block(x);
-            }
-        }
-        let fc = Linear(CLASSES);
-        x.mean([2, 3]).fc()
+        let stages = Stages(true, 3, 4, 6, 3, CLASSES);
+        stages(image)
     }
 }

@@ -6,7 +6,7 @@ mod one_cycle;
 mod plateau;
 
 pub use one_cycle::{Anneal, OneCycle};
-pub use plateau::{Plateau, PlateauOptions, Threshold};
+pub use plateau::{NoPlateauState, Plateau, PlateauOptions, PlateauState, Threshold};
 
 use std::f64::consts::PI;
 

@@ -1,7 +1,7 @@
 //! Schedules against the rates of PyTorch's schedulers in float64, which `make.py` wrote to `rates.json`.
 
 use serde_json::Value;
-use tapeless::schedule::{Anneal, OneCycle, Plateau, PlateauOptions, Schedule, Threshold};
+use tapeless::schedule::{Anneal, OneCycle, Plateau, PlateauOptions, PlateauState, Schedule, Threshold};
 
 /// PyTorch multiplies from update to update where this is a formula: a rounding for each of 40 updates.
 const TOLERANCE: f64 = 1e-14;
@@ -128,5 +128,42 @@ fn plateaus() {
             plateau.exact()
         };
         assert_near(name, &metrics().into_iter().map(observe).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn a_plateau_that_is_saved_and_restored_goes_on_as_it_would_have() {
+    let options = PlateauOptions { factor: 0.6, patience: 1, cooldown: 2, ..PlateauOptions::default() };
+    let rates = |plateau: &mut Plateau, metrics: &[f64]| -> Vec<f64> {
+        let observe = |&metric: &f64| {
+            plateau.observe(metric);
+            plateau.exact()
+        };
+        metrics.iter().map(observe).collect()
+    };
+    let metrics = metrics();
+    let expected = rates(&mut Plateau::new(BASE, options), &metrics);
+    // It falls more than once, or a plateau that begins anew would do as well.
+    assert!(expected.last() < Some(&(0.4 * BASE)), "{expected:?}");
+    for at in 0..metrics.len() {
+        let (before, after) = metrics.split_at(at);
+        let mut first = Plateau::new(BASE, options);
+        let mut found = rates(&mut first, before);
+        let state: PlateauState = first.state().to_string().parse().expect("it was printed");
+        found.extend(rates(&mut Plateau::resumed(state, options), after));
+        assert_eq!(found, expected, "saved after {at} metrics");
+    }
+}
+
+#[test]
+fn a_text_that_is_no_state_of_a_plateau_is_refused() {
+    let state = "rate=0.1 best=none no_better=2 cooling=0";
+    assert_eq!(state.parse().map(|state: PlateauState| state.to_string()), Ok(state.to_string()));
+    for text in ["", "rate=0.1", "rate=x best=none no_better=0 cooling=0", &format!("{state} more"), &state[5..]] {
+        let refusal = text.parse::<PlateauState>().expect_err("it is refused").to_string();
+        assert!(
+            refusal.starts_with(&format!("`{text}` is not the state of a plateau, such as `rate=0.1")),
+            "{refusal}"
+        );
     }
 }
