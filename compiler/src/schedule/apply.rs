@@ -52,6 +52,9 @@ impl Writer<'_> {
         if let Some(size) = level.piece {
             return self.pieces(level, size, rest, points, inner);
         }
+        if let Some(inside) = level.inside {
+            return self.around(level, inside, rest, &points, inner);
+        }
         let (whole, left) =
             (self.flat.extents[level.axis] / level.unroll, self.flat.extents[level.axis] % level.unroll);
         if whole == 1 && level.kind == LoopKind::Serial {
@@ -89,6 +92,24 @@ impl Writer<'_> {
         self.scope.close();
         if left > 0 {
             lanes(self, Index::constant((whole * size) as i64), left);
+        }
+    }
+
+    /// Runs a lanes level up to the inside, there, and behind it.
+    fn around(
+        &mut self,
+        level: &Level,
+        [first, end]: [usize; 2],
+        rest: &[Level],
+        points: &[Point],
+        inner: &mut dyn FnMut(&mut Self, Vec<Point>),
+    ) {
+        let extent = self.flat.extents[level.axis];
+        for part in [0..first, first..end, end..extent].into_iter().filter(|part| !part.is_empty()) {
+            let id = self.scope.open(part.len(), level.kind);
+            let first = Index::axis(id.0).plus(&Index::constant(part.start as i64));
+            self.loops(rest, copies(points, level.axis, &first, 1), inner);
+            self.scope.close();
         }
     }
 

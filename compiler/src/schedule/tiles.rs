@@ -263,7 +263,7 @@ impl Tiles {
         let element = match run {
             RUN => 3.0 * vector,
             1 if reads_beside(flat, self.panel.factor, last(flat)) => 1.2,
-            1 => 2.0,
+            1 => 1.5,
             _ => 3.0 / run.min(target.lanes) as f64,
         };
         let panels = pack(&self.panel, Some(self.axis), padded, element);

@@ -99,7 +99,8 @@ impl Tiling<'_, '_> {
         let run = run(flat, self.tiles.panel.factor, axis).min(width);
         let beside = |axis: usize| reads_beside(flat, self.tiles.panel.factor, axis);
         let computed = count == width && computed_beside(flat, self.tiles.panel.factor, last);
-        match (run > 1 && count == width, beside(last)) {
+        let short = flat.extents[last] <= TOGETHER;
+        match (run > 1 && count == width, beside(last) && !short) {
             (true, _) => {
                 corner[last] = Index::axis(self.writer.scope.open(flat.extents[last], LoopKind::Serial).0);
                 let groups = (self.tiles.groups * run / width).max(1);
@@ -127,7 +128,7 @@ impl Tiling<'_, '_> {
                 }
             }),
             (false, false) => {
-                let together = if flat.extents[last] <= TOGETHER { flat.extents[last] } else { 1 };
+                let together = if short { flat.extents[last] } else { 1 };
                 self.chunks(flat.extents[last], together, &mut |tiling, first, elements| {
                     for (element, column) in (0..elements).flat_map(|element| (0..width).map(move |at| (element, at))) {
                         corner[last] = first.clone().plus(&Index::constant(element as i64));
