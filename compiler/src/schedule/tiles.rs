@@ -162,14 +162,11 @@ impl Tiles {
         }
         let (depth, first) = (depth(flat), flat.extents[flat.outputs]);
         let row_axes = contraction.own[1 - panel].clone();
-        let short = depth <= SHORT && depth * flat.extents[axis].next_multiple_of(columns) <= PANELS;
         let part = (depth > DEPTH && first > 1).then(|| parts(first, depth.div_ceil(DEPTH)));
         let at_once = part.map_or(depth, |part| depth / first * part);
-        let panels = match (short, part) {
-            (true, _) => (flat.extents[axis] / columns).max(1),
-            (false, None) => block(flat.extents[axis] / columns, PANELS / depth / columns),
-            (false, Some(_)) => block(flat.extents[axis].div_ceil(columns), PANELS / at_once / columns),
-        };
+        let extent = flat.extents[axis];
+        let panels = if part.is_some() { extent.div_ceil(columns) } else { extent / columns };
+        let panels = block(panels, PANELS / at_once / columns);
         let row_extent = row_axes.last().map_or(1, |&axis| flat.extents[axis]);
         let most_rows = if part.is_some() { GROWING / (panels * columns) } else { ROWS / depth };
         Some(Tiles {
@@ -183,7 +180,7 @@ impl Tiles {
             panels,
             block_rows: block(row_extent, most_rows).next_multiple_of(rows),
             depth: part.or(is_long(flat).then_some(first)),
-            along_rows: short || part.is_some(),
+            along_rows: depth <= SHORT || part.is_some(),
             parallel: None,
         })
     }
