@@ -176,7 +176,7 @@ impl Emitter<'_, '_> {
 
     /// The innermost frame that a quotient, remainder or clamped index takes, if it is known here and the same in all lanes.
     fn since(&self, atom: &Atom) -> Option<usize> {
-        let inner = atom.inner().filter(|_| self.is_known(atom) && !self.varies(&Index::atom(atom.clone())))?;
+        let inner = atom.inner().filter(|inner| self.is_known(atom) && !self.varies(inner))?;
         let (mut innermost, mut gathers) = (0, false);
         inner.any(&mut |atom| {
             match atom {

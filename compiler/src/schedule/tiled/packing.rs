@@ -99,7 +99,7 @@ impl Tiling<'_, '_> {
         let run = run(flat, self.tiles.panel.factor, axis).min(width);
         let beside = |axis: usize| reads_beside(flat, self.tiles.panel.factor, axis);
         let computed = count == width && computed_beside(flat, self.tiles.panel.factor, last);
-        let short = flat.extents[last] <= TOGETHER;
+        let short = flat.extents[last] <= TOGETHER && last > flat.outputs;
         match (run > 1 && count == width, beside(last) && !short) {
             (true, _) => {
                 corner[last] = Index::axis(self.writer.scope.open(flat.extents[last], LoopKind::Serial).0);
