@@ -41,8 +41,8 @@ pub struct Level {
     pub unroll: usize,
     /// Of the first loop, if it is lanes: into pieces of which size it falls, that run in parallel.
     pub piece: Option<usize>,
-    /// Of lanes: the first position and the one after the last between which no read of the nest is clamped. What is before
-    /// and behind runs apart, so that lanes load side by side.
+    /// Of lanes that are not the first loop: the first position and the one after the last between which no read of the nest
+    /// is clamped. What is before and behind runs apart, so that lanes load side by side.
     pub inside: Option<[usize; 2]>,
 }
 
@@ -52,7 +52,7 @@ impl Level {
     }
 
     fn lanes(axis: usize, groups: usize) -> Level {
-        Level { axis, kind: LoopKind::Lanes { groups }, unroll: 1, piece: None, inside: None }
+        Level { axis, kind: LoopKind::lanes(groups), unroll: 1, piece: None, inside: None }
     }
 }
 
@@ -60,7 +60,7 @@ impl Schedule {
     /// The groups of the lanes loop; 0 if there is none.
     pub fn groups(&self) -> usize {
         let groups = |level: &Level| match level.kind {
-            LoopKind::Lanes { groups } => Some(groups),
+            LoopKind::Lanes { groups, .. } => Some(groups),
             LoopKind::Serial | LoopKind::Parallel | LoopKind::Staged { .. } => None,
         };
         self.outputs.iter().chain(&self.reductions).find_map(groups).unwrap_or(0)
@@ -103,10 +103,7 @@ fn spread_outputs(flat: &Flat, schedule: &mut Schedule, target: &Target) {
     let Some(first) = schedule.outputs.first_mut() else { return };
     let extent = flat.extents[first.axis];
     match first.kind {
-        LoopKind::Lanes { groups } if first.inside.is_none() => {
-            first.piece = piece(extent, groups * target.lanes, work, target);
-        }
-        LoopKind::Lanes { .. } => {}
+        LoopKind::Lanes { groups, .. } => first.piece = piece(extent, groups * target.lanes, work, target),
         _ if is_worth_it(work, target) && extent / first.unroll > 1 => first.kind = LoopKind::Parallel,
         _ => {}
     }
@@ -182,7 +179,7 @@ fn choose_points(flat: &Flat, target: &Target) -> Schedule {
         Lanes::Output(axis) => {
             let copies = unroll(flat, &mut schedule, unrolled.last().copied(), 2);
             let groups = if flat.reducer.is_some() { ACCUMULATORS / copies } else { 4 };
-            let inside = inside(flat, axis).filter(|_| !target.gpu);
+            let inside = inside(flat, axis).filter(|_| !target.gpu && axis > 0);
             schedule.outputs[axis] = Level { inside, ..Level::lanes(axis, groups_for(flat, axis, groups, target)) };
         }
         Lanes::Reduction(axis) => {
@@ -321,7 +318,7 @@ fn scalar_cost(flat: &Flat) -> f64 {
 
 /// The cost of a point when points along this axis run in lanes, what is left over in parts and then one by one.
 fn lanes_cost(flat: &Flat, axis: usize, target: &Target) -> f64 {
-    let clamps = inside(flat, axis).is_none() || target.gpu;
+    let clamps = inside(flat, axis).is_none() || target.gpu || axis == 0;
     let group: f64 = flat.body.scalars.iter().map(|scalar| group_cost(flat, scalar, axis, clamps)).sum();
     let [groups, parts, single] = steps(flat.extents[axis], target);
     ((groups + parts) as f64 * group + single as f64 * scalar_cost(flat)) / flat.extents[axis] as f64

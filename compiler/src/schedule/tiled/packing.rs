@@ -45,7 +45,7 @@ impl Tiling<'_, '_> {
                 for axis in flat.reduction_axes() {
                     let last = axis + 1 == flat.extents.len();
                     let groups = tiling.tiles.groups;
-                    let kind = if last && beside { LoopKind::Lanes { groups } } else { LoopKind::Serial };
+                    let kind = if last && beside { LoopKind::lanes(groups) } else { LoopKind::Serial };
                     corner[axis] = Index::axis(tiling.writer.scope.open(flat.extents[axis], kind).0);
                 }
                 tiling.neighbours(count, across, &mut |tiling, row| {
@@ -64,7 +64,7 @@ impl Tiling<'_, '_> {
         if !lanes {
             return (0..count).for_each(|neighbour| inner(self, &Index::constant(neighbour as i64)));
         }
-        let id = self.writer.scope.open(count, LoopKind::Lanes { groups: 1 });
+        let id = self.writer.scope.open(count, LoopKind::lanes(1));
         inner(self, &Index::axis(id.0));
         self.writer.scope.close();
     }
@@ -105,7 +105,7 @@ impl Tiling<'_, '_> {
                 corner[last] = Index::axis(self.writer.scope.open(flat.extents[last], LoopKind::Serial).0);
                 let groups = (self.tiles.groups * run / width).max(1);
                 for first in (0..width).step_by(run) {
-                    let id = self.writer.scope.open(run, LoopKind::Lanes { groups });
+                    let id = self.writer.scope.open(run, LoopKind::lanes(groups));
                     let column = Index::axis(id.0).plus(&Index::constant(first as i64));
                     self.copy(&corner, column, packed, panel);
                     self.writer.scope.close();
