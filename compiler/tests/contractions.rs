@@ -3,6 +3,7 @@
 mod nests;
 
 use nests::contractions::Product;
+use nests::convolutions::{self, Convolution};
 use nests::{Case, cases};
 use proptest::prelude::*;
 use tapeless_compiler::dtype::DType;
@@ -15,19 +16,23 @@ use tapeless_compiler::target::Target;
 
 /// What goes wrong with the kernel of a case for a machine with so many lanes.
 fn wrong(case: &Case, lanes: usize) -> Option<String> {
+    wrong_on(case, &Target::new(lanes))
+}
+
+fn wrong_on(case: &Case, target: &Target) -> Option<String> {
     if let Err(error) = nest::verify(&case.nest, &case.shapes) {
         return Some(format!("{error}\n{}", case.nest));
     }
-    let kernel = schedule::kernel(&case.nest, &case.shapes, "kernel", &Target::new(lanes));
+    let kernel = schedule::kernel(&case.nest, &case.shapes, "kernel", target);
     if let Err(error) = kernel::verify(&kernel) {
         return Some(format!("{error}\n{kernel}"));
     }
     let expected = nest::evaluate(&case.nest, &case.shapes, &case.operands);
     let mut arguments = case.operands.clone();
     arguments.push(vec![f64::NAN; expected.len()]);
-    interpret(&kernel, &mut arguments, lanes);
-    // Sums of up to a thousand products of numbers up to 4, each rounded to f32.
-    let close = |(found, expected): (&f64, &f64)| (found - expected).abs() <= 2e-5 * expected.abs().max(1.0);
+    interpret(&kernel, &mut arguments, target.lanes);
+    // Sums of little more than a thousand products of numbers up to 4, each rounded to f32.
+    let close = |(found, expected): (&f64, &f64)| (found - expected).abs() <= 5e-5 * expected.abs().max(1.0);
     let found = arguments.last().expect("the output was pushed");
     let position = found.iter().zip(&expected).map(close).position(|close| !close)?;
     Some(format!("{} and not {} at {position}\n{kernel}", found[position], expected[position]))
@@ -99,6 +104,37 @@ fn kernels_are_whole_at_every_number_of_lanes() {
                 assert_eq!(wrong(&case, lanes), None, "{} at {lanes} lanes", case.name);
             }
         }
+    }
+}
+
+/// In one piece and in pieces as small as can be; the last two have sums of more products than are added at a time.
+#[test]
+fn kernels_of_convolutions_mean_what_their_nests_mean() {
+    let mut cases = convolutions::cases();
+    for numbers in [[1, 120, 8, 5, 3, 1], [4, 128, 16, 2, 3, 1]] {
+        cases.extend(Convolution::new(numbers).cases());
+    }
+    for case in cases {
+        for lanes in [4, 8, 16] {
+            for target in [Target::new(lanes), Target { piece: 1, ..Target::new(lanes) }] {
+                assert_eq!(wrong_on(&case, &target), None, "{} at {lanes} lanes", case.name);
+            }
+        }
+    }
+}
+
+/// Four images of 2 x 2 positions are the columns of one tile, and its sums run over channels and windows in one loop.
+#[test]
+fn tiles_of_a_convolution_are_filled_from_several_rows_and_images() {
+    for numbers in [[4, 8, 32, 2, 3, 1], [1, 8, 32, 4, 3, 1]] {
+        let case = &Convolution::new(numbers).cases()[0];
+        let kernel = schedule::kernel(&case.nest, &case.shapes, "kernel", &Target::new(8)).to_string();
+        let lines: Vec<&str> = kernel.lines().map(str::trim).collect();
+        let sum = lines.iter().position(|line| line.ends_with("< 72")).expect("a loop runs over all products");
+        let lanes = lines[..sum].iter().rposition(|line| line.starts_with("lanes")).expect("it is in lanes");
+        assert!(lines[lanes].ends_with("< 16 by 2"), "{kernel}");
+        let rows = lines[sum..].iter().take_while(|line| !line.contains("] =")).filter(|line| line.contains("fma"));
+        assert_eq!(rows.count(), 4, "{kernel}");
     }
 }
 

@@ -30,8 +30,26 @@ pub(super) fn runs(site: &Site) -> usize {
 
 /// Whether no two runs of these stores, all into one array, are shown to meet nowhere.
 pub(super) fn disjoint(sites: &[Site]) -> bool {
+    let sites = neighbours(sites);
     let each = sites.iter().all(Site::injective);
     each && sites.iter().enumerate().all(|(at, first)| sites[..at].iter().all(|second| first.apart(second)))
+}
+
+/// The same stores, where those that follow each other in place as in order are one in a loop of their own.
+fn neighbours(sites: &[Site]) -> Vec<Site> {
+    let follows = |one: &Site, next: &Site| {
+        next.index.offset == one.index.offset + 1 && next.index.terms == one.index.terms && next.loops == one.loops
+    };
+    let joined = |stores: &[Site]| {
+        let mut site = stores[0].clone();
+        if stores.len() > 1 {
+            // No loop of a kernel has this number.
+            site.index = site.index.plus(&Index::axis(usize::MAX));
+            site.loops.push((LoopId(usize::MAX), stores.len()));
+        }
+        site
+    };
+    sites.chunk_by(follows).map(joined).collect()
 }
 
 /// A summand `coefficient * x` where x is a whole number from `low` to `high`.
@@ -188,5 +206,15 @@ mod tests {
         assert!(!disjoint(&[site(&[(10, 4), (1, 5)], 0), site(&[(0, 1), (1, 5)], 30)]));
         assert!(!disjoint(&[site(&[(2, 3)], 0), site(&[(2, 3)], 2)]));
         assert!(disjoint(&[site(&[(2, 3)], 0), site(&[(2, 3)], 1)]));
+    }
+
+    #[test]
+    fn copies_side_by_side_are_one_store() {
+        let copies = |count: i64| (0..count).map(|offset| site(&[(4, 3)], offset)).collect::<Vec<Site>>();
+        assert!(disjoint(&copies(4)));
+        assert!(!disjoint(&copies(5)));
+        assert_eq!(neighbours(&copies(4)).len(), 1);
+        assert!(disjoint(&[copies(2), vec![site(&[(4, 3)], 2)]].concat()));
+        assert!(!disjoint(&[copies(2), vec![site(&[(4, 3)], 1)]].concat()));
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! With a stride, an element of the result meets only every so many elements of the weight: which ones depends on its
 //! position modulo the stride. Positions of one remainder together are a convolution of stride 1 with those elements in
-//! reverse, a phase; the phases of all axes are put between each other. So nothing is multiplied with zeros.
+//! reverse, a phase; the phases of all axes are put between each other. So nothing is multiplied with zeros, and each phase
+//! has no more positions than the result.
 
 use super::convolution::{Geometry, SPATIAL, cases};
 use super::slice::strided;
@@ -32,6 +33,8 @@ fn attributes(geometry: &Geometry, spatial: &Shape) -> Attributes {
 
 /// The positions along an axis whose place in the padded input has one remainder by the stride.
 struct Phase {
+    /// The quotient of the first one's place by the stride: the last window that begins at it or before.
+    start: i64,
     /// The elements of the weight that they meet: the first, and how far each is from the one before.
     first: i64,
     step: i64,
@@ -39,17 +42,20 @@ struct Phase {
     taps: i64,
     /// How far apart two windows are that an element meets one after the other.
     dilation: i64,
-    /// How many windows the one that meets the first of these elements is behind the one that begins where the phase counts.
+    /// How many windows the one that meets the first of these elements is behind the one that begins last.
     behind: i64,
 }
 
 impl Phase {
-    fn new(window: Window, remainder: i64) -> Phase {
+    /// The phase that begins at a place in the padded input.
+    fn new(window: Window, place: i64) -> Phase {
         let Window { size, stride, dilation } = window;
+        let remainder = place % stride;
         let meets = |element: &i64| element * dilation % stride == remainder;
         let step = stride / gcd(stride, dilation);
         let first = (0..size.min(step)).find(meets);
         Phase {
+            start: place / stride,
             first: first.unwrap_or(0),
             step,
             taps: first.map_or(0, |first| (size - first - 1) / step + 1),
@@ -72,19 +78,11 @@ struct Back<'g> {
 }
 
 impl Back<'_> {
-    /// The stride along an axis, and the number of the first position of each phase, counted from the first zero before the
-    /// input.
-    fn start(&self, axis: usize) -> (i64, i64) {
-        let stride = self.geometry.windows[axis].stride;
-        (stride, self.geometry.padding[axis][0] / stride)
-    }
-
     /// How many positions each phase has along an axis.
     fn positions(&self, axis: usize) -> Extent {
-        let (stride, start) = self.start(axis);
-        let last = self.spatial[axis].clone() + Extent::from(self.geometry.padding[axis][0] - 1);
-        let last = last.floor_div(&Extent::from(stride)).expect("the stride is not 0");
-        last - Extent::from(start) + Extent::from(1)
+        let stride = self.geometry.windows[axis].stride;
+        let rounded = self.spatial[axis].clone() + Extent::from(stride - 1);
+        rounded.floor_div(&Extent::from(stride)).expect("the stride is not 0")
     }
 
     /// The result along the axes whose phases are not chosen yet, of the chosen phases of those before.
@@ -92,17 +90,17 @@ impl Back<'_> {
         let axis = chosen.len();
         let Some(window) = self.geometry.windows.get(axis) else { return self.product(b, chosen) };
         let mut parts = Vec::new();
-        for remainder in 0..window.stride {
-            chosen.push(Phase::new(*window, remainder));
+        for position in 0..window.stride {
+            chosen.push(Phase::new(*window, self.geometry.padding[axis][0] + position));
             parts.push(self.assemble(b, chosen));
             chosen.pop();
         }
         self.between(b, &parts, axis)
     }
 
-    /// The phases along an axis between each other, without the padding.
+    /// The phases along an axis between each other.
     fn between(&self, b: &mut Builder<'_>, parts: &[ValueId], axis: usize) -> ValueId {
-        let (at, (stride, start)) = (SPATIAL + axis, self.start(axis));
+        let at = SPATIAL + axis;
         let apart: Vec<ValueId> = match parts {
             [whole] => return *whole,
             parts => parts.iter().map(|&part| unsqueeze(b, part, &[at + 1])).collect(),
@@ -112,8 +110,7 @@ impl Back<'_> {
         let phases = extents.remove(at + 1);
         extents[at] = extents[at].clone() * phases;
         let whole = reshape(b, together, &Shape::new(extents));
-        let first = Extent::from(self.geometry.padding[axis][0] - start * stride);
-        slice(b, whole, at, first.clone(), first + self.spatial[axis].clone())
+        slice(b, whole, at, Extent::from(0), self.spatial[axis].clone())
     }
 
     /// The result at the positions of one phase of each axis.
@@ -154,9 +151,8 @@ impl Back<'_> {
     /// The output with as many zeros around an axis as the windows of a phase reach beyond it, or without what they do not
     /// reach.
     fn around(&self, b: &mut Builder<'_>, y: ValueId, axis: usize, phase: &Phase) -> ValueId {
-        let (_, start) = self.start(axis);
-        let before = (phase.taps - 1) * phase.dilation + phase.behind - start;
-        let last = self.positions(axis) + Extent::from(start - phase.behind);
+        let before = (phase.taps - 1) * phase.dilation + phase.behind - phase.start;
+        let last = self.positions(axis) + Extent::from(phase.start - phase.behind);
         let after = last - b.shape(y).extents()[SPATIAL + axis].clone();
         pad(b, y, SPATIAL + axis, Extent::from(before), after, 0.0)
     }

@@ -21,7 +21,9 @@ pub fn apply(flat: &Flat, schedule: &Schedule, name: &str) -> Kernel {
         match &schedule.form {
             Form::Points => writer.loops(&schedule.outputs, vec![origin], &mut Writer::elements),
             Form::Tiled(tiles) => {
-                writer.loops(&schedule.outputs, vec![origin], &mut |writer, points| writer.tiled(tiles, &points[0]));
+                let rows = writer.packed_rows(tiles, &origin);
+                writer
+                    .loops(&schedule.outputs, vec![origin], &mut |writer, points| writer.tiled(tiles, rows, &points[0]));
             }
             Form::Running(running) => {
                 writer.loops(&schedule.outputs, vec![origin], &mut |writer, points| writer.running(running, &points));
@@ -49,6 +51,9 @@ impl Writer<'_> {
         let Some((level, rest)) = levels.split_first() else { return inner(self, points) };
         if let Some(size) = level.piece {
             return self.pieces(level, size, rest, points, inner);
+        }
+        if let Some(inside) = level.inside {
+            return self.around(level, inside, rest, &points, inner);
         }
         let (whole, left) =
             (self.flat.extents[level.axis] / level.unroll, self.flat.extents[level.axis] % level.unroll);
@@ -87,6 +92,24 @@ impl Writer<'_> {
         self.scope.close();
         if left > 0 {
             lanes(self, Index::constant((whole * size) as i64), left);
+        }
+    }
+
+    /// Runs a lanes level up to the inside, there, and behind it.
+    fn around(
+        &mut self,
+        level: &Level,
+        [first, end]: [usize; 2],
+        rest: &[Level],
+        points: &[Point],
+        inner: &mut dyn FnMut(&mut Self, Vec<Point>),
+    ) {
+        let extent = self.flat.extents[level.axis];
+        for part in [0..first, first..end, end..extent].into_iter().filter(|part| !part.is_empty()) {
+            let id = self.scope.open(part.len(), level.kind);
+            let first = Index::axis(id.0).plus(&Index::constant(part.start as i64));
+            self.loops(rest, copies(points, level.axis, &first, 1), inner);
+            self.scope.close();
         }
     }
 

@@ -1,7 +1,7 @@
 //! Choosing a schedule: a flat nest enters, plain data about its loops leaves.
 //!
-//! One axis may run in lanes: the last output axis, whose elements are written side by side, or a reduction axis along which
-//! operands are read side by side. A simple cost of a point decides. Nests that reduce are unrolled over output axes that
+//! One axis may run in lanes: the last output axis, whose elements are written side by side, the one before if that one is
+//! too short, or a reduction axis along which operands are read side by side. A simple cost of a point decides. Nests that reduce are unrolled over output axes that
 //! share an operand, so that what is loaded once is used several times and sums do not wait for each other.
 
 use super::flat::Flat;
@@ -9,8 +9,8 @@ use super::form::{Form, Running, Scattered, form};
 use super::spread::{fills, is_worth_it, piece, steps};
 use super::tiles::tiles;
 use crate::dtype::DType;
-use crate::kernel::LoopKind;
-use crate::nest::{Atom, Body, Index, Reducer, Scalar};
+use crate::kernel::{LoopKind, PART};
+use crate::nest::{Atom, Body, Index, Reducer, Scalar, Term};
 use crate::scalar::ScalarOp;
 use crate::target::Target;
 
@@ -41,15 +41,18 @@ pub struct Level {
     pub unroll: usize,
     /// Of the first loop, if it is lanes: into pieces of which size it falls, that run in parallel.
     pub piece: Option<usize>,
+    /// Of lanes that are not the first loop: the first position and the one after the last between which no read of the nest
+    /// is clamped. What is before and behind runs apart, so that lanes load side by side.
+    pub inside: Option<[usize; 2]>,
 }
 
 impl Level {
     fn serial(axis: usize) -> Level {
-        Level { axis, kind: LoopKind::Serial, unroll: 1, piece: None }
+        Level { axis, kind: LoopKind::Serial, unroll: 1, piece: None, inside: None }
     }
 
     fn lanes(axis: usize, groups: usize) -> Level {
-        Level { axis, kind: LoopKind::lanes(groups), unroll: 1, piece: None }
+        Level { axis, kind: LoopKind::lanes(groups), unroll: 1, piece: None, inside: None }
     }
 }
 
@@ -176,7 +179,8 @@ fn choose_points(flat: &Flat, target: &Target) -> Schedule {
         Lanes::Output(axis) => {
             let copies = unroll(flat, &mut schedule, unrolled.last().copied(), 2);
             let groups = if flat.reducer.is_some() { ACCUMULATORS / copies } else { 4 };
-            schedule.outputs[axis] = Level::lanes(axis, groups_for(flat, axis, groups, target));
+            let inside = inside(flat, axis).filter(|_| !target.gpu && axis > 0);
+            schedule.outputs[axis] = Level { inside, ..Level::lanes(axis, groups_for(flat, axis, groups, target)) };
         }
         Lanes::Reduction(axis) => {
             let mut copies = 1;
@@ -252,8 +256,9 @@ fn choose_lanes(flat: &Flat, target: &Target) -> Lanes {
     }
     let reduced: f64 = flat.reduction_axes().map(|axis| flat.extents[axis] as f64).product();
     let mut best = (scalar_cost(flat) * reduced, Lanes::None);
-    if let Some(axis) = flat.output_axes().last() {
-        let cost = lanes_cost(flat, axis, target) * reduced;
+    for axis in beside(flat, target) {
+        let apart = if flat.write.stride(axis) == Some(1) { 0.0 } else { APART };
+        let cost = lanes_cost(flat, axis, target) * reduced + apart;
         if cost < best.0 {
             best = (cost, Lanes::Output(axis));
         }
@@ -272,6 +277,38 @@ fn choose_lanes(flat: &Flat, target: &Target) -> Lanes {
 /// The cost of folding the values of a register, in operations.
 const COMBINE: f64 = 10.0;
 
+/// The cost of writing a result that its neighbour in lanes does not lie beside.
+const APART: f64 = 1.0;
+
+/// The output axes that lanes may run along: the last one, and if that is too short, the one before.
+fn beside(flat: &Flat, target: &Target) -> Vec<usize> {
+    let short = |axis: &usize| !target.gpu && flat.extents[*axis] < PART;
+    match flat.output_axes().collect::<Vec<usize>>().as_slice() {
+        [.., before, last] if short(last) && !short(before) => vec![*last, *before],
+        [.., last] => vec![*last],
+        [] => Vec::new(),
+    }
+}
+
+/// Between which positions along an axis no read is clamped, if some are elsewhere; only where lanes may fill that.
+fn inside(flat: &Flat, axis: usize) -> Option<[usize; 2]> {
+    let (mut first, mut end) = (0, flat.extents[axis] as i64);
+    for read in &flat.reads {
+        read.position.any(&mut |atom| {
+            if let Atom::Clamped(inner, bound) = atom
+                && let Some(stride @ 1..) = inner.stride(axis)
+            {
+                let (low, high) = inner.clone().plus(&Index::axis(axis).times(-stride)).range(&flat.extents);
+                first = first.max(((-low).max(0) + stride - 1) / stride);
+                end = end.min((bound - 1 - high).div_euclid(stride) + 1);
+            }
+            false
+        });
+    }
+    let all = first == 0 && end == flat.extents[axis] as i64;
+    (!all && end - first >= PART as i64).then_some([first as usize, end as usize])
+}
+
 /// The cost of a point when points run one by one.
 fn scalar_cost(flat: &Flat) -> f64 {
     // A sum waits for its last addition.
@@ -281,7 +318,8 @@ fn scalar_cost(flat: &Flat) -> f64 {
 
 /// The cost of a point when points along this axis run in lanes, what is left over in parts and then one by one.
 fn lanes_cost(flat: &Flat, axis: usize, target: &Target) -> f64 {
-    let group: f64 = flat.body.scalars.iter().map(|scalar| group_cost(flat, scalar, axis)).sum();
+    let clamps = inside(flat, axis).is_none() || target.gpu || axis == 0;
+    let group: f64 = flat.body.scalars.iter().map(|scalar| group_cost(flat, scalar, axis, clamps)).sum();
     let [groups, parts, single] = steps(flat.extents[axis], target);
     ((groups + parts) as f64 * group + single as f64 * scalar_cost(flat)) / flat.extents[axis] as f64
 }
@@ -295,8 +333,8 @@ fn scalar_operation_cost(scalar: &Scalar) -> f64 {
     }
 }
 
-/// The cost of a scalar for a whole group of lanes.
-fn group_cost(flat: &Flat, scalar: &Scalar, axis: usize) -> f64 {
+/// The cost of a scalar for a whole group of lanes, where reads may be clamped along the axis or are not.
+fn group_cost(flat: &Flat, scalar: &Scalar, axis: usize, clamps: bool) -> f64 {
     let gathered = |index: &Index| {
         index.any(
             &mut |atom| matches!(atom, Atom::Gathered { read, .. } if flat.depends(&flat.reads[*read].position, axis)),
@@ -305,7 +343,7 @@ fn group_cost(flat: &Flat, scalar: &Scalar, axis: usize) -> f64 {
     match scalar {
         Scalar::Read(read) => match &flat.reads[*read].position {
             position if gathered(position) => 12.0,
-            position => match position.stride(axis) {
+            position => match stride(position, axis, clamps) {
                 Some(0 | 1) => 1.0,
                 Some(_) => 6.0,
                 None => 16.0,
@@ -314,6 +352,18 @@ fn group_cost(flat: &Flat, scalar: &Scalar, axis: usize) -> f64 {
         Scalar::Index(index) if index.stride(axis).is_none() || gathered(index) => 16.0,
         other => scalar_operation_cost(other),
     }
+}
+
+/// How much a position grows per step on an axis, where it may be clamped along it or is not.
+fn stride(position: &Index, axis: usize, clamps: bool) -> Option<i64> {
+    if clamps {
+        return position.stride(axis);
+    }
+    let part = |term: &Term| match &term.atom {
+        Atom::Clamped(inner, _) => inner.stride(axis).map(|stride| stride * term.coefficient),
+        atom => Index::atom(atom.clone()).stride(axis).map(|stride| stride * term.coefficient),
+    };
+    position.terms.iter().map(part).sum()
 }
 
 pub(super) fn operation_cost(op: ScalarOp) -> f64 {

@@ -48,11 +48,12 @@ pub(super) fn products(flat: &Flat, dtype: DType) -> Option<Contraction> {
     })
 }
 
-/// The position that a factor reads in its operand; `None` if the factor is more than one f32 that is read straight.
+/// The position that a factor reads in its operand; `None` if the factor is more than one f32, which is read straight along
+/// all that is summed along.
 pub fn in_place(flat: &Flat, factor: ScalarId) -> Option<&Index> {
     let Scalar::Read(read) = flat.body.scalars[factor.0] else { return None };
     let FlatRead { dtype, position, .. } = &flat.reads[read];
-    let straight = (0..flat.extents.len()).all(|axis| position.stride(axis).is_some());
+    let straight = flat.reduction_axes().all(|axis| position.stride(axis).is_some());
     let gathers = position.any(&mut |atom| matches!(atom, Atom::Gathered { .. }));
     (*dtype == DType::F32 && straight && !gathers).then_some(position)
 }

@@ -6,7 +6,7 @@
 
 use crate::dtype::DType;
 use crate::kernel::{Parameter, Usage};
-use crate::nest::{Atom, Body, Index, Nest, Reducer, Scalar, ScalarId, flatten};
+use crate::nest::{Atom, Body, Index, Nest, Reducer, Scalar, ScalarId, flatten, unflatten};
 use std::ops::Range;
 
 /// A nest whose operands are rows of elements.
@@ -177,6 +177,26 @@ impl Flat {
         self.over(&old, extents, outputs)
     }
 
+    /// The nest with one axis in place of each of these lists of output axes, the last of a list counting fastest. Those come
+    /// last of the output axes, in this order.
+    pub(super) fn joining(&self, lists: &[Vec<usize>]) -> Flat {
+        let joined = |axis: &usize| lists.iter().any(|list| list.contains(axis));
+        let alone: Vec<usize> = self.output_axes().filter(|axis| !joined(axis)).collect();
+        let outputs = alone.len() + lists.len();
+        let lengths = |list: &Vec<usize>| list.iter().map(|&axis| self.extents[axis]).collect::<Vec<usize>>();
+        let extents = alone.iter().map(|&axis| self.extents[axis]);
+        let extents = extents.chain(lists.iter().map(|list| lengths(list).iter().product()));
+        let extents: Vec<usize> = extents.chain(self.reduction_axes().map(|axis| self.extents[axis])).collect();
+        let mut old = vec![Index::default(); self.extents.len()];
+        alone.iter().enumerate().for_each(|(new, &axis)| old[axis] = Index::axis(new));
+        for (list, new) in lists.iter().zip(alone.len()..) {
+            let parts = unflatten(&Index::axis(new), &lengths(list), &extents);
+            list.iter().zip(parts).for_each(|(&axis, part)| old[axis] = part);
+        }
+        self.reduction_axes().zip(outputs..).for_each(|(axis, new)| old[axis] = Index::axis(new));
+        self.over(&old, extents, outputs)
+    }
+
     fn without_ones(mut self) -> Flat {
         while let Some(axis) = self.extents.iter().position(|&extent| extent == 1) {
             self = self.replace(axis..axis + 1, &[], &[Index::default()]);
@@ -266,7 +286,7 @@ fn divisions(index: &Index) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nest::{Read, unflatten};
+    use crate::nest::Read;
 
     fn copy(extents: &[usize], shape: &[usize], index: Vec<Index>) -> Flat {
         let mut body = Body::default();

@@ -1,7 +1,8 @@
 //! Schedules: from what a kernel computes to how.
 //!
 //! A nest becomes a kernel in three steps. [`Flat::new`] sees each operand as one row of elements, and splits and joins axes
-//! until positions hold as few divisions as possible. [`choose`] makes a [`Schedule`], plain data: which loops there are and
+//! until positions hold as few divisions as possible; for the tiles of a contraction, axes may be joined all the same.
+//! [`choose`] makes a [`Schedule`], plain data: which loops there are and
 //! in which order, which of them runs in lanes, which are unrolled, and
 //! whether a sum has a [`Form`] that takes each value once. [`apply`] writes the kernel that the schedule says.
 
@@ -12,6 +13,7 @@ mod evaluate;
 mod flat;
 mod form;
 mod gpu;
+mod joined;
 mod parts;
 mod scope;
 mod spread;
@@ -54,7 +56,12 @@ pub fn kernel(nest: &Nest, operand_shapes: &[Vec<usize>], name: &str, target: &T
 /// The kernel of a flat nest for a machine.
 fn flat_kernel(flat: &Flat, name: &str, target: &Target) -> Kernel {
     let on_gpu = target.threads().and_then(|threads| gpu::kernel(flat, name, threads, target.precision));
-    for_target(on_gpu.unwrap_or_else(|| apply(flat, &choose(flat, target), name)), target)
+    let in_lanes = || {
+        let joined = joined::joined(flat, target);
+        let flat = joined.as_ref().unwrap_or(flat);
+        apply(flat, &choose(flat, target), name)
+    };
+    for_target(on_gpu.unwrap_or_else(in_lanes), target)
 }
 
 /// The kernel as it is on a machine: on a GPU it says how many threads a block has, if it does not do so already.

@@ -10,7 +10,7 @@ use super::apply::{Point, Writer, last};
 use super::tiles::{Blocks, Tiles, depth, is_long};
 use crate::dtype::DType;
 use crate::kernel::{Expression, LoopId, LoopKind, ParameterId, Var};
-use crate::nest::{Index, ScalarId, flatten};
+use crate::nest::{Index, ScalarId, flatten, unflatten};
 use crate::scalar::ScalarOp;
 
 /// A contraction while it is written, in the loops around all tiles.
@@ -61,10 +61,21 @@ impl Sums {
 }
 
 impl<'a> Writer<'a> {
-    /// All output elements at a point of the loops around all tiles.
-    pub(super) fn tiled(&mut self, tiles: &Tiles, point: &Point) {
+    /// The row factor in scratch, if it is packed and the same all around the tiles.
+    pub(super) fn packed_rows(&mut self, tiles: &Tiles, point: &Point) -> Option<ParameterId> {
         let mut tiling = Tiling { writer: self, tiles, rows: None };
-        tiling.pack_rows(point);
+        if tiles.rows_stay(tiling.writer.flat) {
+            tiling.pack_rows(point);
+        }
+        tiling.rows
+    }
+
+    /// All output elements at a point of the loops around all tiles.
+    pub(super) fn tiled(&mut self, tiles: &Tiles, rows: Option<ParameterId>, point: &Point) {
+        let mut tiling = Tiling { writer: self, tiles, rows };
+        if rows.is_none() {
+            tiling.pack_rows(point);
+        }
         let extent = tiling.writer.flat.extents[tiles.axis];
         let width = tiles.panels * tiles.columns;
         match tiles.depth {
@@ -312,14 +323,19 @@ impl Tiling<'_, '_> {
         for (register, start) in registers.iter().zip(starts) {
             scope.assign(*register, start);
         }
-        let id = scope.open(depth, LoopKind::Serial);
-        let first = self.writer.flat.outputs;
         let mut points = tile.points.clone();
-        points.iter_mut().for_each(|point| point[first] = start.clone().plus(&Index::axis(id.0)));
-        let others: Vec<usize> = self.writer.flat.reduction_axes().skip(1).collect();
-        for &axis in &others {
-            let id = self.writer.scope.open(self.writer.flat.extents[axis], LoopKind::Serial);
-            points.iter_mut().for_each(|point| point[axis] = Index::axis(id.0));
+        let summed = self.tiles.summed(self.writer.flat);
+        for axes in summed.clone() {
+            let (flat, first) = (self.writer.flat, self.writer.flat.outputs);
+            let inner: usize = flat.extents[axes.clone()].iter().skip(1).product();
+            let (extent, start) = match axes.start == first {
+                true => (depth * inner, start.clone().times(inner as i64)),
+                false => (flat.extents[axes.start] * inner, Index::default()),
+            };
+            let id = self.writer.scope.open(extent, LoopKind::Serial);
+            let position = start.plus(&Index::axis(id.0));
+            let position = unflatten(&position, &flat.extents[axes.clone()], self.writer.scope.extents());
+            points.iter_mut().for_each(|point| point[axes.clone()].clone_from_slice(&position));
         }
         let panel = self.panel_element(tile, &points[0]);
         for (register, point) in registers.iter().zip(&points) {
@@ -328,7 +344,7 @@ impl Tiling<'_, '_> {
             let sum = self.writer.scope.apply(ScalarOp::Fma, &[row, panel, old]);
             self.writer.scope.assign(*register, sum);
         }
-        (0..=others.len()).for_each(|_| self.writer.scope.close());
+        summed.iter().for_each(|_| self.writer.scope.close());
         registers.iter().map(|&register| self.writer.scope.read(Expression::Register(register))).collect()
     }
 

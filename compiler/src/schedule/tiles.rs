@@ -8,10 +8,11 @@
 use super::contraction::{Contraction, contraction, in_place};
 use super::flat::Flat;
 use super::spread::is_worth_it;
-use crate::kernel::steps;
-use crate::nest::{Scalar, ScalarId};
+use crate::kernel::{PART, steps};
+use crate::nest::{Index, Scalar, ScalarId};
 use crate::scalar::ScalarOp;
 use crate::target::Target;
+use std::ops::Range;
 
 /// The rows of a tile and its groups of lanes. Their sums hide how long a multiplication takes, and with what they are fed
 /// with they fit the registers of every machine: more are spilled, which is slower at any size.
@@ -31,6 +32,15 @@ const LONG: usize = 12;
 
 /// How many sums of a block wait for a long epilogue: they stay close to the registers.
 const SUMS: usize = 4 * 1024;
+
+/// How many sums of a block grow in scratch, at most.
+const GROWING: usize = 32 * 1024;
+
+/// How many cycles it takes to begin and end a loop of a tile.
+const LOOP: f64 = 5.0;
+
+/// The most neighbours that are packed together.
+const RUN: usize = 16;
 
 /// The most products of a sum that is short.
 const SHORT: usize = 128;
@@ -69,7 +79,8 @@ pub struct Tiles {
     /// scratch: where there are too many for one time, or too much is done with each sum for the registers.
     pub depth: Option<usize>,
     /// Whether tiles follow each other along a row of them, not down a panel: where sums are short, what is read and written
-    /// for each result takes longer than the factors, and lies side by side along a row.
+    /// for each result takes longer than the factors, and lies side by side along a row. Where sums grow in scratch, all
+    /// panels of a block stay close to a core for as long, and each element of the row factor comes from far away once.
     pub along_rows: bool,
     /// Which blocks run in parallel, if any do.
     pub parallel: Option<Blocks>,
@@ -96,7 +107,23 @@ pub struct Side {
 /// The tiles of a nest, and the output axes that all of this runs at each point of; `None` if it is no contraction, or one
 /// that is as fast point by point.
 pub fn tiles(flat: &Flat, target: &Target) -> Option<(Vec<usize>, Tiles)> {
-    let contraction = contraction(flat)?;
+    let (cost, tiles) = cheapest(flat, target);
+    let mut tiles = tiles?;
+    let around = tiles.around(flat);
+    if around.is_empty() && is_worth_it(cost, target) {
+        tiles.spread(flat);
+    }
+    if is_long(flat) {
+        let width = tiles.panels.max(1) * tiles.columns;
+        tiles.block_rows = tiles.block_rows.min((SUMS / width).max(1).next_multiple_of(tiles.rows));
+    }
+    Some((around, tiles))
+}
+
+/// The tiles of a nest that take the fewest cycles, and how many; none if it is no contraction, or one that is as fast point
+/// by point.
+pub(super) fn cheapest(flat: &Flat, target: &Target) -> (f64, Option<Tiles>) {
+    let Some(contraction) = contraction(flat) else { return (f64::INFINITY, None) };
     let mut best = (points_cost(flat, &contraction, target), None);
     for panel in [0, 1] {
         for &axis in &contraction.own[panel] {
@@ -109,18 +136,12 @@ pub fn tiles(flat: &Flat, target: &Target) -> Option<(Vec<usize>, Tiles)> {
             }
         }
     }
-    let (cost, tiles) = best;
-    let mut tiles = tiles?;
-    let around: Vec<usize> =
-        flat.output_axes().filter(|axis| *axis != tiles.axis && !tiles.row_axes.contains(axis)).collect();
-    if around.is_empty() && is_worth_it(cost, target) {
-        tiles.spread(flat);
-    }
-    if is_long(flat) {
-        let width = tiles.panels.max(1) * tiles.columns;
-        tiles.block_rows = tiles.block_rows.min((SUMS / width).max(1).next_multiple_of(tiles.rows));
-    }
-    Some((around, tiles))
+    best
+}
+
+/// How many columns a tile has.
+pub(super) fn columns(target: &Target) -> usize {
+    TILE[1] * target.lanes
 }
 
 impl Tiles {
@@ -133,8 +154,7 @@ impl Tiles {
         packed: [bool; 2],
         target: &Target,
     ) -> Option<Tiles> {
-        let [rows, groups] = TILE;
-        let columns = groups * target.lanes;
+        let ([rows, groups], columns) = (TILE, columns(target));
         let [panel_factor, row_factor] = [contraction.factors[panel], contraction.factors[1 - panel]];
         let beside = in_place(flat, panel_factor).is_some_and(|position| position.stride(axis) == Some(1));
         if !packed[0] && !beside || !packed[1] && in_place(flat, row_factor).is_none() {
@@ -142,8 +162,13 @@ impl Tiles {
         }
         let (depth, first) = (depth(flat), flat.extents[flat.outputs]);
         let row_axes = contraction.own[1 - panel].clone();
-        let along_rows = depth <= SHORT && depth * flat.extents[axis].next_multiple_of(columns) <= PANELS;
+        let part = (depth > DEPTH && first > 1).then(|| parts(first, depth.div_ceil(DEPTH)));
+        let at_once = part.map_or(depth, |part| depth / first * part);
+        let extent = flat.extents[axis];
+        let panels = if part.is_some() { extent.div_ceil(columns) } else { extent / columns };
+        let panels = block(panels, PANELS / at_once / columns);
         let row_extent = row_axes.last().map_or(1, |&axis| flat.extents[axis]);
+        let most_rows = if part.is_some() { GROWING / (panels * columns) } else { ROWS / depth };
         Some(Tiles {
             panel: Side { factor: panel_factor, packed: packed[0] },
             axis,
@@ -152,30 +177,54 @@ impl Tiles {
             rows,
             groups,
             columns,
-            panels: match along_rows {
-                true => (flat.extents[axis] / columns).max(1),
-                false => block(flat.extents[axis] / columns, PANELS / depth / columns),
-            },
-            block_rows: block(row_extent, ROWS / depth).next_multiple_of(rows),
-            depth: match depth > DEPTH && first > 1 {
-                true => Some(parts(first, depth.div_ceil(DEPTH))),
-                false => is_long(flat).then_some(first),
-            },
-            along_rows,
+            panels,
+            block_rows: block(row_extent, most_rows).next_multiple_of(rows),
+            depth: part.or(is_long(flat).then_some(first)),
+            along_rows: depth <= SHORT || part.is_some(),
             parallel: None,
         })
+    }
+
+    /// The output axes around all tiles.
+    pub(super) fn around(&self, flat: &Flat) -> Vec<usize> {
+        flat.output_axes().filter(|axis| *axis != self.axis && !self.row_axes.contains(axis)).collect()
+    }
+
+    /// Whether the row factor is the same all around the tiles.
+    pub(super) fn rows_stay(&self, flat: &Flat) -> bool {
+        let row = flat.body.part(self.row.factor);
+        self.around(flat).into_iter().all(|axis| !flat.body_depends(&row, axis))
+    }
+
+    /// The axes that are summed along, by the loop that runs along them: neighbours share one where all that is read lies as
+    /// if they were one axis. What is packed does.
+    pub(super) fn summed(&self, flat: &Flat) -> Vec<Range<usize>> {
+        let sides = [&self.panel, &self.row].into_iter().filter(|side| !side.packed);
+        let positions: Vec<&Index> = sides.filter_map(|side| in_place(flat, side.factor)).collect();
+        let joins = |position: &&Index, axis: usize| {
+            position.stride(axis - 1) == position.stride(axis).map(|stride| stride * flat.extents[axis] as i64)
+        };
+        let mut loops: Vec<Range<usize>> = Vec::new();
+        for axis in flat.reduction_axes() {
+            match loops.last_mut() {
+                Some(axes) if positions.iter().all(|position| joins(position, axis)) => axes.end = axis + 1,
+                _ => loops.push(axis..axis + 1),
+            }
+        }
+        loops
     }
 
     /// Cuts blocks for several threads: where tiles follow each other along rows, blocks of rows, and where the row factor is
     /// the larger one and all panels stay close to a core, so that each of its elements comes from far away once.
     fn spread(&mut self, flat: &Flat) {
         let (rows, columns) = (self.row_extent(flat), flat.extents[self.axis]);
-        let panels = columns / self.columns;
+        let panels = if self.depth.is_some() { columns.div_ceil(self.columns) } else { columns / self.columns };
         let shares_panels = self.panels >= panels && self.panel.packed && rows > columns;
-        if (self.along_rows || shares_panels) && self.row_axes.len() == 1 && rows >= BLOCKS * self.rows {
+        let short = self.along_rows && self.panels >= panels;
+        if (short || shares_panels) && self.row_axes.len() == 1 && rows >= BLOCKS * self.rows {
             self.parallel = Some(Blocks::Rows);
             let most =
-                (rows / if self.along_rows { MOST_BLOCKS } else { BLOCKS }).max(self.rows).next_multiple_of(self.rows);
+                (rows / if short { MOST_BLOCKS } else { BLOCKS }).max(self.rows).next_multiple_of(self.rows);
             self.block_rows = self.block_rows.min(most);
         } else if panels > 1 {
             self.parallel = Some(Blocks::Columns);
@@ -198,7 +247,8 @@ impl Tiles {
         let depth = depth(flat) as f64;
         let vector = 1.0 / target.lanes as f64;
         // The sums of a tile wait for each other for four cycles, however few they are.
-        let step = 4.0 + distance(flat, &self.panel, 2.0) + distance(flat, &self.row, 1.0);
+        let innermost = self.summed(flat).pop().map_or(1, |axes| flat.extents[axes].iter().product());
+        let step = 4.0 + distance(flat, &self.panel, 2.0) + distance(flat, &self.row, 1.0) + LOOP / innermost as f64;
         let sums = (rows.div_ceil(self.rows) * others * tiles) as f64 * depth * step;
         let pack = |side: &Side, along: Option<usize>, elements: usize, element: f64| {
             let mut axes = along.into_iter().chain([last(flat)]);
@@ -206,9 +256,16 @@ impl Tiles {
             let computed = instructions(flat, side.factor) * if lanes { vector } else { 1.0 };
             if side.packed { elements as f64 * depth * (element + computed) } else { 0.0 }
         };
-        let straight = reads_beside(flat, self.panel.factor, self.axis);
-        let panels = pack(&self.panel, Some(self.axis), padded, if straight { 3.0 * vector } else { 1.2 });
+        let run = run(flat, self.panel.factor, self.axis);
+        let element = match run {
+            RUN => 3.0 * vector,
+            1 if reads_beside(flat, self.panel.factor, last(flat)) => 1.2,
+            1 => 1.5,
+            _ => 3.0 / run.min(target.lanes) as f64,
+        };
+        let panels = pack(&self.panel, Some(self.axis), padded, element);
         let packed_rows = pack(&self.row, self.row_axes.last().copied(), rows * others, 1.2);
+        let packed_rows = if self.rows_stay(flat) { packed_rows / around as f64 } else { packed_rows };
         let (results, left) = ((rows * others) as f64, columns % self.columns);
         let written = if flat.write.stride(self.axis) == Some(1) { vector } else { 1.5 };
         let scratch = match self.depth {
@@ -284,6 +341,29 @@ pub(super) fn reads_beside(flat: &Flat, factor: ScalarId, axis: usize) -> bool {
         Scalar::Index(index) => !index.uses(axis),
         Scalar::Constant(..) | Scalar::Reduced | Scalar::Apply(..) => true,
     })
+}
+
+/// How many neighbours along an output axis, beginning at a multiple of as many, a factor reads side by side: at most
+/// [`RUN`], and 1 if fewer than the lanes of a part.
+pub(super) fn run(flat: &Flat, factor: ScalarId, axis: usize) -> usize {
+    if reads_beside(flat, factor, axis) {
+        return RUN;
+    }
+    let beside = |length: &usize| {
+        let mut extents = flat.extents.clone();
+        let mut axes: Vec<Index> = (0..extents.len()).map(Index::axis).collect();
+        extents.extend([extents[axis] / length, *length]);
+        axes[axis] = Index::axis(axes.len()).times(*length as i64).plus(&Index::axis(axes.len() + 1));
+        let last = extents.len() - 1;
+        let straight = |index: &Index| index.substitute(&axes, &extents, 0).stride(last);
+        flat.extents[axis].is_multiple_of(*length)
+            && flat.body.part(factor).scalars.iter().all(|scalar| match scalar {
+                Scalar::Read(read) => matches!(straight(&flat.reads[*read].position), Some(0 | 1)),
+                Scalar::Index(index) => straight(index) == Some(0),
+                Scalar::Constant(..) | Scalar::Reduced | Scalar::Apply(..) => true,
+            })
+    };
+    [RUN, RUN / 2, PART].into_iter().find(beside).unwrap_or(1)
 }
 
 /// Whether a factor takes instructions that can run in lanes along an axis while it is packed, wherever that puts them.

@@ -1,6 +1,7 @@
 //! Nests of every kind that lowering makes, for tests that run kernels.
 
 pub mod contractions;
+pub mod convolutions;
 pub mod sums;
 
 use tapeless_compiler::dtype::DType;
@@ -52,6 +53,7 @@ pub fn cases() -> Vec<Case> {
         cases.push(unary(op, vec![-1.5, -0.0, 0.5, 1.5, 2.6, 1e9, f64::INFINITY, f64::NEG_INFINITY, f64::NAN]));
     }
     cases.extend([convolution([5, 6], 1, 1), convolution([9, 21], 2, 2), convolution([1, 33], 1, 3)]);
+    cases.extend(convolutions::cases());
     cases.extend([between_rows(5, 24), between_rows(1, 3), between_rows(2, 33)]);
     cases
 }

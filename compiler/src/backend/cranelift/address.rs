@@ -3,7 +3,7 @@
 //! A position is a sum over loop counters, a constant, and what has to be computed (quotients, remainders, gathered
 //! elements). Each running loop carries one counter in bytes per distinct stride, so that an address is a pointer that does
 //! not change in the innermost loop, plus a counter, plus a displacement: one addressing mode. [`prepare`] computes before a
-//! loop whatever does not change in it.
+//! loop whatever does not change in it, quotients and remainders of the loops around it among them.
 
 use super::EmitError;
 use super::emitter::{Emitter, Held, Phase};
@@ -19,8 +19,8 @@ use std::collections::HashMap;
 pub(super) struct Frame {
     /// The loop and where it is; `None` for the function.
     pub(super) counter: Option<(usize, Counter)>,
-    /// Pointers: a parameter plus running loops with their strides.
-    pointers: HashMap<(usize, Vec<(usize, i64)>), Value>,
+    /// Pointers: a parameter plus so many steps.
+    pointers: HashMap<(usize, Vec<Step>), Value>,
     /// Atoms of indices, for one lane of the group.
     atoms: HashMap<(Atom, usize), Value>,
     /// Parts of variables whose lanes are indices, counted from the first of all groups.
@@ -51,6 +51,15 @@ pub(super) enum Counter {
     },
 }
 
+/// What an address grows by, in bytes.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Step {
+    /// A running loop's counter times a stride.
+    Counter(usize, i64),
+    /// A number, the same in all lanes, times a factor.
+    Number(Atom, i64),
+}
+
 /// An access to an array.
 pub(super) type Access<'a> = (ParameterId, &'a Index);
 
@@ -65,9 +74,12 @@ impl Emitter<'_, '_> {
                 displacement += term.coefficient * (self.known_part(id) + self.lane_offset(id, lane));
             }
         }
-        let terms = self.running_terms(index, size);
-        let mut pointer = self.pointer(parameter, &terms);
+        let steps = self.steps(index, size);
+        let mut pointer = self.pointer(parameter, &steps);
         for term in index.terms.iter().filter(|term| !matches!(term.atom, Atom::Axis(_))) {
+            if self.since(&term.atom).is_some() {
+                continue;
+            }
             let atom = self.atom(&term.atom, lane);
             let bytes = self.scaled(atom, term.coefficient * size);
             pointer = self.builder.ins().iadd(pointer, bytes);
@@ -113,8 +125,8 @@ impl Emitter<'_, '_> {
         collect(body, &mut accesses, &mut indices);
         for (ParameterId(parameter), index) in accesses {
             let size = self.kernel.parameters[parameter].dtype.size() as i64;
-            let terms = self.running_terms(index, size);
-            self.pointer(parameter, &terms);
+            let steps = self.steps(index, size);
+            self.pointer(parameter, &steps);
             indices.push(index);
         }
         for atom in indices.iter().flat_map(|index| &index.terms).map(|term| &term.atom) {
@@ -146,26 +158,59 @@ impl Emitter<'_, '_> {
         strides
     }
 
-    /// The loops of a position that run and are entered, outermost first, with strides in bytes.
-    fn running_terms(&self, index: &Index, size: i64) -> Vec<(usize, i64)> {
-        let entered = self.frames.iter().filter_map(|frame| match &frame.counter {
-            Some((id, Counter::Running { .. })) => Some(*id),
-            _ => None,
-        });
-        let coefficient = |id: usize| index.terms.iter().find(|term| term.atom == Atom::Axis(id));
-        entered.filter_map(|id| coefficient(id).map(|term| (id, term.coefficient * size))).collect()
+    /// What a position is made of that is known here and the same in all lanes, in bytes: what is known in outer loops first.
+    fn steps(&self, index: &Index, size: i64) -> Vec<Step> {
+        let mut steps = Vec::new();
+        for term in &index.terms {
+            let bytes = term.coefficient * size;
+            match term.atom {
+                Atom::Axis(id) if self.runs(id) => steps.push((self.frame_of(id), Step::Counter(id, bytes))),
+                Atom::Axis(_) => {}
+                _ => steps.extend(self.since(&term.atom).map(|frame| (frame, Step::Number(term.atom.clone(), bytes)))),
+            }
+        }
+        // Terms are sorted by atom, and a stable sort keeps those of one frame so.
+        steps.sort_by_key(|&(frame, _)| frame);
+        steps.into_iter().map(|(_, step)| step).collect()
     }
 
-    /// The pointer to the first element of a parameter plus these loops.
-    fn pointer(&mut self, parameter: usize, terms: &[(usize, i64)]) -> Value {
-        let Some((&(id, stride), outer)) = terms.split_last() else { return self.parameters[parameter] };
-        let key = (parameter, terms.to_vec());
+    /// The innermost frame that a quotient, remainder or clamped index takes, if it is known here and the same in all lanes.
+    fn since(&self, atom: &Atom) -> Option<usize> {
+        let inner = atom.inner().filter(|inner| self.is_known(atom) && !self.varies(inner))?;
+        let (mut innermost, mut gathers) = (0, false);
+        inner.any(&mut |atom| {
+            match atom {
+                Atom::Axis(id) => innermost = innermost.max(self.frame_of(*id)),
+                Atom::Gathered { .. } => gathers = true,
+                Atom::Quotient(..) | Atom::Remainder(..) | Atom::Clamped(..) => {}
+            }
+            false
+        });
+        (!gathers).then_some(innermost)
+    }
+
+    /// The frame of a loop that is entered.
+    fn frame_of(&self, id: usize) -> usize {
+        let frame = self.frames.iter().position(|frame| matches!(frame.counter, Some((other, _)) if other == id));
+        frame.expect("positions use loops around them")
+    }
+
+    /// The pointer to the first element of a parameter plus these steps.
+    fn pointer(&mut self, parameter: usize, steps: &[Step]) -> Value {
+        let Some((step, outer)) = steps.split_last() else { return self.parameters[parameter] };
+        let key = (parameter, steps.to_vec());
         if let Some(pointer) = self.frames.iter().find_map(|frame| frame.pointers.get(&key)) {
             return *pointer;
         }
         let outer = self.pointer(parameter, outer);
-        let counter = self.counter(id, stride);
-        let pointer = self.builder.ins().iadd(outer, counter);
+        let bytes = match step {
+            Step::Counter(id, stride) => self.counter(*id, *stride),
+            Step::Number(atom, bytes) => {
+                let number = self.atom(atom, 0);
+                self.scaled(number, *bytes)
+            }
+        };
+        let pointer = self.builder.ins().iadd(outer, bytes);
         self.frame().pointers.insert(key, pointer);
         pointer
     }

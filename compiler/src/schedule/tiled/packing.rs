@@ -8,10 +8,13 @@ use crate::dtype::DType;
 use crate::kernel::{LoopKind, ParameterId};
 use crate::nest::Index;
 use crate::schedule::apply::Point;
-use crate::schedule::tiles::{Blocks, computed_beside, depth, reads_beside};
+use crate::schedule::tiles::{Blocks, computed_beside, depth, reads_beside, run};
 
 /// How many neighbouring elements of a column are copied together when a panel is packed.
 const LINE: usize = 16;
+
+/// How long an axis is at most that a panel is packed all along for each step of what is around.
+const TOGETHER: usize = 4;
 
 impl Tiling<'_, '_> {
     /// Copies the row factor to scratch, row by row, if it is packed.
@@ -33,8 +36,10 @@ impl Tiling<'_, '_> {
         // Where neighbouring elements of a row are apart, those of neighbouring rows may be on one line.
         let together = if beside { 1 } else { LINE };
         let alone = self.tiles.row_axes.len() < 2;
+        let around = self.writer.schedule.outputs.iter().any(|level| level.kind == LoopKind::Parallel);
+        let parallel = self.tiles.parallel.is_some() || around && !self.writer.scope.is_parallel();
         self.other_rows(point, &mut |tiling, point| {
-            let chunks = if tiling.tiles.parallel.is_some() && alone { Self::parallel_chunks } else { Self::chunks };
+            let chunks = if parallel && alone { Self::parallel_chunks } else { Self::chunks };
             chunks(tiling, extent, together, &mut |tiling, first, count| {
                 let mut corner = point.clone();
                 for axis in flat.reduction_axes() {
@@ -91,15 +96,20 @@ impl Tiling<'_, '_> {
         for (position, &extent) in corner.iter_mut().zip(&flat.extents).take(last).skip(flat.outputs) {
             *position = Index::axis(self.writer.scope.open(extent, LoopKind::Serial).0);
         }
+        let run = run(flat, self.tiles.panel.factor, axis).min(width);
         let beside = |axis: usize| reads_beside(flat, self.tiles.panel.factor, axis);
         let computed = count == width && computed_beside(flat, self.tiles.panel.factor, last);
-        match (beside(axis) && count == width, beside(last)) {
+        let short = flat.extents[last] <= TOGETHER && last > flat.outputs;
+        match (run > 1 && count == width, beside(last) && !short) {
             (true, _) => {
                 corner[last] = Index::axis(self.writer.scope.open(flat.extents[last], LoopKind::Serial).0);
-                let groups = self.tiles.groups;
-                let id = self.writer.scope.open(width, LoopKind::lanes(groups));
-                self.copy(&corner, Index::axis(id.0), packed, panel);
-                self.writer.scope.close();
+                let groups = (self.tiles.groups * run / width).max(1);
+                for first in (0..width).step_by(run) {
+                    let id = self.writer.scope.open(run, LoopKind::lanes(groups));
+                    let column = Index::axis(id.0).plus(&Index::constant(first as i64));
+                    self.copy(&corner, column, packed, panel);
+                    self.writer.scope.close();
+                }
                 self.writer.scope.close();
             }
             // Column by column, a few elements of each: so a line is done with before the next one is needed.
@@ -118,11 +128,14 @@ impl Tiling<'_, '_> {
                 }
             }),
             (false, false) => {
-                corner[last] = Index::axis(self.writer.scope.open(flat.extents[last], LoopKind::Serial).0);
-                for column in 0..width {
-                    self.copy_or_zero(&corner, Index::constant(column as i64), column < count, packed, panel);
-                }
-                self.writer.scope.close();
+                let together = if short { flat.extents[last] } else { 1 };
+                self.chunks(flat.extents[last], together, &mut |tiling, first, elements| {
+                    for (element, column) in (0..elements).flat_map(|element| (0..width).map(move |at| (element, at))) {
+                        corner[last] = first.clone().plus(&Index::constant(element as i64));
+                        let inside = column < count;
+                        tiling.copy_or_zero(&corner, Index::constant(column as i64), inside, packed, panel);
+                    }
+                });
             }
         }
         (flat.outputs..last).for_each(|_| self.writer.scope.close());
