@@ -293,6 +293,7 @@ impl<'g> Fusing<'g> {
             Lowering::View(_) if wanted => return self.copy(value, Some(node)),
             Lowering::View(_) => return,
             Lowering::Nest(nest) => nest.clone(),
+            Lowering::Scan => panic!("TODO"),
             Lowering::Expand => panic!("`expand` replaces every op that is made of others before fusion"),
         };
         let readers = self.reads_of(value);

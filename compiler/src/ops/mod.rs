@@ -102,6 +102,7 @@ mod rms_norm;
 mod roll;
 mod round;
 mod rsqrt;
+mod scan;
 mod scatter_add;
 mod scatter_sum;
 mod select;
@@ -207,6 +208,7 @@ pub use reshape::{reshape, unsqueeze};
 pub use roll::roll;
 pub use round::round;
 pub use rsqrt::rsqrt;
+pub use scan::{Turns, scan};
 pub use scatter_add::scatter_add;
 pub use scatter_sum::scatter_sum;
 pub use select::select;
@@ -322,6 +324,7 @@ pub static OPS: &[&dyn Op] = &[
     &roll::Roll,
     &round::ROUND,
     &rsqrt::RSQRT,
+    &scan::Scan,
     &scatter_add::ScatterAdd,
     &scatter_sum::ScatterSum,
     &select::SELECT,
