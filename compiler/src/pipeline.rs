@@ -13,7 +13,7 @@ use crate::backend::cranelift;
 use crate::backend::ptx;
 use crate::expand::expand;
 use crate::finite;
-use crate::fuse::{self, Group, Refusal, fuse_explained};
+use crate::fuse::{self, Group, Refusal, fuse_for};
 use crate::graph::{self, BindError, Graph, Leaf, Role, bind};
 use crate::kernel;
 use crate::nest;
@@ -227,7 +227,7 @@ fn planned(
     let graph = verified("simplify", simplify(&wanted(graph, options)), trace)?;
     let graph = verified("expand", expand(&graph), trace)?;
     let graph = verified("simplify", simplify(&graph), trace)?;
-    let (groups, refusals) = fuse_explained(&graph, &options.fusion);
+    let (groups, refusals) = fuse_for(&graph, &options.fusion, target.gpu);
     verify_groups(&graph, &groups)?;
     trace("fuse", &|| fuse::print(&groups));
     let mut plan = plan::plan(&graph, groups, target);

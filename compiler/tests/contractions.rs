@@ -196,8 +196,7 @@ fn scratch_is_loaded_from_only_where_it_was_stored_to() {
 fn moved(to: Index) -> Result<(), VerifyError> {
     let array = |usage| Parameter { dtype: DType::F32, elements: 8, usage };
     let load = |index| Expression::Load { parameter: ParameterId(1), index };
-    let lanes =
-        |id: usize, body| Statement::Loop { id: LoopId(id), extent: 8, kind: LoopKind::Lanes { groups: 1 }, body };
+    let lanes = |id: usize, body| Statement::Loop { id: LoopId(id), extent: 8, kind: LoopKind::lanes(1), body };
     let store = |parameter: usize, index, value: usize| Statement::Store {
         parameter: ParameterId(parameter),
         index,

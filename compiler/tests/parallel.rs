@@ -33,7 +33,7 @@ fn place(at: usize) -> Index {
 /// Eight columns of 32 numbers: four pieces of eight numbers each are doubled into local memory and from there to scratch,
 /// and then the columns of the pieces are summed up.
 fn columns() -> Kernel {
-    let lanes = LoopKind::Lanes { groups: 1 };
+    let lanes = LoopKind::lanes(1);
     let doubled =
         vec![load(1, 0, place(1)), Statement::Let(Var(2), Expression::Apply(ScalarOp::Mul, vec![Var(1), Var(0)]))];
     let pieces = vec![

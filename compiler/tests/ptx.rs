@@ -2,10 +2,12 @@
 
 mod matrices;
 mod nests;
+mod rows;
 
 use matrices::{halves, in_halves, matrices};
 use nests::contractions::Product;
 use nests::{Case, cases, contract, reduce, row_bias};
+use rows::{OVER_ROWS, row_sample};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -74,11 +76,11 @@ fn sums_of_rows() {
     .visible .entry k_kernel_0(.param .u64 a0, .param .u64 a1, .param .u64 a2)
     .maxntid 64, 1, 1
     {
-        .shared .align 8 .b8 fold[512];
-        .reg .pred %p<2>;
-        .reg .b32 %r<19>;
-        .reg .b64 %d<14>;
-        .reg .f32 %f<33>;
+        .shared .align 8 .b8 fold[16];
+        .reg .pred %p<3>;
+        .reg .b32 %r<24>;
+        .reg .b64 %d<10>;
+        .reg .f32 %f<37>;
         mov.u32 %r0, %tid.x;
         mov.u32 %r1, %ctaid.x;
         setp.eq.u32 %p0, %r0, 0;
@@ -92,72 +94,74 @@ fn sums_of_rows() {
         mov.f32 %f0, 0f00000000;
         mov.f32 %f1, 0f00000000;
         mov.f32 %f2, 0f00000000;
-        mad.wide.s32 %d6, %r1, 800, %d1;
-        mad.wide.s32 %d7, %r0, 4, %d6;
-        ld.global.nc.f32 %f3, [%d7];
-        ld.global.nc.f32 %f4, [%d7+256];
-        mov.f32 %f5, %f0;
-        mov.f32 %f6, %f1;
-        add.rn.f32 %f7, %f5, %f3;
-        add.rn.f32 %f8, %f6, %f4;
-        mov.f32 %f0, %f7;
-        mov.f32 %f1, %f8;
-        mad.wide.s32 %d8, %r1, 800, %d1;
-        mad.wide.s32 %d9, %r0, 4, %d8;
-        ld.global.nc.f32 %f9, [%d9+512];
-        mov.f32 %f10, %f0;
-        add.rn.f32 %f11, %f10, %f9;
-        mov.f32 %f0, %f11;
-        setp.ge.u32 %p1, %r0, 8;
+        mov.f32 %f3, 0f00000000;
+        mov.f32 %f4, 0f00000000;
+        mul.lo.u32 %r3, %r0, 4;
+        setp.ge.u32 %p1, %r0, 50;
         @%p1 bra L0;
-        mad.wide.s32 %d10, %r1, 800, %d1;
-        mad.wide.s32 %d11, %r0, 4, %d10;
-        ld.global.nc.f32 %f12, [%d11+768];
-        mov.f32 %f13, %f1;
-        add.rn.f32 %f14, %f13, %f12;
+        mad.wide.s32 %d6, %r1, 800, %d1;
+        mad.wide.s32 %d7, %r3, 4, %d6;
+        ld.global.nc.v4.f32 {%f5, %f6, %f7, %f8}, [%d7];
+        mov.f32 %f9, %f0;
+        mov.f32 %f10, %f1;
+        mov.f32 %f11, %f2;
+        mov.f32 %f12, %f3;
+        add.rn.f32 %f13, %f9, %f5;
+        add.rn.f32 %f14, %f10, %f6;
+        add.rn.f32 %f15, %f11, %f7;
+        add.rn.f32 %f16, %f12, %f8;
+        mov.f32 %f0, %f13;
         mov.f32 %f1, %f14;
+        mov.f32 %f2, %f15;
+        mov.f32 %f3, %f16;
     L0:
-        add.rn.f32 %f15, %f0, %f1;
-        and.b32 %r3, %r0, 31;
-        mov.u32 %r4, fold;
-        mad.lo.s32 %r5, %r0, 4, %r4;
-        mad.lo.s32 %r6, %r3, 4, %r4;
+        add.rn.f32 %f17, %f0, %f2;
+        add.rn.f32 %f18, %f1, %f3;
+        add.rn.f32 %f19, %f17, %f18;
+        mov.b32 %r4, %f19;
+        shfl.sync.down.b32 %r5, %r4, 16, 31, 0xffffffff;
+        mov.b32 %f20, %r5;
+        add.rn.f32 %f21, %f19, %f20;
+        mov.b32 %r6, %f21;
+        shfl.sync.down.b32 %r7, %r6, 8, 31, 0xffffffff;
+        mov.b32 %f22, %r7;
+        add.rn.f32 %f23, %f21, %f22;
+        mov.b32 %r8, %f23;
+        shfl.sync.down.b32 %r9, %r8, 4, 31, 0xffffffff;
+        mov.b32 %f24, %r9;
+        add.rn.f32 %f25, %f23, %f24;
+        mov.b32 %r10, %f25;
+        shfl.sync.down.b32 %r11, %r10, 2, 31, 0xffffffff;
+        mov.b32 %f26, %r11;
+        add.rn.f32 %f27, %f25, %f26;
+        mov.b32 %r12, %f27;
+        shfl.sync.down.b32 %r13, %r12, 1, 31, 0xffffffff;
+        mov.b32 %f28, %r13;
+        add.rn.f32 %f29, %f27, %f28;
+        mov.u32 %r14, fold;
+        shr.u32 %r15, %r0, 5;
+        mad.lo.s32 %r16, %r15, 4, %r14;
+        and.b32 %r17, %r0, 31;
+        setp.eq.u32 %p2, %r17, 0;
+        @%p2 st.shared.f32 [%r16+0], %f29;
         bar.sync 0;
-        st.shared.f32 [%r5], %f15;
+        and.b32 %r18, %r0, 1;
+        mad.lo.s32 %r19, %r18, 4, %r14;
+        ld.shared.f32 %f30, [%r19+0];
+        mov.b32 %r20, %f30;
+        shfl.sync.down.b32 %r21, %r20, 1, 31, 0xffffffff;
+        mov.b32 %f31, %r21;
+        add.rn.f32 %f32, %f30, %f31;
+        mov.b32 %r22, %f32;
+        shfl.sync.idx.b32 %r23, %r22, 0, 31, 0xffffffff;
+        mov.b32 %f33, %r23;
+        add.rn.f32 %f34, %f33, %f4;
+        mad.wide.s32 %d8, %r1, 4, %d3;
+        ld.global.f32 %f35, [%d8];
+        sub.rn.f32 %f36, %f34, %f35;
         bar.sync 0;
-        ld.shared.f32 %f16, [%r6+0];
-        ld.shared.f32 %f17, [%r6+128];
-        add.rn.f32 %f18, %f16, %f17;
-        mov.b32 %r7, %f18;
-        shfl.sync.down.b32 %r8, %r7, 16, 31, 0xffffffff;
-        mov.b32 %f19, %r8;
-        add.rn.f32 %f20, %f18, %f19;
-        mov.b32 %r9, %f20;
-        shfl.sync.down.b32 %r10, %r9, 8, 31, 0xffffffff;
-        mov.b32 %f21, %r10;
-        add.rn.f32 %f22, %f20, %f21;
-        mov.b32 %r11, %f22;
-        shfl.sync.down.b32 %r12, %r11, 4, 31, 0xffffffff;
-        mov.b32 %f23, %r12;
-        add.rn.f32 %f24, %f22, %f23;
-        mov.b32 %r13, %f24;
-        shfl.sync.down.b32 %r14, %r13, 2, 31, 0xffffffff;
-        mov.b32 %f25, %r14;
-        add.rn.f32 %f26, %f24, %f25;
-        mov.b32 %r15, %f26;
-        shfl.sync.down.b32 %r16, %r15, 1, 31, 0xffffffff;
-        mov.b32 %f27, %r16;
-        add.rn.f32 %f28, %f26, %f27;
-        mov.b32 %r17, %f28;
-        shfl.sync.idx.b32 %r18, %r17, 0, 31, 0xffffffff;
-        mov.b32 %f29, %r18;
-        add.rn.f32 %f30, %f29, %f2;
-        mad.wide.s32 %d12, %r1, 4, %d3;
-        ld.global.f32 %f31, [%d12];
-        sub.rn.f32 %f32, %f30, %f31;
-        bar.sync 0;
-        mad.wide.s32 %d13, %r1, 4, %d5;
-        @%p0 st.global.f32 [%d13], %f32;
+        mad.wide.s32 %d9, %r1, 4, %d5;
+        @%p0 st.global.f32 [%d9], %f36;
         ret;
     }
     ");
@@ -188,11 +192,17 @@ const THREADS: usize = 256;
 /// Modules of so many kernels are assembled together.
 const TOGETHER: usize = 200;
 
-/// What the assembler says against kernels, all of them different, each for one architecture.
+/// What kernels are assembled for.
+const ARCHITECTURES: [&str; 2] = ["sm_80", "sm_90a"];
+
+/// What the assembler says against kernels, all of them different, for every architecture.
 fn complaints(ptxas: &Path, name: &str, kernels: &[Kernel]) -> Vec<String> {
-    let architectures = ["sm_80", "sm_90a"].into_iter().cycle();
-    let chunks = kernels.chunks(TOGETHER).zip(architectures).enumerate();
-    chunks.flat_map(|(number, (kernels, one))| assembled(ptxas, &format!("{name}-{number}"), kernels, one)).collect()
+    let chunks = kernels.chunks(TOGETHER).enumerate();
+    let each = chunks.flat_map(|(number, kernels)| ARCHITECTURES.map(|architecture| (number, kernels, architecture)));
+    each.flat_map(|(number, kernels, architecture)| {
+        assembled(ptxas, &format!("{name}-{number}-{architecture}"), kernels, architecture)
+    })
+    .collect()
 }
 
 /// What the assembler says against kernels that it takes together.
@@ -277,6 +287,24 @@ fn the_assembler_takes_every_op() {
     );
 }
 
+/// Rows of every length, forward and backward, for each architecture: those that registers hold take as many as there may be.
+#[test]
+fn the_assembler_takes_every_row() {
+    let Some(ptxas) = assembler() else { return };
+    let target = Target::gpu(THREADS);
+    let shapes = [[64, 10], [4096, 32], [8192, 64], [64, 1000], [4096, 1000], [512, 4096], [512, 8192], [64, 50257]];
+    let mut kernels = Vec::new();
+    for (name, shape) in OVER_ROWS.into_iter().flat_map(|name| shapes.map(|shape| (name, shape))) {
+        let (op, sample) = row_sample(name, shape);
+        let forward = sample.graph(op).expect("the sample is well typed");
+        let graphs = [Some(forward), gradients(op, &sample)].into_iter().flatten();
+        kernels.extend(graphs.flat_map(|graph| planned(&graph, Fusion::default(), &target)));
+    }
+    let kernels = different(kernels);
+    let complaints = complaints(&ptxas, "rows", &kernels);
+    assert!(complaints.is_empty() && kernels.len() > shapes.len(), "{}", complaints.join("\n"));
+}
+
 /// Nests of every kind, at sizes around those of blocks.
 #[test]
 fn the_assembler_takes_every_nest() {
@@ -313,10 +341,8 @@ fn the_assembler_takes_products_on_tensor_cores() {
     tiles.sort_unstable();
     tiles.dedup();
     assert_eq!(tiles, [32, 64, 128]);
-    for architecture in ["sm_80", "sm_90a"] {
-        let complaints = assembled(&ptxas, &format!("tensor-{architecture}"), &kernels, architecture);
-        assert!(complaints.is_empty(), "{} kernels:\n{}", kernels.len(), complaints.join("\n"));
-    }
+    let complaints = complaints(&ptxas, "tensor", &kernels);
+    assert!(complaints.is_empty(), "{} kernels:\n{}", kernels.len(), complaints.join("\n"));
 }
 
 /// What is contracted: the turns of a staged loop on one warp's part of a tile.

@@ -187,7 +187,7 @@ fn rows() -> Kernel {
         },
     ];
     let each = |id, extent, kind, body| Statement::Loop { id: LoopId(id), extent, kind, body };
-    let rows = vec![Statement::Let(Var(1), load(1, Index::axis(1))), each(2, 8, LoopKind::Lanes { groups: 1 }, row)];
+    let rows = vec![Statement::Let(Var(1), load(1, Index::axis(1))), each(2, 8, LoopKind::lanes(1), row)];
     Kernel {
         name: "rows".to_string(),
         parameters: vec![
@@ -202,7 +202,7 @@ fn rows() -> Kernel {
         threads: None,
         body: vec![
             Statement::Let(Var(0), Expression::Constant(DType::F32, 0.0)),
-            each(0, 40, LoopKind::Lanes { groups: 4 }, zeros),
+            each(0, 40, LoopKind::lanes(4), zeros),
             each(1, 3, LoopKind::Serial, rows),
         ],
     }

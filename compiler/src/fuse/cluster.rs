@@ -12,9 +12,10 @@
 //! drafts that do not wait for each other, as the updates of many small parameters, save launches.
 
 use super::compose::gathers;
+use super::rows::{Kind, fits_a_block, has_rows, mappings, straight};
 use super::{Draft, Fusion, Reason, profit};
 use crate::graph::ValueId;
-use crate::nest::{Index, Nest, Reducer, Scalar};
+use crate::nest::{Nest, Read, Reducer, Scalar};
 use crate::scalar::ScalarOp;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -36,8 +37,9 @@ pub(super) fn clusters(
     drafts: &[Draft],
     updates: &[(ValueId, ValueId)],
     fusion: &Fusion,
+    gpu: bool,
 ) -> (Vec<Cluster>, Vec<Apart>) {
-    let mut clustering = Clustering::new(drafts, updates);
+    let mut clustering = Clustering::new(drafts, updates, gpu);
     if fusion.updates {
         clustering.updates();
     }
@@ -57,17 +59,11 @@ pub(super) fn clusters(
     (clustering.clusters_in_order(), clustering.apart)
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Rows,
-    Siblings,
-}
-
 /// Whether a nest is a product of matrices: two of its reads are each used again along output axes that the other one
 /// depends on. Such nests have schedules of their own.
 pub(super) fn is_contraction(nest: &Nest) -> bool {
     let outputs = || (0..nest.outputs).filter(|&axis| nest.extents[axis] > 1);
-    let missing = |read: &crate::nest::Read| -> BTreeSet<usize> {
+    let missing = |read: &Read| -> BTreeSet<usize> {
         outputs().filter(|&axis| !read.index.iter().any(|index| index.uses(axis))).collect()
     };
     let free: Vec<BTreeSet<usize>> = nest.reads.iter().map(missing).filter(|axes| !axes.is_empty()).collect();
@@ -111,6 +107,8 @@ fn sibling_candidates(drafts: &[Draft]) -> BTreeSet<Vec<usize>> {
 
 struct Clustering<'d> {
     drafts: &'d [Draft],
+    /// Whether rows run in blocks of threads.
+    gpu: bool,
     /// The draft that makes each value.
     made: BTreeMap<usize, usize>,
     /// The leaf that a draft makes the next value of.
@@ -132,35 +130,50 @@ struct Growing {
 }
 
 impl<'d> Clustering<'d> {
-    fn new(drafts: &'d [Draft], updates: &[(ValueId, ValueId)]) -> Clustering<'d> {
+    fn new(drafts: &'d [Draft], updates: &[(ValueId, ValueId)], gpu: bool) -> Clustering<'d> {
         let made: BTreeMap<usize, usize> = drafts.iter().enumerate().map(|(at, draft)| (draft.result.0, at)).collect();
         let updates = updates.iter().filter_map(|(value, leaf)| Some((*made.get(&value.0)?, leaf.0))).collect();
-        Clustering { drafts, made, updates, of: vec![None; drafts.len()], clusters: Vec::new(), apart: Vec::new() }
+        let of = vec![None; drafts.len()];
+        Clustering { drafts, gpu, made, updates, of, clusters: Vec::new(), apart: Vec::new() }
     }
 
     /// Clusters what is free and fits these extents.
     fn cluster(&mut self, shared: &[usize], kind: Kind) {
         let free: Vec<usize> = (0..self.drafts.len()).filter(|&at| self.of[at].is_none()).collect();
         let components = self.components(&free, shared, kind);
-        for component in components {
-            let growing = self.grow(&component, shared, kind);
-            let nests: Vec<&Nest> = growing.members.iter().map(|(at, _)| &self.drafts[*at].nest).collect();
-            let turns = kind == Kind::Siblings || nests.iter().any(|nest| has_rows(nest, shared));
-            if !turns || nests.len() < 2 {
-                continue;
-            }
-            let members: Vec<usize> = growing.members.iter().map(|(at, _)| *at).collect();
-            if let Err(reason) = profit::should_cluster(&nests, if kind == Kind::Rows { shared.len() } else { 0 }) {
-                self.apart.push((members[0], members[members.len() - 1], reason));
-            } else {
-                let shared = if kind == Kind::Rows { shared.to_vec() } else { Vec::new() };
-                let axes = |axes: Vec<usize>| if kind == Kind::Rows { axes } else { Vec::new() };
-                let members: Vec<(usize, Vec<usize>)> =
-                    growing.members.into_iter().map(|(at, own)| (at, axes(own))).collect();
-                members.iter().for_each(|(at, _)| self.of[*at] = Some(self.clusters.len()));
-                self.clusters.push(Cluster { shared, members });
+        for mut component in components {
+            loop {
+                let growing = self.grow(&component, shared, kind);
+                component.retain(|at| !growing.members.iter().any(|(member, _)| member == at));
+                let alone = growing.members.is_empty();
+                self.take(growing, shared, kind);
+                // Behind what waits for the first ones there may be others: gradients are behind the loss.
+                if alone || !self.gpu {
+                    break;
+                }
             }
         }
+    }
+
+    /// Makes a cluster of what has grown, if it pays.
+    fn take(&mut self, growing: Growing, shared: &[usize], kind: Kind) {
+        let nests: Vec<&Nest> = growing.members.iter().map(|(at, _)| &self.drafts[*at].nest).collect();
+        let turns = kind == Kind::Siblings || nests.iter().any(|nest| has_rows(nest, shared));
+        if !turns || nests.len() < 2 {
+            return;
+        }
+        let members: Vec<usize> = growing.members.iter().map(|(at, _)| *at).collect();
+        // On a GPU nothing of a row goes through memory.
+        let rows = if kind == Kind::Rows && !self.gpu { shared.len() } else { 0 };
+        if let Err(reason) = profit::should_cluster(&nests, rows) {
+            self.apart.push((members[0], members[members.len() - 1], reason));
+            return;
+        }
+        let shared = if kind == Kind::Rows { shared.to_vec() } else { Vec::new() };
+        let axes = |axes: Vec<usize>| if kind == Kind::Rows { axes } else { Vec::new() };
+        let members: Vec<(usize, Vec<usize>)> = growing.members.into_iter().map(|(at, own)| (at, axes(own))).collect();
+        members.iter().for_each(|(at, _)| self.of[*at] = Some(self.clusters.len()));
+        self.clusters.push(Cluster { shared, members });
     }
 
     /// Puts what updates parameters with the product of matrices that makes their gradient.
@@ -305,7 +318,7 @@ impl<'d> Clustering<'d> {
     /// The drafts that fit, taken apart where neither a value nor an operand connects them.
     fn components(&self, free: &[usize], shared: &[usize], kind: Kind) -> Vec<Vec<usize>> {
         let fitting: Vec<usize> =
-            free.iter().copied().filter(|&at| !mappings(&self.drafts[at].nest, shared, kind).is_empty()).collect();
+            free.iter().copied().filter(|&at| !self.mappings(at, shared, kind).is_empty()).collect();
         let mut component: Vec<usize> = (0..fitting.len()).collect();
         let mut touched: BTreeMap<usize, usize> = BTreeMap::new();
         for (position, &at) in fitting.iter().enumerate() {
@@ -404,12 +417,22 @@ impl<'d> Clustering<'d> {
     /// Which axes of a draft the shared ones are, if it may be a member, and whether it sums up along them.
     fn mapping(&self, at: usize, shared: &[usize], kind: Kind, growing: &Growing) -> Option<(Vec<usize>, bool)> {
         let nest = &self.drafts[at].nest;
-        mappings(nest, shared, kind).into_iter().find(|(axes, _)| {
+        self.mappings(at, shared, kind).into_iter().find(|(axes, _)| {
             nest.reads.iter().all(|read| match self.made.get(&read.operand).and_then(|p| growing.sums.get(p)) {
                 None => true,
                 Some(sums) => !sums && straight(&read.index, axes),
             })
         })
+    }
+
+    /// Which axes of a draft the shared ones may be, and whether it then sums up along them.
+    fn mappings(&self, at: usize, shared: &[usize], kind: Kind) -> Vec<(Vec<usize>, bool)> {
+        let nest = &self.drafts[at].nest;
+        let mut mappings = mappings(nest, shared, kind);
+        if self.gpu && kind == Kind::Rows {
+            mappings.retain(|(axes, sums)| fits_a_block(nest, axes, *sums));
+        }
+        mappings
     }
 
     fn clusters_in_order(&self) -> Vec<Cluster> {
@@ -426,59 +449,6 @@ impl<'d> Clustering<'d> {
         }
         clusters
     }
-}
-
-/// Whether the leading positions are those of the axes.
-fn straight(index: &[Index], axes: &[usize]) -> bool {
-    index.len() >= axes.len() && axes.iter().zip(index).all(|(&axis, index)| *index == Index::axis(axis))
-}
-
-/// Which axes of a nest the shared ones may be, and whether it then sums up along them.
-fn mappings(nest: &Nest, shared: &[usize], kind: Kind) -> Vec<(Vec<usize>, bool)> {
-    if nest.extents.contains(&0) || is_contraction(nest) || nest.reducer == Some(Reducer::ArgMax) {
-        return Vec::new();
-    }
-    let leading = shared.len() <= nest.outputs && nest.extents[..shared.len()] == *shared;
-    if kind == Kind::Siblings {
-        let whole = nest.reducer.is_none() && nest.extents == shared;
-        return whole.then(|| ((0..shared.len()).collect(), false)).into_iter().collect();
-    }
-    let own = (leading && !reduces_across(nest, shared.len())).then(|| ((0..shared.len()).collect(), false));
-    own.into_iter().chain(summed(nest, shared).map(|axes| (axes, true))).collect()
-}
-
-/// Whether there is anything to do within one turn of the shared axes but a single value.
-fn has_rows(nest: &Nest, shared: &[usize]) -> bool {
-    nest.extents.iter().product::<usize>() > shared.iter().product()
-}
-
-/// Whether what a nest reduces lies side by side along the shared axes and apart along its own: one turn after the other, it
-/// would read a whole line for each value. In lanes along the shared axes it reads each line once.
-fn reduces_across(nest: &Nest, shared: usize) -> bool {
-    let uses =
-        |index: &Index, mut axes: std::ops::Range<usize>| axes.any(|axis| nest.extents[axis] > 1 && index.uses(axis));
-    let all = nest.extents.len();
-    nest.reads.iter().any(|read| match read.index.split_last() {
-        Some((last, others)) => {
-            uses(last, 0..shared)
-                && !uses(last, shared..all)
-                && others.iter().any(|index| uses(index, nest.outputs..all))
-        }
-        None => false,
-    })
-}
-
-/// The reduction axes that stand first wherever the nest reads something that begins with the shared extents.
-fn summed(nest: &Nest, shared: &[usize]) -> Option<Vec<usize>> {
-    let plain = nest.reducer == Some(Reducer::Sum) && nest.epilogue.is_none() && nest.dtype.computed() == nest.dtype;
-    let axes = nest.reads.iter().find_map(|read| {
-        let axis = |(index, &extent): (&Index, &usize)| {
-            (nest.outputs..nest.extents.len()).find(|&axis| nest.extents[axis] == extent && *index == Index::axis(axis))
-        };
-        let axes: Option<Vec<usize>> = read.index.iter().zip(shared).map(axis).collect();
-        axes.filter(|axes| axes.len() == shared.len())
-    });
-    axes.filter(|_| plain)
 }
 
 /// The values of a cluster that others read, or that are wanted after the step.

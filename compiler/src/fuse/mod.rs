@@ -17,6 +17,7 @@ mod inlining;
 pub mod legality;
 mod print;
 pub mod profit;
+mod rows;
 mod traffic;
 
 pub(crate) use compose::copy;
@@ -232,7 +233,12 @@ pub fn fuse(graph: &Graph, fusion: &Fusion) -> Vec<Group> {
 
 /// The groups of a graph in launch order, and what was not fused and why.
 pub fn fuse_explained(graph: &Graph, fusion: &Fusion) -> (Vec<Group>, Vec<Refusal>) {
-    let mut fusing = Fusing::new(graph, fusion);
+    fuse_for(graph, fusion, false)
+}
+
+/// The same for a GPU, if it is one, where the threads of a block share what runs over rows.
+pub fn fuse_for(graph: &Graph, fusion: &Fusion, gpu: bool) -> (Vec<Group>, Vec<Refusal>) {
+    let mut fusing = Fusing::new(graph, fusion, gpu);
     for (node, _) in graph.nodes().rev() {
         fusing.visit(node);
     }
@@ -257,6 +263,7 @@ struct Draft {
 struct Fusing<'g> {
     graph: &'g Graph,
     fusion: &'g Fusion,
+    gpu: bool,
     lowerings: Vec<Lowering>,
     /// Values that must be in memory after the step.
     wanted: BTreeSet<ValueId>,
@@ -270,12 +277,13 @@ struct Fusing<'g> {
 }
 
 impl<'g> Fusing<'g> {
-    fn new(graph: &'g Graph, fusion: &'g Fusion) -> Fusing<'g> {
+    fn new(graph: &'g Graph, fusion: &'g Fusion, gpu: bool) -> Fusing<'g> {
         let unchanged = |role: &Role, value| matches!(role, Role::Next(leaf) if *leaf == value);
         let lowerings: Vec<Lowering> = graph.nodes().map(|(id, node)| node.op.lower(&graph.call(id))).collect();
         Fusing {
             graph,
             fusion,
+            gpu,
             users: traffic::users(graph, &lowerings),
             lowerings,
             wanted: graph.results.iter().filter(|r| !unchanged(&r.role, r.value)).map(|r| r.value).collect(),
@@ -414,7 +422,7 @@ impl<'g> Fusing<'g> {
                 _ => None,
             })
             .collect();
-        let (clusters, apart) = clusters(&drafts, &updates, self.fusion);
+        let (clusters, apart) = clusters(&drafts, &updates, self.fusion, self.gpu);
         for (producer, consumer, reason) in apart {
             let [producer, consumer] = [producer, consumer].map(|at| drafts[at].nodes.first().copied());
             self.refusals.extend(producer.zip(consumer).map(|(producer, consumer)| Refusal {

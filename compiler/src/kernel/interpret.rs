@@ -5,7 +5,7 @@
 //! [`ScalarOp::TRANSCENDENTAL`], which it takes from f64, and for those too once [`super::approximate()`] has replaced them.
 
 use super::{
-    Expression, Factor, Fragment, Kernel, LoopKind, PART, ParameterId, Register, Statement, Transfer, Usage, Var,
+    Expression, Factor, Fragment, Kernel, LoopKind, PART, ParameterId, Register, Statement, Transfer, Usage, Var, WARP,
     mma_depth, tf32,
 };
 use crate::dtype::DType;
@@ -67,8 +67,11 @@ impl Machine<'_> {
                                 self.forget_local();
                                 self.run(body);
                             }
-                            LoopKind::Lanes { groups } => {
-                                self.lane = Some(self.value_seen(iteration, *extent, *groups));
+                            LoopKind::Lanes { groups, neighbours } => {
+                                self.lane = Some(match self.kernel.threads {
+                                    Some(threads) => value_of_thread(iteration, *groups, *neighbours, threads),
+                                    None => lane(iteration, *extent, *groups, self.lanes),
+                                });
                                 self.run(body);
                                 self.lane = None;
                             }
@@ -112,14 +115,6 @@ impl Machine<'_> {
                     self.array(*array).copy_from_slice(&sums);
                 }
             }
-        }
-    }
-
-    /// Which value of a register with groups an iteration of a lanes loop sees.
-    fn value_seen(&self, iteration: usize, extent: usize, groups: usize) -> usize {
-        match self.kernel.threads {
-            Some(threads) => iteration % (groups * threads),
-            None => lane(iteration, extent, groups, self.lanes),
         }
     }
 
@@ -188,7 +183,11 @@ impl Machine<'_> {
                 self.registers[register.0][lane]
             }
             Expression::Combine(register, reducer) => {
-                combine(self.kernel.registers[register.0].dtype, *reducer, &self.registers[register.0])
+                let (dtype, values) = (self.kernel.registers[register.0].dtype, &self.registers[register.0]);
+                match self.kernel.threads {
+                    Some(threads) => combine(dtype, *reducer, &by_warp_last(values, threads)),
+                    None => combine(dtype, *reducer, values),
+                }
             }
             Expression::Apply(op, operands) => {
                 let dtype = self.kernel.vars[operands[0].0];
@@ -202,6 +201,24 @@ impl Machine<'_> {
         let position = index.at(&self.counters, &|var| self.vars[Var(var).0] as i64);
         usize::try_from(position).expect("verified positions are not negative")
     }
+}
+
+/// Which value of a register with groups an iteration of a lanes loop sees, in a block of so many threads.
+fn value_of_thread(iteration: usize, groups: usize, neighbours: usize, threads: usize) -> usize {
+    let thread = iteration / neighbours % threads;
+    let turn = iteration / (neighbours * threads) % (groups / neighbours);
+    (iteration % neighbours + neighbours * turn) * threads + thread
+}
+
+/// The values of a register in the order in which halves are those of each thread, then those of each warp, then the warps.
+fn by_warp_last(values: &[f64], threads: usize) -> Vec<f64> {
+    let warps = threads / WARP;
+    let value = |at: usize| {
+        let (group, lane, warp) = (at / threads, at % threads / warps, at % warps);
+        values[group * threads + warp * WARP + lane]
+    };
+    let further = values.len() - 1;
+    (0..further).map(value).chain([values[further]]).collect()
 }
 
 /// The same on a machine with vectors.
@@ -282,6 +299,31 @@ mod tests {
             }
         }
         assert_eq!([steps(20, 8), steps(28, 16), steps(23, 4)], [[2, 1, 0], [1, 3, 0], [5, 0, 3]]);
+    }
+
+    /// Two turns of 64 threads with four iterations side by side each, then what is left over.
+    #[test]
+    fn threads_have_neighbours() {
+        let seen = |iteration: usize| value_of_thread(iteration, 8, 4, 64);
+        assert_eq!([0, 1, 2, 3, 4, 255].map(seen), [0, 64, 128, 192, 1, 3 * 64 + 63]);
+        assert_eq!([256, 257, 511, 512].map(seen), [4 * 64, 5 * 64, 7 * 64 + 63, 0]);
+        let mut all: Vec<usize> = (0..512).map(seen).collect();
+        all.sort_unstable();
+        assert_eq!(all, (0..512).collect::<Vec<_>>());
+        let alone: Vec<usize> = (0..300).map(|iteration| value_of_thread(iteration, 4, 1, 64)).collect();
+        assert_eq!(alone, (0..300).map(|iteration| iteration % 256).collect::<Vec<_>>());
+    }
+
+    /// Of 64 threads with two values each: first the two, then those of a warp, then the two warps.
+    #[test]
+    fn warps_are_folded_last() {
+        let values: Vec<f64> = (0..129).map(f64::from).collect();
+        let ordered = by_warp_last(&values, 64);
+        // The halves are the two groups; half of a half has the first half of the lanes of both warps.
+        assert_eq!(ordered[..4], [0.0, 32.0, 1.0, 33.0]);
+        assert_eq!((ordered[64], ordered[127], ordered[128]), (64.0, 127.0, 128.0));
+        let one_warp: Vec<f64> = (0..65).map(f64::from).collect();
+        assert_eq!(by_warp_last(&one_warp, 32), one_warp);
     }
 
     #[test]

@@ -12,10 +12,14 @@
 //! the parts see the first four, and what runs one by one sees the further value. [`Expression::Combine`] folds all values in a fixed order: halves of the `groups * L`
 //! values onto each other until one is left, then the further value. So the result depends on L and on nothing else.
 //!
-//! A kernel for a GPU says what L is: [`Kernel::threads`], the threads of a block. Iteration i of a lanes loop with G groups
-//! then runs on thread `i mod L` and sees value `i mod (G * L)` of registers, whatever is left over; no iteration sees the
-//! further value. What stands outside of lanes loops is computed by every thread alike, and stored by one. The iterations of
-//! a parallel loop are blocks, and their local memory is the memory that the threads of a block share.
+//! A kernel for a GPU says what L is: [`Kernel::threads`], the threads of a block. A lanes loop with N neighbours gives each
+//! thread N iterations side by side: iteration i of G groups runs on thread `t = (i / N) mod L`, as the one with number
+//! `g = i mod N + N * (i / (N * L) mod (G / N))` of those that the thread runs together, and sees value `g * L + t` of
+//! registers, whatever is left over; no iteration sees the further value. [`Expression::Combine`] then folds halves of the
+//! values of each thread onto each other, next those of the threads of each warp, and last those of the warps.
+//! What stands outside of lanes loops is computed by every thread alike, and stored by one. The iterations of
+//! a parallel loop are blocks, and their local memory is the memory that the threads of a block share. Phases that do not
+//! wait for each other run at once, see [`grids()`].
 //!
 //! A [`Fragment`] is a tile of sums in f32 that the threads of a block keep together. [`Statement::Contract`] adds to it the
 //! product of two matrices that lie in local arrays: of bf16, or of f32, which it rounds to tf32 (10 bits behind the leading
@@ -71,7 +75,7 @@ pub use fma::split_fma;
 pub use fragments::{Factor, Fragment, FragmentDecl, Transfer, mma_depth, tf32, warps};
 pub use interpret::interpret;
 pub use layout::{Layout, layouts, local_memory};
-pub use phases::{Phase, phases};
+pub use phases::{Phase, grids, phases};
 pub use varying::{extents, mark_varying, varies};
 pub use verify::{VerifyError, verify};
 pub use writers::{Site, never_meet};
@@ -200,12 +204,22 @@ pub enum LoopKind {
     Lanes {
         /// How many groups.
         groups: usize,
+        /// How many iterations side by side a thread of a GPU has, a power of two that divides the groups and the extent;
+        /// 1 on other machines.
+        neighbours: usize,
     },
     /// One after the other; what they contract is filled ahead.
     Staged {
         /// For how many iterations at once there is memory, at least 2.
         stages: usize,
     },
+}
+
+impl LoopKind {
+    /// Lanes that have no neighbours of their own.
+    pub fn lanes(groups: usize) -> LoopKind {
+        LoopKind::Lanes { groups, neighbours: 1 }
+    }
 }
 
 /// A statement of a kernel.

@@ -3,6 +3,9 @@
 //! A kernel enters; its phases leave in order, each a kernel of its own with the same parameters. What all phases can compute
 //! for themselves, because it depends on nothing that the kernel stores or keeps in registers, stands in every phase that
 //! uses it.
+//!
+//! On a GPU, phases that do not wait for each other run at once, in one grid. What is updated in place, and so known by two
+//! parameters, is the plan's to verify: no phase loads what another one of its grid stores.
 
 use super::{Expression, Kernel, LoopKind, Register, Statement, Usage, Var};
 use crate::nest::{Atom, Index};
@@ -37,6 +40,74 @@ pub fn phases(kernel: &Kernel) -> Vec<Phase> {
     }
     phases.extend(phase(kernel, None, &free, &bound));
     phases
+}
+
+/// The phases of a kernel by when they run on a GPU: those of one list at once, one list after the other. A phase waits for
+/// those before it with which it shares an array that one of them stores to, unless both only store results.
+pub fn grids(kernel: &Kernel) -> Vec<Vec<Phase>> {
+    let mut grids: Vec<Vec<Phase>> = Vec::new();
+    for phase in phases(kernel) {
+        let touched = Touched::by(&phase.kernel);
+        let waits = |other: &Phase| touched.meets(&Touched::by(&other.kernel), kernel);
+        let behind = grids.iter().rposition(|grid| grid.iter().any(waits)).map_or(0, |last| last + 1);
+        match grids.get_mut(behind) {
+            Some(grid) => grid.push(phase),
+            None => grids.push(vec![phase]),
+        }
+    }
+    grids
+}
+
+/// The arrays that a phase stores to, and those that it loads from or adds to.
+#[derive(Default)]
+struct Touched {
+    stored: BTreeSet<usize>,
+    loaded: BTreeSet<usize>,
+}
+
+impl Touched {
+    fn by(phase: &Kernel) -> Touched {
+        let mut touched = Touched::default();
+        touched.statements(&phase.body);
+        touched
+    }
+
+    fn statements(&mut self, statements: &[Statement]) {
+        for statement in statements {
+            match statement {
+                Statement::Loop { body, .. } | Statement::Within { body, .. } => self.statements(body),
+                Statement::Let(_, Expression::Load { parameter, .. }) => {
+                    self.loaded.insert(parameter.0);
+                }
+                Statement::Copy(copy) => {
+                    self.loaded.insert(copy.from.0);
+                    self.stored.insert(copy.to.0);
+                }
+                Statement::Contract { left, right, .. } => {
+                    self.loaded.extend([left.array.0, right.array.0]);
+                }
+                Statement::Unload { array: parameter, .. } | Statement::Store { parameter, .. } => {
+                    self.stored.insert(parameter.0);
+                }
+                Statement::Accumulate { parameter, .. } => {
+                    self.stored.insert(parameter.0);
+                    self.loaded.insert(parameter.0);
+                }
+                Statement::Let(..) | Statement::Assign(..) | Statement::Clear(_) => {}
+            }
+        }
+    }
+
+    /// Whether what one does to an array depends on what the other did. Each element of a result is stored once, and each
+    /// block has local memory of its own.
+    fn meets(&self, other: &Touched, kernel: &Kernel) -> bool {
+        let usage = |&array: &usize| kernel.parameters[array].usage;
+        let local = |array: &usize| usage(array) == Usage::Local;
+        let crosses =
+            |one: &Touched, other: &Touched| one.stored.intersection(&other.loaded).any(|array| !local(array));
+        let both = self.stored.intersection(&other.stored).any(|array| usage(array) == Usage::Scratch);
+        both || crosses(self, other) || crosses(other, self)
+    }
 }
 
 /// Whether each phase defines the variables that it uses, and no register is used in two.

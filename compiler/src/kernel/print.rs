@@ -53,7 +53,12 @@ impl Kernel {
                 match kind {
                     LoopKind::Serial => writeln!(f, "{margin}loop i{id} < {extent}")?,
                     LoopKind::Parallel => writeln!(f, "{margin}parallel i{id} < {extent}")?,
-                    LoopKind::Lanes { groups } => writeln!(f, "{margin}lanes i{id} < {extent} by {groups}")?,
+                    LoopKind::Lanes { groups, neighbours: 1 } => {
+                        writeln!(f, "{margin}lanes i{id} < {extent} by {groups}")?;
+                    }
+                    LoopKind::Lanes { groups, neighbours } => {
+                        writeln!(f, "{margin}lanes i{id} < {extent} by {groups}, {neighbours} side by side")?;
+                    }
                     LoopKind::Staged { stages } => writeln!(f, "{margin}staged i{id} < {extent} by {stages}")?,
                 }
                 self.write_all(f, body, depth + 1)

@@ -150,12 +150,16 @@ impl<'a> Walk<'a> {
             }
             self.parallel = Some(id);
         }
-        if let LoopKind::Lanes { groups } = kind {
+        if let LoopKind::Lanes { groups, neighbours } = kind {
             if outer_groups.is_some() {
                 return error("is a lanes loop inside of a lanes loop");
             }
             if !groups.is_power_of_two() {
                 return error("has groups that are no power of two");
+            }
+            let even = neighbours.is_power_of_two() && neighbours <= groups && extent.is_multiple_of(neighbours);
+            if !even || neighbours > 1 && self.kernel.threads.is_none() {
+                return error("has iterations side by side that do not fit its groups, its extent or the machine");
             }
             (self.groups, self.lanes) = (Some(groups), Some(id));
         }

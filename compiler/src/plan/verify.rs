@@ -5,10 +5,12 @@
 //! covers live ranges, the old and the new half of state pairs, and the copies at the end. Whether the kernels compute what
 //! the values stand for is not a question of plans.
 
+mod alias;
+
 use super::{ALIGNMENT, Buffer, BufferId, Launch, Place, Plan};
 use crate::graph::{Graph, Role, ValueId};
-use crate::kernel::{Digits, Expression, Kernel, LoopId, Parameter, ParameterId, Site, Statement, Usage, never_meet};
-use crate::nest::{Atom, Index};
+use crate::kernel::{Kernel, Parameter, ParameterId, Usage};
+use alias::reads_before_writes;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use thiserror::Error;
@@ -279,128 +281,4 @@ fn verify_end(plan: &Plan, graph: &Graph, leaves: &[ValueId], memory: &Memory) -
         }
     }
     Ok(())
-}
-
-/// A load or store: the statement's position in each of the lists that it is nested in, the loops around it as positions have
-/// them, and the index.
-struct Access {
-    path: Path,
-    site: Site,
-}
-
-/// Whether one array may stand for both parameters: no element is loaded through the one after it was stored through the
-/// other. That holds for a load and a store that never meet, and for those of one iteration, the load first, if no other
-/// iteration stores that element.
-fn reads_before_writes(kernel: &Kernel, read: ParameterId, write: ParameterId) -> bool {
-    let (mut loads, mut stores) = (Vec::new(), Vec::new());
-    let mut digits = Digits::new(kernel);
-    collect(&kernel.body, &mut Spot::default(), &mut |statement, spot| {
-        let mut access = |index: &Index| {
-            let site = digits.within(index, &spot.loops, &spot.bounds);
-            Access { path: spot.path.clone(), site }
-        };
-        match statement {
-            Statement::Let(_, Expression::Load { parameter, index }) if *parameter == read => loads.push(access(index)),
-            Statement::Copy(copy) if copy.from == read => {
-                loads.extend((0..copy.count).map(|at| access(&copy.source.clone().plus(&Index::constant(at as i64)))));
-            }
-            Statement::Store { parameter, index, .. } | Statement::Accumulate { parameter, index, .. }
-                if *parameter == write =>
-            {
-                stores.push(access(index));
-            }
-            _ => {}
-        }
-    });
-    let extents = digits.extents();
-    // A loop of one iteration is always at 0, whether an index mentions it or not.
-    let position = |(id, &extent): (usize, &usize)| if extent == 1 { Index::constant(0) } else { Index::axis(id) };
-    let positions: Vec<Index> = extents.iter().enumerate().map(position).collect();
-    for Access { site, .. } in loads.iter_mut().chain(&mut stores) {
-        site.index = site.index.substitute(&positions, extents, 0);
-    }
-    stores.iter().all(|store| {
-        loads.iter().all(|load| {
-            let (low, high) = load.site.index.range(extents);
-            let (first, last) = store.site.index.range(extents);
-            high < first
-                || last < low
-                || (precedes(load, store) && visits_once(&store.site, extents))
-                || never_meet((&load.site.index, &load.site.loops), (&store.site.index, &store.site.loops))
-        })
-    })
-}
-
-/// Where a statement stands: a list of positions for each list of statements around it, from the outside. What a loop of one
-/// iteration runs stands in the same list as the loop, at a finer position.
-type Path = Vec<Vec<usize>>;
-
-/// A place in a kernel: its path, the loops around it with their extents, and what is known to be below a bound there.
-#[derive(Default)]
-struct Spot {
-    path: Path,
-    loops: Vec<(LoopId, usize)>,
-    bounds: Vec<(Index, usize)>,
-}
-
-/// Visits all statements with their places.
-fn collect(statements: &[Statement], spot: &mut Spot, visit: &mut impl FnMut(&Statement, &Spot)) {
-    spot.path.push(Vec::new());
-    collect_beside(statements, spot, visit);
-    spot.path.pop();
-}
-
-/// Visits statements that stand in the list of the place.
-fn collect_beside(statements: &[Statement], spot: &mut Spot, visit: &mut impl FnMut(&Statement, &Spot)) {
-    for (position, statement) in statements.iter().enumerate() {
-        spot.path.last_mut().expect("a statement stands in a list").push(position);
-        visit(statement, spot);
-        match statement {
-            Statement::Loop { id, extent, body, .. } => {
-                spot.loops.push((*id, *extent));
-                match extent {
-                    1 => collect_beside(body, spot, visit),
-                    _ => collect(body, spot, visit),
-                }
-                spot.loops.pop();
-            }
-            Statement::Within { index, below, body } => {
-                spot.bounds.push((index.clone(), *below));
-                collect_beside(body, spot, visit);
-                spot.bounds.pop();
-            }
-            _ => {}
-        }
-        spot.path.last_mut().expect("it was there before").pop();
-    }
-}
-
-/// Whether the load stands before the store in all the loops of the store, and they name the same element there.
-fn precedes(load: &Access, store: &Access) -> bool {
-    let last = store.path.len() - 1;
-    load.site.index == store.site.index
-        && load.path.len() >= store.path.len()
-        && load.path[..last] == store.path[..last]
-        && load.path[last] < store.path[last]
-}
-
-/// Whether no two iterations of the loops around it name the same element: every loop counts, and further than all the
-/// finer ones together.
-fn visits_once(access: &Site, extents: &[usize]) -> bool {
-    let mut steps: Vec<(i64, usize)> = Vec::new();
-    for term in &access.index.terms {
-        match term.atom {
-            Atom::Axis(axis) => steps.push((term.coefficient.abs(), axis)),
-            _ => return false,
-        }
-    }
-    steps.sort();
-    let mut reach = 0;
-    for &(step, axis) in &steps {
-        if step <= reach {
-            return false;
-        }
-        reach += step * (extents[axis] as i64 - 1).max(0);
-    }
-    access.loops.iter().all(|&(id, extent)| extent <= 1 || steps.iter().any(|&(_, axis)| axis == id.0))
 }

@@ -49,7 +49,7 @@ impl Level {
     }
 
     fn lanes(axis: usize, groups: usize) -> Level {
-        Level { axis, kind: LoopKind::Lanes { groups }, unroll: 1, piece: None }
+        Level { axis, kind: LoopKind::lanes(groups), unroll: 1, piece: None }
     }
 }
 
@@ -57,7 +57,7 @@ impl Schedule {
     /// The groups of the lanes loop; 0 if there is none.
     pub fn groups(&self) -> usize {
         let groups = |level: &Level| match level.kind {
-            LoopKind::Lanes { groups } => Some(groups),
+            LoopKind::Lanes { groups, .. } => Some(groups),
             LoopKind::Serial | LoopKind::Parallel | LoopKind::Staged { .. } => None,
         };
         self.outputs.iter().chain(&self.reductions).find_map(groups).unwrap_or(0)
@@ -100,7 +100,7 @@ fn spread_outputs(flat: &Flat, schedule: &mut Schedule, target: &Target) {
     let Some(first) = schedule.outputs.first_mut() else { return };
     let extent = flat.extents[first.axis];
     match first.kind {
-        LoopKind::Lanes { groups } => first.piece = piece(extent, groups * target.lanes, work, target),
+        LoopKind::Lanes { groups, .. } => first.piece = piece(extent, groups * target.lanes, work, target),
         _ if is_worth_it(work, target) && extent / first.unroll > 1 => first.kind = LoopKind::Parallel,
         _ => {}
     }

@@ -38,8 +38,6 @@ pub(super) trait Evaluate {
 
     /// The index over loops and variables that an index over axes and reads is at a point.
     fn position(&mut self, index: &Index, place: &Self::Place) -> Index {
-        let axes = self.axes(place).to_vec();
-        let index = index.substitute(&axes, self.scope().extents(), 0);
         let mut gathered = Vec::new();
         index.any(&mut |atom| {
             if let Atom::Gathered { read, .. } = atom {
@@ -48,6 +46,9 @@ pub(super) trait Evaluate {
             false
         });
         let vars: Vec<(usize, Var)> = gathered.into_iter().map(|number| (number, self.read(number, place))).collect();
-        index.renumbered(&|read| vars.iter().find(|(number, _)| *number == read).expect("each is read above").1.0)
+        let var = |read: usize| vars.iter().find(|(number, _)| *number == read).expect("each is read above").1.0;
+        // What the axes of the place gather are variables already.
+        let axes = self.axes(place).to_vec();
+        index.renumbered(&var).substitute(&axes, self.scope().extents(), 0)
     }
 }

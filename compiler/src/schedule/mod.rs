@@ -57,10 +57,13 @@ fn flat_kernel(flat: &Flat, name: &str, target: &Target) -> Kernel {
     for_target(on_gpu.unwrap_or_else(|| apply(flat, &choose(flat, target), name)), target)
 }
 
-/// The kernel as it is on a machine: on a GPU it says how many threads a block has.
+/// The kernel as it is on a machine: on a GPU it says how many threads a block has, if it does not do so already.
 fn for_target(kernel: Kernel, target: &Target) -> Kernel {
     match target.threads() {
-        Some(threads) => threads::on_threads(kernel, threads),
+        Some(threads) => {
+            let threads = kernel.threads.unwrap_or(threads);
+            threads::on_threads(kernel, threads)
+        }
         None => kernel,
     }
 }

@@ -116,6 +116,16 @@ impl Scope {
         Register(self.kernel.registers.len() - 1)
     }
 
+    /// The type of a register.
+    pub(super) fn register_dtype(&self, register: Register) -> DType {
+        self.kernel.registers[register.0].dtype
+    }
+
+    /// The groups of a register.
+    pub(super) fn register_groups(&self, register: Register) -> usize {
+        self.kernel.registers[register.0].groups
+    }
+
     /// The type of a variable.
     pub(super) fn dtype(&self, var: Var) -> DType {
         self.kernel.vars[var.0]

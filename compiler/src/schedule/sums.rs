@@ -32,7 +32,7 @@ impl Writer<'_> {
     pub(super) fn zeros(&mut self) {
         let output = self.output();
         let (elements, dtype) = (self.flat.parameters[output.0].elements, self.flat.dtype());
-        let kind = if is_lane_type(dtype) { LoopKind::Lanes { groups: 4 } } else { LoopKind::Serial };
+        let kind = if is_lane_type(dtype) { LoopKind::lanes(4) } else { LoopKind::Serial };
         let zero = self.scope.constant(dtype, 0.0);
         let id = self.scope.open(elements, kind);
         self.scope.store(output, Index::axis(id.0), zero);

@@ -285,7 +285,7 @@ impl Tiling<'_, '_> {
         inner: &mut dyn FnMut(&mut Self, &Tile<'_>),
     ) {
         let (width, groups) = (self.tiles.columns, self.tiles.groups);
-        let lanes = self.writer.scope.open(width, LoopKind::Lanes { groups });
+        let lanes = self.writer.scope.open(width, LoopKind::lanes(groups));
         let mut corner = point.clone();
         corner[self.tiles.axis] = panel.clone().times(width as i64).plus(&Index::axis(lanes.0)).plus(&columns.first);
         let row = |row: usize| rows.first.clone().plus(first).plus(&Index::constant(row as i64));
@@ -354,7 +354,7 @@ impl Tiling<'_, '_> {
     fn zero(&mut self, scratch: ParameterId, elements: usize) {
         let scope = &mut self.writer.scope;
         let zero = scope.constant(DType::F32, 0.0);
-        let id = scope.open(elements, LoopKind::Lanes { groups: 4 });
+        let id = scope.open(elements, LoopKind::lanes(4));
         scope.store(scratch, Index::axis(id.0), zero);
         scope.close();
     }
@@ -366,7 +366,7 @@ impl Tiling<'_, '_> {
         let vectors = inner * self.tiles.groups / self.tiles.columns;
         let groups = 1 << vectors.clamp(1, if is_long(self.writer.flat) { 2 } else { 4 }).ilog2();
         let outer = Index::axis(self.writer.scope.open(outer, LoopKind::Serial).0);
-        let inner = Index::axis(self.writer.scope.open(inner, LoopKind::Lanes { groups }).0);
+        let inner = Index::axis(self.writer.scope.open(inner, LoopKind::lanes(groups)).0);
         let (row, column) = if beside { (outer, inner) } else { (inner, outer) };
         let mut point = self.at_row(point, rows.first.clone().plus(&row));
         point[self.tiles.axis] = columns.first.clone().plus(&column);

@@ -9,23 +9,24 @@ mod matrices;
 #[path = "../../../compiler/tests/nests/mod.rs"]
 mod nests;
 mod plans;
+mod rows;
+#[path = "../../../compiler/tests/rows/mod.rs"]
+mod rows_of_ops;
 
 use launcher::Gpu;
 use matrices::{halves, in_halves, matrices};
 use nests::contractions::Product;
 use nests::{Case, cases, contract, reduce, reduce_all, row_bias, transposed};
-use tapeless_compiler::dtype::DType;
 use tapeless_compiler::fuse::Fusion;
 use tapeless_compiler::generate::{Generated, generate};
-use tapeless_compiler::graph::{Array, Builder, Graph, Leaf, Origin, Role};
-use tapeless_compiler::kernel::{Usage, verify};
+use tapeless_compiler::graph::{Array, Graph};
+use tapeless_compiler::kernel::verify;
 use tapeless_compiler::nest::Reducer;
-use tapeless_compiler::ops::{self, OPS};
+use tapeless_compiler::ops::OPS;
 use tapeless_compiler::pipeline::{self, Options};
 use tapeless_compiler::plan::Plan;
 use tapeless_compiler::samples::{gradients, leaves, retyped};
 use tapeless_compiler::schedule;
-use tapeless_compiler::shape::{Shape, Type};
 use tapeless_compiler::target::{Precision, Target};
 
 /// One warp, several, and as many as are usual; in blocks as they pay and as small as can be.
@@ -136,29 +137,6 @@ fn cuda_ops_agree_with_the_interpreter() {
     println!("{held} launches held");
     let first = failures.first().cloned().unwrap_or_default();
     assert!(failures.is_empty() && held > 4 * OPS.len(), "{held} held, {} not: {first}", failures.len());
-}
-
-/// Rows that do not fit the memory of a block go through scratch, of which each block has a part.
-#[test]
-fn cuda_long_rows_agree_with_the_interpreter() {
-    let Some(gpu) = Gpu::find() else { return };
-    let shape = [5, 4000];
-    let mut graph = Graph::new("Rows");
-    let x = graph.leaf(Leaf::User { name: "x".to_string() }, Type::new(DType::F32, Shape::from_known(&shape)));
-    let mut b = Builder::new(&mut graph, Origin::default());
-    let once = ops::softmax(&mut b, x, 1);
-    let result = ops::softmax(&mut b, once, 1);
-    graph.result(Role::Output(0), result);
-    let mut number = 0.0;
-    let array = Array::build(DType::F32, &shape, |_| {
-        number = (number + 0.618) % 1.0;
-        f64::from(number as f32)
-    });
-    let (plan, arrays) = planned(&graph, &[array], Fusion::default(), &Target::gpu(256));
-    let mut parameters = plan.kernels.iter().flat_map(|kernel| &kernel.parameters);
-    let spilled = parameters.any(|parameter| parameter.usage == Usage::Scratch && parameter.elements == 5 * 4000);
-    assert!(spilled, "{}", plan.kernels.iter().map(|kernel| kernel.to_string()).collect::<String>());
-    plans::hold(&gpu, &plan, &arrays).unwrap_or_else(|error| panic!("{error}"));
 }
 
 #[test]

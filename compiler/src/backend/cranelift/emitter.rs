@@ -136,7 +136,7 @@ impl<'a, 'f> Emitter<'a, 'f> {
                 self.iteration(*id, Counter::Fixed(0), body)
             }
             Statement::Loop { id, kind: LoopKind::Parallel, body, .. } => self.parallel(*id, body),
-            Statement::Loop { id, extent, kind: LoopKind::Lanes { groups }, body } => {
+            Statement::Loop { id, extent, kind: LoopKind::Lanes { groups, .. }, body } => {
                 self.lanes(*id, *extent, *groups, body)
             }
             Statement::Let(var, expression) => {

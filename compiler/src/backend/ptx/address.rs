@@ -6,7 +6,8 @@
 //! bits, addresses in the memory of the GPU of 64, in that of a block of 32.
 
 use super::EmitError;
-use super::emitter::{Emitter, Held, Phase, Place};
+use super::emitter::{Emitter, Held, Together};
+use super::entry::Place;
 use super::text::{Class, Reg};
 use crate::dtype::DType;
 use crate::kernel::{Expression, LoopId, ParameterId, Statement, Var, varies};
@@ -97,7 +98,7 @@ impl Emitter<'_> {
 
     /// Whether the index differs between the iterations of the lanes loop that runs, by itself or by what it gathers.
     pub(super) fn varies(&self, index: &Index) -> bool {
-        matches!(self.phase, Phase::Lanes { id, .. } if varies(index, LoopId(id), &self.varying))
+        self.together().is_some_and(|together| varies(index, LoopId(together.id), &self.varying))
     }
 
     /// Computes what accesses in the body of a loop need and what is known before the loop starts.
@@ -107,7 +108,7 @@ impl Emitter<'_> {
         for (parameter, index) in accesses {
             let known = self.known(&self.laid(parameter, index));
             let groups = if known.terms.is_empty() { 0 } else { self.groups() };
-            for group in 0..groups {
+            for group in (0..groups).step_by(self.beside(parameter, index).count()) {
                 let (parts, _) = self.parts(&known, self.size(parameter), group);
                 self.pointer(parameter.0, &parts)?;
             }
@@ -283,8 +284,10 @@ impl Emitter<'_> {
     }
 
     fn group_offset(&self, id: usize, group: usize) -> i64 {
-        match self.phase {
-            Phase::Lanes { id: lanes, .. } if lanes == id => (group * self.threads) as i64,
+        match self.together() {
+            Some(Together { id: lanes, neighbours, .. }) if lanes == id => {
+                (group % neighbours + group / neighbours * neighbours * self.threads) as i64
+            }
             _ => 0,
         }
     }

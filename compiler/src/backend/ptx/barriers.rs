@@ -10,9 +10,9 @@ use std::collections::HashSet;
 /// Statements, by where they are.
 pub(super) type Behind = HashSet<*const Statement>;
 
-/// The statements of a kernel that stand behind a barrier.
-pub(super) fn barriers(kernel: &Kernel, threads: usize) -> Behind {
-    let mut walk = Walk { kernel, threads, memory: memory(kernel), behind: Behind::new() };
+/// The statements of a phase that stand behind a barrier. Where arrays lie is the business of the whole kernel.
+pub(super) fn barriers(kernel: &Kernel, whole: &Kernel, threads: usize) -> Behind {
+    let mut walk = Walk { kernel, threads, memory: memory(whole), behind: Behind::new() };
     let mut since = Since { loaded: vec![false; kernel.parameters.len()], stored: vec![None; kernel.parameters.len()] };
     walk.statements(&kernel.body, &mut since);
     walk.behind

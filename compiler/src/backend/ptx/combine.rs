@@ -1,7 +1,8 @@
 //! All values of a register in one, in the order that kernels have: halves onto each other.
 //!
-//! Groups are folded in each thread. The values of the threads go through shared memory once; then each warp folds those of
-//! whole warps, and what is left by shuffles, so that every thread has the result.
+//! Groups are folded in each thread, and what threads have by shuffles in each warp. One value of each warp goes through shared
+//! memory; then every warp folds those, so that every thread has the result. Each such place in the text has memory of its
+//! own, so that nobody has to wait before storing there, but where a loop comes by again.
 
 use super::EmitError;
 use super::emitter::Emitter;
@@ -19,15 +20,10 @@ impl Emitter<'_> {
         let dtype = self.kernel.registers[register.0].dtype;
         let slots = self.registers[register.0].lanes.clone();
         let mut value = self.halves(op, dtype, slots)?;
+        value = self.over_lanes(op, dtype, value, WARP)?;
         if self.threads > WARP {
-            let values = self.through_memory(dtype, value);
-            value = self.halves(op, dtype, values)?;
-        }
-        let mut distance = WARP / 2;
-        while distance > 0 {
-            let other = self.shuffled("down", dtype, value, distance);
-            value = self.text.apply(op, dtype, &[value.to_string(), other.to_string()])?;
-            distance /= 2;
+            value = self.through_memory(dtype, value);
+            value = self.over_lanes(op, dtype, value, self.threads / WARP)?;
         }
         let whole = self.shuffled("idx", dtype, value, 0);
         let further = self.registers[register.0].single;
@@ -45,27 +41,37 @@ impl Emitter<'_> {
         Ok(values[0])
     }
 
-    /// The values of the threads with the same number in each warp, by warp.
-    fn through_memory(&mut self, dtype: DType, value: Reg) -> Vec<Reg> {
-        let (ty, class) = (instruction_type(dtype), Class::of(dtype));
-        let size = if matches!(class, Class::F64 | Class::Long) { 8 } else { 4 };
-        self.folds = true;
-        let lane = self.lane();
-        let base = self.text.set(Class::Word, "mov.u32", format_args!("fold"));
-        let own = self.text.set(Class::Word, "mad.lo.s32", format_args!("{}, {size}, {base}", self.thread));
-        let first = self.text.set(Class::Word, "mad.lo.s32", format_args!("{lane}, {size}, {base}"));
-        self.barrier();
-        self.text.line(format_args!("st.shared.{ty} [{own}], {value}"));
-        self.barrier();
-        let warp = |number: usize| number * WARP * size;
-        let name = format!("ld.shared.{ty}");
-        let load = |number: usize| self.text.set(class, &name, format_args!("[{first}+{}]", warp(number)));
-        (0..self.threads / WARP).map(load).collect()
+    /// The values of the first threads of each warp in one, which the first thread then has.
+    fn over_lanes(&mut self, op: ScalarOp, dtype: DType, mut value: Reg, lanes: usize) -> Result<Reg, EmitError> {
+        let mut distance = lanes / 2;
+        while distance > 0 {
+            let other = self.shuffled("down", dtype, value, distance);
+            value = self.text.apply(op, dtype, &[value.to_string(), other.to_string()])?;
+            distance /= 2;
+        }
+        Ok(value)
     }
 
-    /// The number of the thread in its warp.
-    fn lane(&mut self) -> Reg {
-        self.text.set(Class::Word, "and.b32", format_args!("{}, {}", self.thread, WARP - 1))
+    /// The values that the first thread of each warp has, each in the thread of that number in every warp.
+    fn through_memory(&mut self, dtype: DType, value: Reg) -> Reg {
+        let (ty, class) = (instruction_type(dtype), Class::of(dtype));
+        let size = if matches!(class, Class::F64 | Class::Long) { 8 } else { 4 };
+        let warps = self.threads / WARP;
+        let place = self.folds * warps * 8;
+        self.folds += 1;
+        let base = self.text.set(Class::Word, "mov.u32", format_args!("fold"));
+        let warp = self.text.set(Class::Word, "shr.u32", format_args!("{}, {}", self.thread, WARP.ilog2()));
+        let own = self.text.set(Class::Word, "mad.lo.s32", format_args!("{warp}, {size}, {base}"));
+        let lane = self.text.set(Class::Word, "and.b32", format_args!("{}, {}", self.thread, WARP - 1));
+        let is_first = self.text.set(Class::Predicate, "setp.eq.u32", format_args!("{lane}, 0"));
+        if self.repeats {
+            self.barrier();
+        }
+        self.text.line(format_args!("@{is_first} st.shared.{ty} [{own}+{place}], {value}"));
+        self.barrier();
+        let lane = self.text.set(Class::Word, "and.b32", format_args!("{}, {}", self.thread, warps - 1));
+        let other = self.text.set(Class::Word, "mad.lo.s32", format_args!("{lane}, {size}, {base}"));
+        self.text.set(class, &format!("ld.shared.{ty}"), format_args!("[{other}+{place}]"))
     }
 
     /// The value of another thread of the warp.

@@ -1,32 +1,24 @@
 //! Statements as instructions.
 //!
-//! A lanes loop is emitted up to three times: for whole groups of iterations, one group after the other in each thread; for
-//! what is left over as far as all threads have an iteration; and for the last iterations, which only some threads have. A
-//! loop with one iteration is no loop: its position becomes part of displacements.
+//! A lanes loop is emitted for whole groups of iterations, one group after the other in each thread, and for what is left
+//! over. Its last iterations are those of only some threads: loads, stores and registers of theirs have a condition, or all
+//! is skipped. A loop with one iteration is no loop: its position becomes part of displacements.
 
 use super::EmitError;
 use super::address::{Counter, Frame};
 use super::barriers::{Behind, barriers};
+use super::entry::{Entered, Place};
 use super::fragments::Tiles;
 use super::operation::immediate;
 use super::text::{Class, Reg, Text};
 use crate::dtype::DType;
-use crate::kernel::{
-    Expression, Kernel, LoopId, LoopKind, Register, SHARED_BYTES, Statement, Usage, Var, extents, mark_varying,
-};
+use crate::kernel::{Expression, Kernel, LoopId, LoopKind, Register, Statement, Var, extents, mark_varying};
 use crate::nest::Index;
 use crate::scalar::ScalarOp;
-use std::fmt::Write;
 use std::ops::Range;
 
 /// The most statements, counted once per group of iterations, that unrolling may make of a loop body.
 const UNROLLED_STATEMENTS: usize = 256;
-
-/// What the memory of a block is called that a launch asks for.
-pub(super) const DYNAMIC: &str = "dynamic";
-
-/// From how many threads on a block with fragments may take so many registers that no other fits beside it.
-const LARGE: usize = 256;
 
 /// What a variable of the kernel is here.
 #[derive(Clone, Debug)]
@@ -45,29 +37,28 @@ pub(super) enum Phase {
     /// None: no lanes loop is around.
     Outside,
     /// Some that each thread runs together.
-    Lanes {
-        /// The loop.
-        id: usize,
-        /// Which value of registers the first of them sees, counted in the thread.
-        first: usize,
-        /// How many.
-        groups: usize,
-    },
+    Lanes(Together),
+}
+
+/// Iterations of a lanes loop that a thread runs together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Together {
+    /// The loop.
+    pub(super) id: usize,
+    /// Which value of registers the first of them sees, counted in the thread.
+    pub(super) first: usize,
+    /// How many.
+    pub(super) groups: usize,
+    /// How many of them lie side by side.
+    pub(super) neighbours: usize,
+    /// From which of them on they are only those of threads for which this holds.
+    pub(super) some: Option<(usize, Reg)>,
 }
 
 /// A register: one per iteration of a group that a thread has, and one for the further value or the only one.
 pub(super) struct Slots {
     pub(super) lanes: Vec<Reg>,
     pub(super) single: Reg,
-}
-
-/// Where an array is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
-    /// In the memory of the GPU, at an address.
-    Global(Reg),
-    /// In the memory of the block, so many bytes behind its start.
-    Shared(usize),
 }
 
 /// Translates one phase of a kernel.
@@ -91,80 +82,57 @@ pub(super) struct Emitter<'a> {
     pub(super) phase: Phase,
     /// Which variables differ between the iterations that a thread runs together.
     pub(super) varying: Vec<bool>,
+    /// Which of those are the same for all that lie side by side.
+    pub(super) still: Vec<bool>,
     /// The extents of all loops.
     pub(super) extents: Vec<usize>,
     behind: Behind,
-    /// Whether values are folded through shared memory.
-    pub(super) folds: bool,
+    /// Whether a loop around runs this place again.
+    pub(super) repeats: bool,
+    /// How many times values were folded through shared memory.
+    pub(super) folds: usize,
     /// What block tiles are in.
     pub(super) tiles: Tiles,
 }
 
 impl<'a> Emitter<'a> {
-    pub(super) fn new(kernel: &'a Kernel, threads: usize) -> Emitter<'a> {
-        let mut text = Text::default();
-        let thread = text.set(Class::Word, "mov.u32", format_args!("%tid.x"));
-        let block = text.set(Class::Word, "mov.u32", format_args!("%ctaid.x"));
-        let is_first = text.set(Class::Predicate, "setp.eq.u32", format_args!("{thread}, 0"));
-        let places = places(kernel, &mut text);
-        let local = match kernel.local_offsets().1 {
-            0 => text.constant(DType::U32, 0.0),
-            bytes => {
-                let name = if bytes > SHARED_BYTES { DYNAMIC } else { "local" };
-                text.set(Class::Word, "mov.u32", format_args!("{name}"))
-            }
-        };
+    /// Writes a phase behind what is written; its block has this number.
+    pub(super) fn new(kernel: &'a Kernel, entry: &Entered<'_>, block: Reg, mut text: Text) -> Emitter<'a> {
         let mut slots = Vec::with_capacity(kernel.registers.len());
         for register in &kernel.registers {
             let class = Class::of(register.dtype);
             let lanes = (0..register.groups).map(|_| text.reg(class)).collect();
             slots.push(Slots { lanes, single: text.reg(class) });
         }
-        let tiles = Tiles::new(kernel, threads, &mut text);
+        let tiles = Tiles::new(entry.whole, entry.threads, &mut text);
         Emitter {
             kernel,
-            threads,
+            threads: entry.threads,
             text,
-            places,
-            local,
-            thread,
+            places: entry.places.clone(),
+            local: entry.local,
+            thread: entry.thread,
             block,
-            is_first,
+            is_first: entry.is_first,
             held: vec![None; kernel.vars.len()],
             registers: slots,
             frames: vec![Frame::default()],
             phase: Phase::Outside,
             varying: vec![false; kernel.vars.len()],
+            still: vec![false; kernel.vars.len()],
             extents: extents(kernel),
-            behind: barriers(kernel, threads),
-            folds: false,
+            behind: barriers(kernel, entry.whole, entry.threads),
+            repeats: false,
+            folds: 0,
             tiles,
         }
     }
 
-    /// The function of this name.
-    pub(super) fn emit(mut self, name: &str) -> Result<String, EmitError> {
+    /// The statements of the phase; the text with them, and how many places values are folded through.
+    pub(super) fn emit(mut self) -> Result<(Text, usize), EmitError> {
         self.statements(&self.kernel.body)?;
         self.text.line(format_args!("ret"));
-        let parameters: Vec<String> =
-            (0..self.kernel.arguments().count()).map(|number| format!(".param .u64 a{number}")).collect();
-        let mut function = format!("\n.visible .entry {name}({})\n", parameters.join(", "));
-        let (local, threads) = (self.kernel.local_offsets().1, self.threads);
-        let _ = writeln!(function, ".maxntid {threads}, 1, 1");
-        if threads >= LARGE && self.copies_whole_tiles() {
-            // Blocks hide each other's waiting; threads have half of the registers then, too few for bounds and to compute.
-            function += ".minnctapersm 2\n";
-        }
-        function += "{\n";
-        if (1..=SHARED_BYTES).contains(&local) {
-            let _ = writeln!(function, "\t.shared .align 64 .b8 local[{local}];");
-        }
-        if self.folds {
-            let _ = writeln!(function, "\t.shared .align 8 .b8 fold[{}];", threads * 8);
-        }
-        function += &self.text.finish();
-        function += "}\n";
-        Ok(function)
+        Ok((self.text, self.folds))
     }
 
     pub(super) fn barrier(&mut self) {
@@ -194,8 +162,9 @@ impl<'a> Emitter<'a> {
             Statement::Loop { id, kind: LoopKind::Parallel, body, .. } => {
                 self.iteration(*id, Counter::Running { counter: self.block, offset: 0 }, body)
             }
-            Statement::Loop { id, extent, kind: LoopKind::Lanes { groups }, body } => {
-                self.lanes_with_copies(*id, *extent, *groups, body)
+            Statement::Loop { id, extent, kind: LoopKind::Lanes { groups, neighbours }, body } => {
+                let together = Together { id: id.0, first: 0, groups: *groups, neighbours: *neighbours, some: None };
+                self.lanes_with_copies(together, *extent, body)
             }
             Statement::Loop { id, extent, kind: LoopKind::Staged { stages }, body } => {
                 self.staged(*id, *extent, *stages, body)
@@ -222,46 +191,61 @@ impl<'a> Emitter<'a> {
         }
     }
 
-    pub(super) fn lanes(
-        &mut self,
-        id: LoopId,
-        extent: usize,
-        groups: usize,
-        body: &[Statement],
-    ) -> Result<(), EmitError> {
-        let step = groups * self.threads;
+    pub(super) fn lanes(&mut self, together: Together, extent: usize, body: &[Statement]) -> Result<(), EmitError> {
+        let Together { groups, neighbours, .. } = together;
+        let (id, step) = (LoopId(together.id), groups * self.threads);
         let whole = extent - extent % step;
-        self.phase = Phase::Lanes { id: id.0, first: 0, groups };
+        let first = match neighbours {
+            1 => self.thread,
+            _ => self.text.set(Class::Word, "mul.lo.u32", format_args!("{}, {neighbours}", self.thread)),
+        };
+        self.phase = Phase::Lanes(together);
         mark_varying(self.kernel, id, body, &mut self.varying);
         match whole / step {
             0 => {}
-            1 => self.iteration(id, Counter::Running { counter: self.thread, offset: 0 }, body)?,
+            1 => self.iteration(id, Counter::Running { counter: first, offset: 0 }, body)?,
             _ => {
                 self.prepare(body)?;
-                self.turns(id, (self.thread, whole), step, 1, body)?;
+                self.turns(id, (first, whole), step, 1, body)?;
             }
         }
-        let full = (extent - whole) / self.threads;
-        if full > 0 {
-            self.phase = Phase::Lanes { id: id.0, first: 0, groups: full };
-            self.iteration(id, Counter::Running { counter: self.thread, offset: whole as i64 }, body)?;
-        }
-        let begun = whole + full * self.threads;
-        if begun < extent {
-            self.phase = Phase::Lanes { id: id.0, first: full, groups: 1 };
-            self.some_threads(id, begun, extent, body)?;
+        if whole < extent {
+            self.left_over(together, (first, whole), extent, body)?;
         }
         self.phase = Phase::Outside;
         Ok(())
     }
 
-    /// The iterations from one on up to the extent, one for each of the first threads.
-    fn some_threads(&mut self, id: LoopId, first: usize, extent: usize, body: &[Statement]) -> Result<(), EmitError> {
-        let (outside, thread) = (self.text.label(), self.thread);
-        let none = self.text.set(Class::Predicate, "setp.ge.u32", format_args!("{thread}, {}", extent - first));
-        self.text.line(format_args!("@{none} bra {outside}"));
-        self.iteration(id, Counter::Running { counter: thread, offset: first as i64 }, body)?;
-        self.text.place(outside);
+    /// The iterations from one on up to the extent: as many as there are for all threads, and one more for the first threads,
+    /// together if that makes no loops twice.
+    fn left_over(
+        &mut self,
+        together: Together,
+        (first, begun): (Reg, usize),
+        extent: usize,
+        body: &[Statement],
+    ) -> Result<(), EmitError> {
+        let Together { id, neighbours, .. } = together;
+        let step = self.threads * neighbours;
+        let (turns, left) = ((extent - begun) / step * neighbours, (extent - begun) % step / neighbours);
+        let at = |begun: usize| Counter::Running { counter: first, offset: begun as i64 };
+        if left > 0 && turns > 0 && !body.iter().any(has_conditions_of_its_own) {
+            let some = self.text.set(Class::Predicate, "setp.lt.u32", format_args!("{}, {left}", self.thread));
+            self.phase = Phase::Lanes(Together { groups: turns + neighbours, some: Some((turns, some)), ..together });
+            return self.iteration(LoopId(id), at(begun), body);
+        }
+        if turns > 0 {
+            self.phase = Phase::Lanes(Together { groups: turns, ..together });
+            self.iteration(LoopId(id), at(begun), body)?;
+        }
+        if left > 0 {
+            self.phase = Phase::Lanes(Together { first: turns, groups: neighbours, ..together });
+            let outside = self.text.label();
+            let none = self.text.set(Class::Predicate, "setp.ge.u32", format_args!("{}, {left}", self.thread));
+            self.text.line(format_args!("@{none} bra {outside}"));
+            self.iteration(LoopId(id), at(begun + turns * self.threads), body)?;
+            self.text.place(outside);
+        }
         Ok(())
     }
 
@@ -283,7 +267,7 @@ impl<'a> Emitter<'a> {
 
     /// How many iterations to run together: what they load is then on its way at the same time.
     fn unroll(&self, body: &[Statement], iterations: usize) -> usize {
-        let groups = if let Phase::Lanes { groups, .. } = self.phase { groups } else { 1 };
+        let groups = self.groups();
         let innermost = !body.iter().any(|statement| matches!(statement, Statement::Loop { .. }));
         let fits = |unroll: &usize| iterations >= *unroll && body.len() * groups * unroll <= UNROLLED_STATEMENTS;
         if innermost { [8, 4, 2].into_iter().find(fits).unwrap_or(1) } else { 1 }
@@ -308,41 +292,72 @@ impl<'a> Emitter<'a> {
         let counter = self.text.set(Class::Word, "mov.u32", format_args!("{start}"));
         let head = self.text.label();
         self.text.place(head);
+        let outer = std::mem::replace(&mut self.repeats, true);
         for copy in 0..unroll {
             self.iteration(id, Counter::Running { counter, offset: (copy * step) as i64 }, body)?;
         }
+        self.repeats = outer;
         self.text.line(format_args!("add.u32 {counter}, {counter}, {}", step * unroll));
         let more = self.text.set(Class::Predicate, "setp.lt.u32", format_args!("{counter}, {end}"));
         self.text.line(format_args!("@{more} bra {head}"));
         Ok(())
     }
 
+    /// The iterations that each thread runs together, in a lanes loop.
+    pub(super) fn together(&self) -> Option<Together> {
+        if let Phase::Lanes(together) = self.phase { Some(together) } else { None }
+    }
+
+    /// The condition in front of an instruction for one of the iterations that run together.
+    pub(super) fn condition(&self, group: usize) -> String {
+        if let Some(within) = self.tiles.within.get(group) {
+            return format!("@{within} ");
+        }
+        match (self.phase, self.together().and_then(|together| together.some)) {
+            (Phase::Outside, _) => format!("@{} ", self.is_first),
+            (_, Some((from, some))) if group >= from => format!("@{some} "),
+            _ => String::new(),
+        }
+    }
+
     /// How many iterations each thread runs together.
     pub(super) fn groups(&self) -> usize {
-        if let Phase::Lanes { groups, .. } = self.phase { groups } else { 1 }
+        self.together().map_or(1, |together| together.groups)
     }
 
     fn value(&mut self, var: Var, expression: &Expression) -> Result<Held, EmitError> {
         let lanes = self.varying[var.0].then(|| self.groups());
+        self.still[var.0] = self.is_still(expression);
         match (expression, lanes) {
             (Expression::Constant(dtype, value), _) => Ok(Held::Constant(*dtype, *value)),
             (Expression::Index(index), None) => self.index_value(index, 0).map(Held::Single),
-            (Expression::Index(index), Some(groups)) => {
-                (0..groups).map(|group| self.index_value(index, group)).collect::<Result<_, _>>().map(Held::Lanes)
+            (Expression::Index(index), Some(_)) => {
+                self.lanes_of(var, &mut |emitter, group| emitter.index_value(index, group))
             }
             (Expression::Load { parameter, index }, None) => self.load(*parameter, index, 0).map(Held::Single),
-            (Expression::Load { parameter, index }, Some(groups)) => {
-                let load = |group| self.load(*parameter, index, group);
-                (0..groups).map(load).collect::<Result<_, _>>().map(Held::Lanes)
-            }
+            (Expression::Load { parameter, index }, Some(_)) => self.loads(*parameter, index).map(Held::Lanes),
             (Expression::Register(register), lanes) => Ok(self.read(*register, lanes)),
             (Expression::Combine(register, reducer), _) => self.combine(*register, *reducer).map(Held::Single),
             (Expression::Apply(op, operands), None) => self.apply(*op, operands, 0).map(Held::Single),
-            (Expression::Apply(op, operands), Some(groups)) => {
-                let apply = |group| self.apply(*op, operands, group);
-                (0..groups).map(apply).collect::<Result<_, _>>().map(Held::Lanes)
+            (Expression::Apply(op, operands), Some(_)) => {
+                self.lanes_of(var, &mut |emitter, group| emitter.apply(*op, operands, group))
             }
         }
+    }
+
+    /// The values of a variable for all iterations that run together; one for those that lie side by side, if it is the same.
+    fn lanes_of(
+        &mut self,
+        var: Var,
+        value: &mut dyn FnMut(&mut Self, usize) -> Result<Reg, EmitError>,
+    ) -> Result<Held, EmitError> {
+        let groups = self.groups();
+        let same = self.together().filter(|_| self.still[var.0]).map_or(1, |together| together.neighbours);
+        let mut values = Vec::with_capacity(groups);
+        for group in (0..groups).step_by(same) {
+            values.extend(vec![value(self, group)?; same]);
+        }
+        Ok(Held::Lanes(values))
     }
 
     /// A position as a value.
@@ -367,7 +382,7 @@ impl<'a> Emitter<'a> {
             emitter.text.set(from.class, &format!("mov.{}", from.class.ty()), format_args!("{from}"))
         };
         match (lanes, self.phase) {
-            (Some(groups), Phase::Lanes { first, .. }) => {
+            (Some(groups), Phase::Lanes(Together { first, .. })) => {
                 let slots = self.registers[register.0].lanes[first..first + groups].to_vec();
                 Held::Lanes(slots.into_iter().map(|slot| copy(self, slot)).collect())
             }
@@ -380,18 +395,21 @@ impl<'a> Emitter<'a> {
 
     fn assign(&mut self, register: Register, var: Var) -> Result<(), EmitError> {
         let slots = self.registers[register.0].lanes.clone();
-        if let (Phase::Lanes { first, groups, .. }, 1..) = (self.phase, slots.len()) {
+        if let (Phase::Lanes(Together { first, groups, .. }), 1..) = (self.phase, slots.len()) {
             (0..groups).for_each(|group| self.set(slots[first + group], var, group));
             return Ok(());
         }
         let single = self.registers[register.0].single;
-        slots.into_iter().chain([single]).for_each(|slot| self.set(slot, var, 0));
+        for slot in slots.into_iter().chain([single]) {
+            let value = self.operand(var, 0);
+            self.text.line(format_args!("mov.{} {slot}, {value}", slot.class.ty()));
+        }
         Ok(())
     }
 
     fn set(&mut self, slot: Reg, var: Var, group: usize) {
-        let value = self.operand(var, group);
-        self.text.line(format_args!("mov.{} {slot}, {value}", slot.class.ty()));
+        let (condition, value) = (self.condition(group), self.operand(var, group));
+        self.text.line(format_args!("{condition}mov.{} {slot}, {value}", slot.class.ty()));
     }
 
     /// What a variable is for an iteration, as an operand of an instruction.
@@ -413,17 +431,7 @@ impl<'a> Emitter<'a> {
     }
 }
 
-/// Where each parameter is: local ones in shared memory, all others at an address that is an argument.
-fn places(kernel: &Kernel, text: &mut Text) -> Vec<Place> {
-    let (offsets, _) = kernel.local_offsets();
-    let mut arguments = 0..;
-    let place = |(parameter, offset): (&crate::kernel::Parameter, Option<usize>)| match (parameter.usage, offset) {
-        (Usage::Local, Some(offset)) => Place::Shared(offset),
-        _ => {
-            let number = arguments.next().expect("numbers do not end");
-            let generic = text.set(Class::Long, "ld.param.u64", format_args!("[a{number}]"));
-            Place::Global(text.set(Class::Long, "cvta.to.global.u64", format_args!("{generic}")))
-        }
-    };
-    kernel.parameters.iter().zip(offsets).map(place).collect()
+/// Whether a statement is no line of code that may stand behind one condition: a loop, or what has bounds.
+fn has_conditions_of_its_own(statement: &Statement) -> bool {
+    matches!(statement, Statement::Loop { .. } | Statement::Within { .. } | Statement::Copy(_))
 }

@@ -6,7 +6,8 @@
 //! form; and one of f32 that lies across it by plain loads. Numbers of f32 are rounded to tf32 in registers.
 
 use super::EmitError;
-use super::emitter::{Emitter, Place};
+use super::emitter::Emitter;
+use super::entry::Place;
 use super::text::{Class, Reg, Text};
 use crate::dtype::DType;
 use crate::kernel::{Factor, Fragment, FragmentDecl, Kernel, Layout, ParameterId, WARP, layouts, mma_depth, warps};

@@ -2,9 +2,9 @@
 
 use super::EmitError;
 use super::barriers::may_be_stored_to;
-use super::emitter::{Emitter, Phase};
-use super::text::Class;
-use super::text::Reg;
+use super::beside::Beside;
+use super::emitter::Emitter;
+use super::text::{Class, Reg};
 use crate::dtype::DType;
 use crate::kernel::{ParameterId, Usage, Var};
 use crate::nest::Index;
@@ -23,21 +23,56 @@ fn element(dtype: DType) -> (Class, &'static str) {
 }
 
 impl Emitter<'_> {
+    /// The elements of all iterations that run together.
+    pub(super) fn loads(&mut self, parameter: ParameterId, index: &Index) -> Result<Vec<Reg>, EmitError> {
+        let mut values = Vec::with_capacity(self.groups());
+        let beside = self.beside(parameter, index);
+        while values.len() < self.groups() {
+            let group = values.len();
+            match beside {
+                Beside::Vector(count) => values.extend(self.load_vector(parameter, index, group, count)?),
+                Beside::Same(count) => values.extend(vec![self.load(parameter, index, group)?; count]),
+            }
+        }
+        Ok(values)
+    }
+
+    /// Elements that lie side by side.
+    fn load_vector(
+        &mut self,
+        parameter: ParameterId,
+        index: &Index,
+        group: usize,
+        count: usize,
+    ) -> Result<Vec<Reg>, EmitError> {
+        let address = self.address((parameter, index), group)?;
+        let dtype = self.kernel.parameters[parameter.0].dtype;
+        let (class, ty) = element(dtype);
+        let (condition, space) = (self.condition_of_load(group), self.load_space(parameter));
+        let words: Vec<Reg> = (0..count).map(|_| self.text.reg(class)).collect();
+        self.text.line(format_args!("{condition}ld.{space}.v{count}.{ty} {}, [{address}]", vector(&words)));
+        Ok(words.into_iter().map(|word| self.value_of_element(dtype, word)).collect())
+    }
+
     /// The element of an iteration.
     pub(super) fn load(&mut self, parameter: ParameterId, index: &Index, group: usize) -> Result<Reg, EmitError> {
         let address = self.address((parameter, index), group)?;
         let dtype = self.kernel.parameters[parameter.0].dtype;
         let (class, ty) = element(dtype);
-        let name = format!("{}ld.{}.{ty}", self.bounded(group), self.load_space(parameter));
+        let name = format!("{}ld.{}.{ty}", self.condition_of_load(group), self.load_space(parameter));
         let word = self.text.set(class, &name, format_args!("[{address}]"));
         Ok(self.value_of_element(dtype, word))
     }
 
     /// Stores the element of each iteration; outside of lanes loops, one thread does.
     pub(super) fn store(&mut self, parameter: ParameterId, index: &Index, value: Var) -> Result<(), EmitError> {
-        for group in 0..self.groups() {
-            let value = self.register(value, group);
-            self.store_value(parameter, index, group, value)?;
+        let count = match self.beside(parameter, index) {
+            Beside::Vector(count) => count,
+            Beside::Same(_) => 1,
+        };
+        for group in (0..self.groups()).step_by(count) {
+            let values: Vec<Reg> = (group..group + count).map(|group| self.register(value, group)).collect();
+            self.store_values(parameter, index, group, &values)?;
         }
         Ok(())
     }
@@ -49,33 +84,37 @@ impl Emitter<'_> {
             let before = self.load(parameter, index, group)?.to_string();
             let value = self.operand(value, group);
             let sum = self.text.apply(ScalarOp::Add, dtype, &[before, value])?;
-            self.store_value(parameter, index, group, sum)?;
+            self.store_values(parameter, index, group, &[sum])?;
         }
         Ok(())
     }
 
-    fn store_value(
+    /// Stores values side by side.
+    fn store_values(
         &mut self,
         parameter: ParameterId,
         index: &Index,
         group: usize,
-        value: Reg,
+        values: &[Reg],
     ) -> Result<(), EmitError> {
         let dtype = self.kernel.parameters[parameter.0].dtype;
-        let word = self.element_of_value(dtype, value);
+        let words: Vec<Reg> = values.iter().map(|&value| self.element_of_value(dtype, value)).collect();
         let address = self.address((parameter, index), group)?;
         let (_, ty) = element(dtype);
-        let first = match self.phase {
-            Phase::Outside => format!("@{} ", self.is_first),
-            Phase::Lanes { .. } => self.bounded(group),
-        };
-        self.text.line(format_args!("{first}st.{}.{ty} [{address}], {word}", self.space(parameter)));
+        let (condition, space) = (self.condition(group), self.space(parameter));
+        match words.as_slice() {
+            [word] => self.text.line(format_args!("{condition}st.{space}.{ty} [{address}], {word}")),
+            words => {
+                let (count, vector) = (words.len(), vector(words));
+                self.text.line(format_args!("{condition}st.{space}.v{count}.{ty} [{address}], {vector}"));
+            }
+        }
         Ok(())
     }
 
-    /// The condition of an access that is within bounds.
-    fn bounded(&self, group: usize) -> String {
-        self.tiles.within.get(group).map(|within| format!("@{within} ")).unwrap_or_default()
+    /// The condition in front of a load; what is outside of lanes loops all threads load.
+    fn condition_of_load(&self, group: usize) -> String {
+        if self.together().is_some() { self.condition(group) } else { String::new() }
     }
 
     fn space(&self, parameter: ParameterId) -> &'static str {
@@ -107,4 +146,10 @@ impl Emitter<'_> {
             _ => value,
         }
     }
+}
+
+/// Registers as the operand of an instruction for several elements.
+fn vector(words: &[Reg]) -> String {
+    let words: Vec<String> = words.iter().map(Reg::to_string).collect();
+    format!("{{{}}}", words.join(", "))
 }

@@ -1,7 +1,7 @@
 //! The GPU back end: kernels to PTX, the text that a driver assembles for the GPU at hand.
 //!
-//! A kernel for threads enters, one module leaves, with an entry per phase: grids of blocks are the only barrier between
-//! blocks. Its parameters are the global address of each argument of the kernel, in order. Iterations of a parallel loop are
+//! A kernel for threads enters, one module leaves, with an entry per list of phases that run at once: grids of blocks are the
+//! only barrier between blocks. Where there are several phases, the first blocks run the first one. Its parameters are the global address of each argument of the kernel, in order. Iterations of a parallel loop are
 //! blocks, those of a lanes loop run on the threads of a block, and what stands outside of lanes loops every thread computes
 //! alike. A bool is the word 0 or 1 in memory and a predicate in registers; a u8 is a word of 32 bits.
 //!
@@ -13,8 +13,10 @@
 
 mod address;
 mod barriers;
+mod beside;
 mod combine;
 mod emitter;
+mod entry;
 mod fragments;
 mod memory;
 mod operation;
@@ -24,7 +26,6 @@ mod text;
 use crate::dtype::DType;
 use crate::kernel::{self, Kernel, Phase, approximate};
 use crate::scalar::ScalarOp;
-use emitter::{DYNAMIC, Emitter};
 use thiserror::Error;
 
 /// The PTX of a kernel: a module of its own.
@@ -88,17 +89,17 @@ pub fn emit(kernel: &Kernel) -> Result<Code, EmitError> {
     // What is more than every kernel may declare, a launch asks for.
     let local = Some(kernel.local_offsets().1).filter(|&bytes| bytes > kernel::SHARED_BYTES);
     if local.is_some() {
-        code.text += &format!("\n.extern .shared .align 64 .b8 {DYNAMIC}[];\n");
+        code.text += &format!("\n.extern .shared .align 64 .b8 {}[];\n", entry::DYNAMIC);
     }
-    for (number, phase) in kernel::phases(&kernel).iter().enumerate() {
-        let Phase { parallel, kernel } = phase;
+    for (number, phases) in kernel::grids(&kernel).iter().enumerate() {
         // A grid of no blocks is none.
-        let blocks = parallel.unwrap_or(1);
+        let phases: Vec<&Phase> = phases.iter().filter(|phase| phase.parallel != Some(0)).collect();
+        let blocks = phases.iter().map(|phase| phase.parallel.unwrap_or(1)).sum();
         if blocks == 0 {
             continue;
         }
         let name = format!("{}_{number}", identifier(&kernel.name));
-        code.text += &Emitter::new(kernel, threads).emit(&name)?;
+        code.text += &entry::emit(&kernel, &phases, threads, &name)?;
         code.entries.push(Entry { name, blocks, threads, shared_bytes: local.unwrap_or(0) });
     }
     Ok(code)

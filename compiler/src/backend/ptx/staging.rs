@@ -7,11 +7,11 @@
 
 use super::EmitError;
 use super::address::Counter;
-use super::emitter::Emitter;
+use super::emitter::{Emitter, Together};
 use super::fragments::{Late, Stage, vector};
 use super::text::{Class, Reg};
 use crate::dtype::DType;
-use crate::kernel::{LoopId, LoopKind, Statement, Transfer};
+use crate::kernel::{Kernel, LoopId, LoopKind, Statement, Transfer};
 use crate::nest::Index;
 
 impl Emitter<'_> {
@@ -72,21 +72,6 @@ impl Emitter<'_> {
         Ok(())
     }
 
-    /// Whether what is filled ahead, if anything is, is copied and not computed, and nothing has bounds.
-    pub(super) fn copies_whole_tiles(&self) -> bool {
-        let (mut copied, mut other) = (false, false);
-        visit(&self.kernel.body, false, &mut |statement, staged| match statement {
-            Statement::Copy(copy) => {
-                copied |= staged;
-                other |= copy.within.is_some();
-            }
-            Statement::Store { .. } => other |= staged,
-            Statement::Within { .. } => other = true,
-            _ => {}
-        });
-        copied && !other
-    }
-
     /// Emits something that runs where a condition holds, or nothing if there is none.
     fn only_if(
         &mut self,
@@ -112,13 +97,12 @@ impl Emitter<'_> {
     /// copies outside of staged loops has arrived at its end.
     pub(super) fn lanes_with_copies(
         &mut self,
-        id: LoopId,
+        together: Together,
         extent: usize,
-        groups: usize,
         body: &[Statement],
     ) -> Result<(), EmitError> {
-        let late = if extent == groups * self.threads { None } else { self.tiles.late.take() };
-        self.lanes(id, extent, groups, body)?;
+        let late = if extent == together.groups * self.threads { None } else { self.tiles.late.take() };
+        self.lanes(together, extent, body)?;
         self.tiles.late = late.or_else(|| self.tiles.late.take());
         if self.tiles.stage.is_none() && body.iter().any(|statement| matches!(statement, Statement::Copy(_))) {
             self.text.line(format_args!("cp.async.wait_all"));
@@ -229,6 +213,21 @@ impl Emitter<'_> {
             }
         }
     }
+}
+
+/// Whether what is filled ahead, if anything is, is copied and not computed, and nothing has bounds.
+pub(super) fn copies_whole_tiles(kernel: &Kernel) -> bool {
+    let (mut copied, mut other) = (false, false);
+    visit(&kernel.body, false, &mut |statement, staged| match statement {
+        Statement::Copy(copy) => {
+            copied |= staged;
+            other |= copy.within.is_some();
+        }
+        Statement::Store { .. } => other |= staged,
+        Statement::Within { .. } => other = true,
+        _ => {}
+    });
+    copied && !other
 }
 
 /// Visits statements, with whether a staged loop is around them.

@@ -167,7 +167,7 @@ mod tests {
             Statement::Let(Var(1), Expression::Apply(op, vec![Var(0)])),
             Statement::Store { parameter: ParameterId(1), index: Index::axis(0), value: Var(1) },
         ];
-        let kind = LoopKind::Lanes { groups: 1 };
+        let kind = LoopKind::lanes(1);
         Kernel {
             name: op.name(),
             parameters: vec![parameter(Usage::Read), parameter(Usage::Written)],

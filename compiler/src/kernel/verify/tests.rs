@@ -11,7 +11,7 @@ fn row_maxima() -> Kernel {
     let row = Statement::Loop {
         id: LoopId(1),
         extent: 21,
-        kind: LoopKind::Lanes { groups: 2 },
+        kind: LoopKind::lanes(2),
         body: vec![
             Statement::Let(Var(1), load),
             Statement::Let(Var(2), Expression::Register(register)),
@@ -150,7 +150,7 @@ fn digits_are_loops_of_their_own() {
         kernel.body = vec![Statement::Loop {
             id: LoopId(0),
             extent: 24,
-            kind: LoopKind::Lanes { groups: 1 },
+            kind: LoopKind::lanes(1),
             body: vec![
                 Statement::Let(Var(0), Expression::Constant(DType::F32, 1.0)),
                 Statement::Store { parameter: ParameterId(1), index, value: Var(0) },

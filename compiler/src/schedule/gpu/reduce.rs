@@ -1,12 +1,12 @@
 //! Sums, maxima and minima.
 //!
 //! Where points that lie side by side are reduced, each block has a result, and its threads share the points. Else each
-//! thread has a result, and neighbours have neighbouring ones. Where that leaves a GPU idle, the points fall into parts, which
+//! thread has a result, and neighbours have neighbouring ones, or the threads of a block share the points of some neighbours. Where that leaves a GPU idle, the points fall into parts, which
 //! are reduced by themselves, and then in order.
 
-use super::{GROUPS, Grid, block};
+use super::{GROUPS, Grid, block, lanes};
 use crate::dtype::DType;
-use crate::kernel::{Expression, LoopKind, ParameterId, Register};
+use crate::kernel::{Expression, LoopKind, ParameterId, Register, WARP};
 use crate::nest::{Index, Reducer};
 use crate::scalar::ScalarOp;
 
@@ -16,6 +16,10 @@ const BUSY: usize = 512;
 /// How many points a block has at least, if its threads share them.
 const SHARED: usize = 128;
 
+/// How many points a result has at least, and at most, if several threads of a block share them that has several results.
+const TALL: usize = 32;
+const DEEP: usize = 4096;
+
 /// How many points a part has at least, for each thread that has a part of its own.
 const PART: usize = 16;
 
@@ -23,14 +27,21 @@ impl Grid<'_> {
     /// The results of a nest that reduces.
     pub(super) fn reduce(&mut self, reducer: Reducer) {
         let (results, depth) = (self.results(), self.depth());
+        let few = results.div_ceil(self.threads) < BUSY / 4;
         match self.lies_beside() && depth >= SHARED || results < self.threads / 4 && depth > results {
             true => self.by_blocks(reducer, results, depth),
+            false if few && (TALL..=DEEP).contains(&depth) => {
+                self.by_columns(reducer, results, depth, &mut |grid, register, result, number| {
+                    let point = grid.point(result, number);
+                    grid.writer.accumulate(operation(reducer), &[register], &[point]);
+                });
+            }
             false => self.by_threads(reducer, results, depth),
         }
     }
 
     /// Whether most of what is reduced lies side by side along the last axis.
-    fn lies_beside(&self) -> bool {
+    pub(super) fn lies_beside(&self) -> bool {
         let flat = self.writer.flat;
         let strides = |axis: usize| flat.reads.iter().filter(move |read| read.position.stride(axis) == Some(1)).count();
         let results = flat.outputs.checked_sub(1).map_or(0, strides);
@@ -40,11 +51,11 @@ impl Grid<'_> {
         }
     }
 
-    fn dtype(&self) -> DType {
+    pub(super) fn dtype(&self) -> DType {
         self.writer.flat.body.dtype(&|read| self.writer.flat.reads[read].dtype)
     }
 
-    fn register(&mut self, reducer: Reducer, groups: usize) -> Register {
+    pub(super) fn register(&mut self, reducer: Reducer, groups: usize) -> Register {
         let dtype = self.dtype();
         let identity = self.writer.scope.constant(dtype, reducer.identity(dtype));
         let register = self.writer.scope.register(dtype, groups);
@@ -55,6 +66,7 @@ impl Grid<'_> {
     /// A block for each part of each result.
     fn by_blocks(&mut self, reducer: Reducer, results: usize, depth: usize) {
         let parts = parts(depth, BUSY / results, GROUPS * self.threads);
+        self.fit(depth / parts);
         let (size, total) = (depth / parts, results * parts);
         let scratch = self.scratch(parts, results);
         let id = self.writer.scope.open(total, LoopKind::Parallel);
@@ -63,7 +75,7 @@ impl Grid<'_> {
         let part = Index::axis(id.0).modulo(parts as i64, extents);
         let groups = self.groups(size);
         let register = self.register(reducer, groups);
-        let lane = self.writer.scope.open(size, LoopKind::Lanes { groups });
+        let lane = self.writer.scope.open(size, lanes(size, groups));
         let number = part.times(size as i64).plus(&Index::axis(lane.0));
         let point = self.point(&result, &number);
         self.writer.accumulate(operation(reducer), &[register], &[point]);
@@ -82,12 +94,17 @@ impl Grid<'_> {
         }
     }
 
+    /// Takes so few threads for a block that each has something of so many points.
+    pub(super) fn fit(&mut self, points: usize) {
+        self.threads = points.div_ceil(GROUPS).next_power_of_two().clamp(WARP, self.threads);
+    }
+
     /// The results from their parts, a block each.
     fn parts_by_blocks(&mut self, reducer: Reducer, scratch: ParameterId, parts: usize, results: usize) {
         let id = Index::axis(self.writer.scope.open(results, LoopKind::Parallel).0);
         let groups = self.groups(parts);
         let register = self.register(reducer, groups);
-        let part = Index::axis(self.writer.scope.open(parts, LoopKind::Lanes { groups }).0);
+        let part = Index::axis(self.writer.scope.open(parts, lanes(parts, groups)).0);
         self.take(reducer, register, scratch, id.clone().times(parts as i64).plus(&part));
         self.writer.scope.close();
         let value = self.writer.scope.read(Expression::Combine(register, reducer));
@@ -115,7 +132,7 @@ impl Grid<'_> {
         let extents = self.writer.scope.extents();
         let first = Index::axis(id.0).modulo(blocks as i64, extents).times(width as i64);
         let part = Index::axis(id.0).divided(blocks as i64, extents);
-        let lane = Index::axis(self.writer.scope.open(width, LoopKind::Lanes { groups: 1 }).0);
+        let lane = Index::axis(self.writer.scope.open(width, LoopKind::lanes(1)).0);
         let (number, size) = (first.plus(&lane), depth / parts);
         let register = self.sum(reducer, 1, &number, &part.times(size as i64), size);
         let value = self.writer.scope.read(Expression::Register(register));
@@ -127,6 +144,11 @@ impl Grid<'_> {
 
     /// The results from their parts, a thread each.
     fn parts_by_threads(&mut self, reducer: Reducer, scratch: ParameterId, parts: usize, results: usize) {
+        if parts >= TALL {
+            return self.by_columns(reducer, results, parts, &mut |grid, register, result, part| {
+                grid.take(reducer, register, scratch, part.clone().times(results as i64).plus(result));
+            });
+        }
         self.neighbours(results, &mut |grid, number, groups| {
             let register = grid.register(reducer, groups);
             let part = Index::axis(grid.writer.scope.open(parts, LoopKind::Serial).0);
@@ -149,7 +171,7 @@ impl Grid<'_> {
     }
 
     /// Takes an element of scratch into a register.
-    fn take(&mut self, reducer: Reducer, register: Register, scratch: ParameterId, place: Index) {
+    pub(super) fn take(&mut self, reducer: Reducer, register: Register, scratch: ParameterId, place: Index) {
         let value = self.writer.scope.load_scratch(scratch, place);
         let old = self.writer.scope.read(Expression::Register(register));
         let new = self.writer.scope.apply(operation(reducer), &[old, value]);
@@ -163,7 +185,7 @@ impl Grid<'_> {
     }
 }
 
-fn operation(reducer: Reducer) -> ScalarOp {
+pub(super) fn operation(reducer: Reducer) -> ScalarOp {
     reducer.operation().expect("positions of maxima are reduced elsewhere")
 }
 

@@ -269,7 +269,7 @@ impl Grid<'_> {
             (None, _) => 2,
         };
         let groups = 1 << (iterations / self.threads).clamp(1, MOST_GROUPS[kind]).ilog2();
-        let lane = Index::axis(scope.open(iterations, LoopKind::Lanes { groups }).0);
+        let lane = Index::axis(scope.open(iterations, LoopKind::lanes(groups)).0);
         let along = (if side.along_depth { product.depth } else { side.tile } / side.together) as i64;
         let (outer, inner) = (lane.divided(along, scope.extents()), lane.modulo(along, scope.extents()));
         let (own_place, sum_place) = if side.along_depth { (&outer, &inner) } else { (&inner, &outer) };
@@ -296,7 +296,7 @@ impl Grid<'_> {
         let width = product.columns.tile as i64;
         let count = product.rows.tile * product.columns.tile;
         let groups = 1 << (count / self.threads).clamp(1, super::GROUPS).ilog2();
-        let lane = Index::axis(scope.open(count, LoopKind::Lanes { groups }).0);
+        let lane = Index::axis(scope.open(count, LoopKind::lanes(groups)).0);
         let sum = scope.load_scratch(array, lane.clone());
         let places = [lane.divided(width, scope.extents()), lane.modulo(width, scope.extents())];
         let (mut point, mut bounds) = (tile.corner.clone(), 0);

@@ -222,7 +222,7 @@ impl Grid<'_> {
 
     /// Opens the loop over the threads of a block: the row and column of each.
     fn thread(&mut self, tiles: &Tiles) -> (Index, Index) {
-        let id = self.writer.scope.open(self.threads, LoopKind::Lanes { groups: 1 });
+        let id = self.writer.scope.open(self.threads, LoopKind::lanes(1));
         let (lane, across) = (Index::axis(id.0), tiles.columns.threads as i64);
         let extents = self.writer.scope.extents();
         (lane.divided(across, extents), lane.modulo(across, extents))
@@ -233,7 +233,7 @@ impl Grid<'_> {
         let (pitch, flat) = (side.pitch(), self.writer.flat);
         let count = pitch * depth;
         let groups = self.groups(count);
-        let id = self.writer.scope.open(count, LoopKind::Lanes { groups });
+        let id = self.writer.scope.open(count, LoopKind::lanes(groups));
         let (lane, extents) = (Index::axis(id.0), self.writer.scope.extents());
         let along = if side.along_sum { depth } else { pitch } as i64;
         let (outer, inner) = (lane.divided(along, extents), lane.modulo(along, extents));
@@ -283,7 +283,7 @@ impl Grid<'_> {
         self.writer.scope.close();
         let count = tile.rows * tile.columns;
         let groups = self.groups(count);
-        let id = self.writer.scope.open(count, LoopKind::Lanes { groups });
+        let id = self.writer.scope.open(count, LoopKind::lanes(groups));
         let (lane, extents) = (Index::axis(id.0), self.writer.scope.extents());
         let row = lane.divided(tile.columns as i64, extents);
         let column = lane.modulo(tile.columns as i64, extents);

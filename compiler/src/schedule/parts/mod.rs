@@ -11,10 +11,10 @@
 mod follow;
 mod pieces;
 mod spread;
-mod stages;
+pub(super) mod stages;
 mod write;
 
-use super::{Flat, Part, flat_kernel, for_target};
+use super::{Flat, Part, flat_kernel, for_target, gpu};
 use crate::dtype::DType;
 use crate::kernel::{Kernel, Parameter, Usage};
 use crate::nest::{Index, Nest, Reducer, flatten};
@@ -41,7 +41,14 @@ pub fn parts_kernel(
         elements: shape.iter().product(),
         usage: Usage::Read,
     });
-    let writer = PartsWriter::new(shared, &laid, &stages, parameters.collect(), operand_shapes, name, target);
+    let parameters: Vec<Parameter> = parameters.collect();
+    if let Some(threads) = target.threads() {
+        let group = gpu::Group { shared, parts: &laid, stages: &stages, operand_shapes };
+        if let Some(kernel) = gpu::parts_kernel(group, &parameters, name, threads) {
+            return kernel;
+        }
+    }
+    let writer = PartsWriter::new(shared, &laid, &stages, parameters, operand_shapes, name, target);
     for_target(writer.kernel(), target)
 }
 
@@ -52,17 +59,17 @@ fn read_dtype(parts: &[Part<'_>], operand: usize) -> DType {
 }
 
 /// A part with its axes sorted by what they are for.
-struct Laid<'a> {
-    nest: &'a Nest,
+pub(super) struct Laid<'a> {
+    pub(super) nest: &'a Nest,
     /// The axes of the shared loops.
-    shared: &'a [usize],
-    kept: bool,
+    pub(super) shared: &'a [usize],
+    pub(super) kept: bool,
     /// The output axes that are left.
-    outputs: Vec<usize>,
+    pub(super) outputs: Vec<usize>,
     /// The reduction axes that are left.
-    reductions: Vec<usize>,
+    pub(super) reductions: Vec<usize>,
     /// Whether it sums up along the shared axes.
-    sums: bool,
+    pub(super) sums: bool,
 }
 
 impl<'a> Laid<'a> {
@@ -82,22 +89,22 @@ impl<'a> Laid<'a> {
     }
 
     /// The extents of the loops that it needs inside of the shared ones.
-    fn extents(&self) -> Vec<usize> {
+    pub(super) fn extents(&self) -> Vec<usize> {
         self.outputs.iter().chain(&self.reductions).map(|&axis| self.nest.extents[axis]).collect()
     }
 
     /// Whether anything is combined within one turn of the shared loops.
-    fn reduces(&self) -> bool {
+    pub(super) fn reduces(&self) -> bool {
         !self.reductions.is_empty()
     }
 
     /// How values combine.
-    fn reducer(&self) -> Reducer {
+    pub(super) fn reducer(&self) -> Reducer {
         self.nest.reducer.expect("only a nest with a reducer has reduction axes")
     }
 
     /// How many elements the result has.
-    fn result_elements(&self) -> usize {
+    pub(super) fn result_elements(&self) -> usize {
         self.nest.extents[..self.nest.outputs].iter().product()
     }
 
@@ -114,7 +121,7 @@ impl<'a> Laid<'a> {
     }
 
     /// Where the element of a point lies in the result, over the axes of the nest.
-    fn write(&self) -> Index {
+    pub(super) fn write(&self) -> Index {
         let axis = |axis: usize| if self.nest.extents[axis] > 1 { Index::axis(axis) } else { Index::default() };
         let axes: Vec<Index> = (0..self.nest.outputs).map(axis).collect();
         flatten(&axes, &self.nest.extents[..self.nest.outputs])

@@ -83,7 +83,7 @@ impl PartsWriter<'_> {
     pub(super) fn elementwise(&mut self, part: usize, elements: usize) -> Index {
         let kind = match lane_groups(self.parts[part].nest.dtype) {
             0 => LoopKind::Serial,
-            groups => LoopKind::Lanes { groups },
+            groups => LoopKind::lanes(groups),
         };
         Index::axis(self.scope.open(elements, kind).0)
     }

@@ -8,7 +8,7 @@ use crate::nest::Index;
 
 /// Parts that are computed in one loop nest, or one by one where no axes are left.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Stage {
+pub(in crate::schedule) struct Stage {
     /// The extents of its loops.
     pub extents: Vec<usize>,
     /// How many of the loops are around what is reduced in the others; nothing if nothing is reduced.
@@ -55,7 +55,7 @@ fn earliest(parts: &[Laid<'_>], operands: usize, at: usize, stages: &[Stage], of
 }
 
 /// Whether a part finds the element of a producer that was computed at the point where it is itself.
-pub(super) fn at_same_point(part: &Laid<'_>, producer: &Laid<'_>, index: &[Index]) -> bool {
+pub(in crate::schedule) fn at_same_point(part: &Laid<'_>, producer: &Laid<'_>, index: &[Index]) -> bool {
     let own: Vec<usize> = part.outputs.iter().chain(&part.reductions).copied().collect();
     own.len() == producer.outputs.len()
         && producer.outputs.iter().zip(own).all(|(&axis, own)| index[axis] == Index::axis(own))

@@ -157,7 +157,7 @@ impl<'a> PartsWriter<'a> {
         let mut opened = 0;
         let open = |writer: &mut Self, left: &mut Vec<Index>, at: usize| {
             let last = at + 1 == stage.extents.len();
-            let kind = if last && groups > 0 { LoopKind::Lanes { groups } } else { LoopKind::Serial };
+            let kind = if last && groups > 0 { LoopKind::lanes(groups) } else { LoopKind::Serial };
             left.push(match &span {
                 Some((first, count)) if at == 0 => first.clone().plus(&Index::axis(writer.scope.open(*count, kind).0)),
                 _ => Index::axis(writer.scope.open(stage.extents[at], kind).0),

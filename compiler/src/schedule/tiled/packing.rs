@@ -40,7 +40,7 @@ impl Tiling<'_, '_> {
                 for axis in flat.reduction_axes() {
                     let last = axis + 1 == flat.extents.len();
                     let groups = tiling.tiles.groups;
-                    let kind = if last && beside { LoopKind::Lanes { groups } } else { LoopKind::Serial };
+                    let kind = if last && beside { LoopKind::lanes(groups) } else { LoopKind::Serial };
                     corner[axis] = Index::axis(tiling.writer.scope.open(flat.extents[axis], kind).0);
                 }
                 tiling.neighbours(count, across, &mut |tiling, row| {
@@ -59,7 +59,7 @@ impl Tiling<'_, '_> {
         if !lanes {
             return (0..count).for_each(|neighbour| inner(self, &Index::constant(neighbour as i64)));
         }
-        let id = self.writer.scope.open(count, LoopKind::Lanes { groups: 1 });
+        let id = self.writer.scope.open(count, LoopKind::lanes(1));
         inner(self, &Index::axis(id.0));
         self.writer.scope.close();
     }
@@ -97,7 +97,7 @@ impl Tiling<'_, '_> {
             (true, _) => {
                 corner[last] = Index::axis(self.writer.scope.open(flat.extents[last], LoopKind::Serial).0);
                 let groups = self.tiles.groups;
-                let id = self.writer.scope.open(width, LoopKind::Lanes { groups });
+                let id = self.writer.scope.open(width, LoopKind::lanes(groups));
                 self.copy(&corner, Index::axis(id.0), packed, panel);
                 self.writer.scope.close();
                 self.writer.scope.close();

@@ -142,7 +142,7 @@ impl Writer {
 
     /// The kernel that runs a body in groups of lanes, in each of so many pieces.
     fn finish(mut self, pieces: usize, extent: usize, groups: usize, body: Vec<Statement>) -> Kernel {
-        let lanes = Statement::Loop { id: LANES, extent, kind: LoopKind::Lanes { groups }, body };
+        let lanes = Statement::Loop { id: LANES, extent, kind: LoopKind::lanes(groups), body };
         self.kernel.body =
             vec![Statement::Loop { id: PIECE, extent: pieces, kind: LoopKind::Parallel, body: vec![lanes] }];
         self.kernel
