@@ -50,6 +50,7 @@ mod fold;
 mod gather;
 mod gelu;
 mod gelu_tanh;
+mod gru;
 mod hardsigmoid;
 mod hardswish;
 mod hardtanh;
@@ -67,6 +68,7 @@ mod log_softmax;
 mod logsigmoid;
 mod logsumexp;
 mod losses;
+mod lstm;
 mod lt;
 mod max;
 mod max_along;
@@ -93,12 +95,14 @@ mod power;
 mod prelu;
 mod random;
 mod random_key;
+mod recurrent;
 mod reduction;
 mod relu;
 mod relu6;
 mod remat;
 mod reshape;
 mod rms_norm;
+mod rnn;
 mod roll;
 mod round;
 mod rsqrt;
@@ -166,6 +170,7 @@ pub use fold::fold;
 pub use gather::gather;
 pub use gelu::gelu;
 pub use gelu_tanh::gelu_tanh;
+pub use gru::gru;
 pub use hardsigmoid::hardsigmoid;
 pub use hardswish::hardswish;
 pub use hardtanh::hardtanh;
@@ -177,6 +182,7 @@ pub use log_softmax::log_softmax;
 pub use log1p::log1p;
 pub use logsigmoid::logsigmoid;
 pub use logsumexp::logsumexp;
+pub use lstm::lstm;
 pub use lt::lt;
 pub use max::max;
 pub use max_along::max_along;
@@ -205,6 +211,7 @@ pub use relu::relu;
 pub use relu6::relu6;
 pub use remat::remat;
 pub use reshape::{reshape, unsqueeze};
+pub use rnn::rnn;
 pub use roll::roll;
 pub use round::round;
 pub use rsqrt::rsqrt;
@@ -275,6 +282,7 @@ pub static OPS: &[&dyn Op] = &[
     &gather::Gather,
     &gelu::GELU,
     &gelu_tanh::GELU_TANH,
+    &gru::GRU,
     &hardsigmoid::HARDSIGMOID,
     &hardswish::HARDSWISH,
     &hardtanh::HARDTANH,
@@ -291,6 +299,7 @@ pub static OPS: &[&dyn Op] = &[
     &log_softmax::LogSoftmax,
     &logsigmoid::LOGSIGMOID,
     &logsumexp::Logsumexp,
+    &lstm::LSTM,
     &lt::LT,
     &max::Max,
     &max_along::MAX_ALONG,
@@ -321,6 +330,7 @@ pub static OPS: &[&dyn Op] = &[
     &remat::Remat,
     &reshape::Reshape,
     &rms_norm::RmsNorm,
+    &rnn::RNN,
     &roll::Roll,
     &round::ROUND,
     &rsqrt::RSQRT,
