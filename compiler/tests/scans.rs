@@ -1,11 +1,11 @@
 //! Scans through every stage: what they mean, what they become, and that neither code nor plan grow with the turns.
 
-use tapeless_compiler::graph::{Array, Graph, Leaf, Op, Origin, Role, ValueId, evaluate, print, verify};
-use tapeless_compiler::pipeline::{Fusion, Options, plan, stages};
-use tapeless_compiler::plan::{self, Plan, interpret};
+use tapeless_compiler::graph::{Array, Graph, evaluate};
+use tapeless_compiler::ops;
+use tapeless_compiler::pipeline::{Fusion, Options, plan};
+use tapeless_compiler::plan::{self, interpret};
 use tapeless_compiler::samples;
 use tapeless_compiler::target::Target;
-use tapeless_compiler::{ops, pipeline};
 
 const LANES: usize = 8;
 

@@ -65,7 +65,12 @@ impl Turn<'_> {
 }
 
 /// Every turn of a cell: what is hidden after each of them, then the states after the last.
-pub fn recurrent(b: &mut Builder<'_>, cell: &'static Recurrent, attributes: Attributes, operands: &[ValueId]) -> Vec<ValueId> {
+pub fn recurrent(
+    b: &mut Builder<'_>,
+    cell: &'static Recurrent,
+    attributes: Attributes,
+    operands: &[ValueId],
+) -> Vec<ValueId> {
     b.apply_all(cell, attributes, operands)
 }
 
@@ -77,7 +82,8 @@ pub fn direction(reverse: bool) -> Attributes {
 impl Recurrent {
     /// The types of x, weight, states and what may follow: for so many turns and rows, hidden numbers of a cell and carried.
     fn expected(&self, dtype: DType, [turns, rows, hidden, carried]: [&Extent; 4]) -> Vec<Type> {
-        let ty = |extents: &[&Extent]| Type::new(dtype, Shape::new(extents.iter().map(|&extent| extent.clone()).collect()));
+        let ty =
+            |extents: &[&Extent]| Type::new(dtype, Shape::new(extents.iter().map(|&extent| extent.clone()).collect()));
         let all = Extent::from(self.gates) * hidden.clone();
         let mut types = vec![ty(&[turns, rows, &all]), ty(&[&all, carried]), ty(&[rows, carried])];
         types.extend((1..self.states).map(|_| ty(&[rows, hidden])));

@@ -83,7 +83,11 @@ fn same(infer: &mut Infer<'_>, what: &str, body: &Type, other: &Type) -> Result<
         return infer.error(format!("{what} is {body} in the body, not {other}"));
     }
     for (axis, (a, b)) in body.shape.extents().iter().zip(other.shape.extents()).enumerate() {
-        infer.same_extent(a, b, format_args!("{what} is {body} in the body, not {other}: extents differ on axis {axis}"))?;
+        infer.same_extent(
+            a,
+            b,
+            format_args!("{what} is {body} in the body, not {other}: extents differ on axis {axis}"),
+        )?;
     }
     Ok(())
 }
@@ -182,7 +186,8 @@ fn sample(
         graph.result(Role::Output(position), result);
     }
     let count = Extent::from(turns);
-    let operand = |(position, argument): (usize, &SampleOperand)| match (carries..carries + slices).contains(&position) {
+    let operand = |(position, argument): (usize, &SampleOperand)| match (carries..carries + slices).contains(&position)
+    {
         true => SampleOperand { ty: stacked(&argument.ty, &count), fill: argument.fill },
         false => argument.clone(),
     };

@@ -193,10 +193,7 @@ impl Arguments {
     }
 
     /// Goes through every run of every launch, in order: its number, its kernel and its arguments.
-    pub(super) fn each<E>(
-        &mut self,
-        mut run: impl FnMut(usize, usize, &[*mut u8]) -> Result<(), E>,
-    ) -> Result<(), E> {
+    pub(super) fn each<E>(&mut self, mut run: impl FnMut(usize, usize, &[*mut u8]) -> Result<(), E>) -> Result<(), E> {
         let fixed = self.loops.first().map_or(self.moves.len(), |turns| turns.moves.start);
         self.move_to(0..fixed, 0);
         let (mut at, mut number) = (0, 0);

@@ -215,13 +215,15 @@ impl Looped<'_> {
     /// What is of one turn alone is in the workspace, beside what turns keep.
     fn verify_of_the_turn(&self, at: usize, argument: usize, buffer: BufferId) -> Result<(), VerifyError> {
         let own = span(self.plan, buffer, 0);
-        let right = matches!(self.place(buffer), Place::Workspace(_)) && !self.homes.iter().any(|home| home.meets(&own));
+        let right =
+            matches!(self.place(buffer), Place::Workspace(_)) && !self.homes.iter().any(|home| home.meets(&own));
         if right { Ok(()) } else { Err(VerifyError::Argument(at, argument, "writes over what turns keep")) }
     }
 
     /// What a launch writes lies apart from all else that it has, in every turn.
     fn verify_apart(&self, at: usize, output: usize, buffer: BufferId) -> Result<(), VerifyError> {
-        for (other, shared, ..) in arguments(self.plan, &self.plan.launches[at]).filter(|(other, ..)| *other != output) {
+        for (other, shared, ..) in arguments(self.plan, &self.plan.launches[at]).filter(|(other, ..)| *other != output)
+        {
             let meets = |turn| span(self.plan, shared, turn).meets(&span(self.plan, buffer, turn));
             if samples(self.turns()).any(meets) {
                 return Err(VerifyError::Overlap(at, other, output));

@@ -49,13 +49,8 @@ const LAYERS: &[(&str, &str)] = &[
 ];
 
 /// Layers of the language that later versions bring.
-const PLANNED: &[&str] = &[
-    "GroupNorm",
-    "InstanceNorm2d",
-    "MultiheadAttention",
-    "TransformerDecoderLayer",
-    "TransformerEncoderLayer",
-];
+const PLANNED: &[&str] =
+    &["GroupNorm", "InstanceNorm2d", "MultiheadAttention", "TransformerDecoderLayer", "TransformerEncoderLayer"];
 
 /// The block of that name.
 pub fn block(name: &str) -> Option<Block> {

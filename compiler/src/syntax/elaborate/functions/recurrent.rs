@@ -34,13 +34,7 @@ pub static FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "rnn_scan",
-        parameters: &[
-            INPUT,
-            WEIGHT,
-            STATE,
-            optional("nonlinearity", Default::Word(&["tanh", "relu"])),
-            REVERSE,
-        ],
+        parameters: &[INPUT, WEIGHT, STATE, optional("nonlinearity", Default::Word(&["tanh", "relu"])), REVERSE],
         apply: |e, a| {
             let word = Attribute::Word(e.word_argument(a, 3)?);
             recurrent(e, a, ("rnn", 1, 1), Attributes::none().with("nonlinearity", word), Vec::new(), 4)
