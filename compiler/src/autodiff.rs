@@ -3,7 +3,9 @@
 //! A graph, a loss and values to differentiate by come in; the graph leaves with nodes appended that compute the gradients.
 //! Existing values keep their numbers. What the walk knows about ops is their [`Op::vjp`](crate::graph::Op::vjp); by itself
 //! it makes a one, for the loss, sums, where a value is used more than once, and barriers, behind which values are computed
-//! again.
+//! again; and for a scan the scan that goes back.
+
+mod scan;
 
 use crate::graph::{Builder, Graph, NodeId, Origin, ValueId, Vjp};
 use crate::ops;
@@ -68,6 +70,17 @@ impl Walk<'_> {
             }
             Vjp::Expand => self.expansion(id, cotangents, false),
             Vjp::Recompute => self.expansion(id, cotangents, true),
+            Vjp::Scan => {
+                let active = |operand: &ValueId| self.active.get(operand.0) == Some(&true);
+                let carries = call.attributes.int("carries") as usize;
+                // What is carried may depend on what is active although what it begins with does not.
+                let wanted = call.operands.iter().enumerate();
+                let wanted: Vec<bool> = wanted.map(|(at, operand)| at < carries || active(operand)).collect();
+                let flows = scan::flows(self.graph, id, cotangents, &wanted);
+                for (&operand, flow) in call.operands.iter().zip(flows) {
+                    flow.into_iter().for_each(|flow| self.add(operand, flow, origin));
+                }
+            }
         }
     }
 

@@ -7,7 +7,7 @@
 //! inputs, and [`constants`] computes it from the leaves.
 
 use crate::dtype::DType;
-use crate::graph::{Attribute, Attributes, Builder, Defined, Graph, GraphResult, Leaf, Node, Role, ValueId};
+use crate::graph::{Attribute, Attributes, Builder, Defined, Graph, GraphResult, Leaf, Node, Region, Role, ValueId};
 use crate::ops;
 use crate::shape::Type;
 
@@ -109,11 +109,35 @@ impl<'g> Copy<'g> {
     fn attributes(&self, attributes: &Attributes) -> Attributes {
         let mut widened = attributes.clone();
         for (name, value) in attributes.iter() {
-            if let Attribute::Type(dtype) = value {
-                widened = widened.with(name.to_string(), Attribute::Type(self.dtype(*dtype)));
+            match value {
+                Attribute::Type(dtype) => {
+                    widened = widened.with(name.to_string(), Attribute::Type(self.dtype(*dtype)));
+                }
+                Attribute::Region(region) => {
+                    widened = widened.with(name.to_string(), Attribute::Region(self.region(region)));
+                }
+                _ => {}
             }
         }
         widened
+    }
+
+    /// A region in the types of the copy.
+    fn region(&self, region: &Region) -> Region {
+        let source = region.graph();
+        let mut copy = Copy { source, target: source.like(), values: Vec::new(), wide: self.wide };
+        for defined in source.definitions() {
+            match defined {
+                Defined::Leaf(id, ty) => {
+                    let leaf = source.as_leaf(id).expect("definitions gives leaves as leaves").clone();
+                    let ty = Type::new(copy.dtype(ty.dtype), ty.shape.clone());
+                    let value = copy.target.leaf(leaf, ty);
+                    copy.values.push(value);
+                }
+                Defined::Node(_, node) => copy.node(node),
+            }
+        }
+        Region::new(copy.finish(source.results.iter().map(|result| result.value).collect()))
     }
 
     /// The copy with these values of the step as its outputs.

@@ -3,8 +3,9 @@
 //! A graph comes in, one without composite nodes leaves. Extents may be open. Equal nodes have equal expansions, so what
 //! autodiff has expanded already becomes one with what is expanded here when the graph is simplified.
 
-use crate::graph::{Graph, rewrite};
+use crate::graph::{Graph, Node, Region, rewrite};
 use std::borrow::Cow;
+use std::convert::Infallible;
 
 /// The graph with every composite node replaced by its expansion, down to ops that reach a kernel by themselves.
 pub fn expand(graph: &Graph) -> Graph {
@@ -13,7 +14,20 @@ pub fn expand(graph: &Graph) -> Graph {
         let once = rewrite(&expanded, |node| node.op.is_composite(), |b, node, call| node.op.expand(b, call));
         expanded = Cow::Owned(once);
     }
+    if expanded.nodes().any(|(_, node)| node.attributes.regions().next().is_some()) {
+        expanded = Cow::Owned(with_expanded_regions(&expanded));
+    }
     expanded.into_owned()
+}
+
+/// The graph with the composite nodes of its regions replaced too.
+fn with_expanded_regions(graph: &Graph) -> Graph {
+    let owns = |node: &Node| node.attributes.regions().next().is_some();
+    rewrite(graph, owns, |b, node, call| {
+        let region = |region: &Region| Ok::<_, Infallible>(Region::new(expand(region.graph())));
+        let Ok(attributes) = node.attributes.with_regions(region);
+        b.apply_all(node.op, attributes, &call.operands)
+    })
 }
 
 #[cfg(test)]

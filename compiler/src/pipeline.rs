@@ -230,8 +230,10 @@ fn planned(
     let (groups, refusals) = fuse_for(&graph, &options.fusion, target.gpu);
     verify_groups(&graph, &groups)?;
     trace("fuse", &|| fuse::print(&groups));
+    let scans: Vec<fuse::Scan> = groups.iter().filter_map(|group| group.scan.clone()).collect();
     let mut plan = plan::plan(&graph, groups, target);
-    plan.unfused = unfused(&graph, &refusals);
+    plan.unfused = unfused(&graph, &graph, &refusals);
+    plan.unfused.extend(scans.iter().flat_map(|scan| unfused(&graph, scan.turns.body.graph(), &scan.refusals)));
     add_bounds(&mut plan, indices);
     verify_kernels(&plan)?;
     trace("schedule", &|| plan.kernels.iter().map(|kernel| format!("{kernel}\n")).collect());
@@ -279,6 +281,9 @@ fn verify_groups(graph: &Graph, groups: &[Group]) -> Result<(), CompileError> {
             nest::verify(&part.nest, &shapes).map_err(wrong)?;
             shapes.push(part.nest.extents[..part.nest.outputs].to_vec());
         }
+        if let Some(scan) = &group.scan {
+            verify_groups(scan.turns.body.graph(), &scan.groups)?;
+        }
     }
     Ok(())
 }
@@ -296,15 +301,16 @@ fn broken(pass: &'static str, error: Broken) -> CompileError {
 }
 
 /// A line per producer that stays a kernel: `tanh at src/main.rs:3:9 is not part of mul, contract: the value is read 2 times`.
-fn unfused(graph: &Graph, refusals: &[Refusal]) -> Vec<String> {
+/// The nodes are those of the graph or of a region in it.
+fn unfused(root: &Graph, graph: &Graph, refusals: &[Refusal]) -> Vec<String> {
     let same = |a: &Refusal, b: &Refusal| (a.producer, &a.reason) == (b.producer, &b.reason);
-    refusals.chunk_by(same).map(|refusals| explained(graph, refusals)).collect()
+    refusals.chunk_by(same).map(|refusals| explained(root, graph, refusals)).collect()
 }
 
-fn explained(graph: &Graph, refusals: &[Refusal]) -> String {
+fn explained(root: &Graph, graph: &Graph, refusals: &[Refusal]) -> String {
     let Refusal { producer, reason, .. } = &refusals[0];
     let producer = graph.node(*producer);
-    let place = graph.position(producer.origin).map(|position| format!(" at {position}")).unwrap_or_default();
+    let place = root.position(producer.origin).map(|position| format!(" at {position}")).unwrap_or_default();
     let mut consumers: Vec<&str> = refusals.iter().map(|refusal| graph.node(refusal.consumer).op.name()).collect();
     consumers.sort();
     consumers.dedup();

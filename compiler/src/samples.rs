@@ -5,9 +5,7 @@
 
 use crate::autodiff;
 use crate::dtype::DType;
-use crate::graph::{
-    Array, Attribute, Attributes, Builder, Graph, Leaf, Op, Origin, Role, Sample, SampleOperand, ValueId,
-};
+use crate::graph::{Array, Builder, Graph, Leaf, Op, Origin, Role, Sample, SampleOperand, ValueId};
 use crate::ops;
 
 /// The graph that computes the gradients of a sample's float operands, for cotangents that are inputs too. `None` if no
@@ -58,22 +56,16 @@ pub fn retyped(op: &'static dyn Op, sample: &Sample, number: usize) -> Vec<(&'st
     let integer = [DType::U8, DType::I64][number % 2];
     let all = |from: &[DType], to: DType| {
         let change = |dtype: DType| if from.contains(&dtype) { to } else { dtype };
-        let mut attributes = Attributes::none();
-        for (name, attribute) in sample.attributes.iter() {
-            let attribute = match attribute {
-                Attribute::Type(dtype) => Attribute::Type(change(*dtype)),
-                other => other.clone(),
-            };
-            attributes = attributes.with(name.to_string(), attribute);
-        }
+        let attributes = sample.attributes.retyped(&change)?;
         let operand = |operand: &SampleOperand| match change(operand.ty.dtype) {
             same if same == operand.ty.dtype => operand.clone(),
             other => SampleOperand::numbers(other, &operand.ty.known_shape(), operand.fill),
         };
         let operands = sample.operands.iter().map(operand).collect();
-        (to.name(), Sample { attributes, operands })
+        Some((to.name(), Sample { attributes, operands }))
     };
     let integers = all(&[DType::F32, DType::U32, DType::I32], integer);
-    let others = [all(&[DType::F32], float), integers].into_iter().filter(|(_, sample)| sample.graph(op).is_ok());
+    let others = [all(&[DType::F32], float), integers].into_iter().flatten();
+    let others = others.filter(|(_, sample)| sample.graph(op).is_ok());
     [("its types", sample.clone())].into_iter().chain(others).collect()
 }

@@ -29,7 +29,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("fuse", &["dtype", "shape", "scalar", "nest", "graph", "ops"]),
     ("kernel", &["dtype", "scalar", "nest"]),
     ("schedule", &["dtype", "target", "scalar", "nest", "kernel"]),
-    ("plan", &["dtype", "target", "shape", "scalar", "nest", "graph", "fuse", "kernel", "schedule"]),
+    ("plan", &["dtype", "target", "shape", "scalar", "nest", "graph", "ops", "fuse", "kernel", "schedule"]),
     ("backend", &["dtype", "scalar", "nest", "kernel"]),
     (
         "syntax",

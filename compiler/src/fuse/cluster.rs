@@ -131,10 +131,16 @@ struct Growing {
 
 impl<'d> Clustering<'d> {
     fn new(drafts: &'d [Draft], updates: &[(ValueId, ValueId)], gpu: bool) -> Clustering<'d> {
-        let made: BTreeMap<usize, usize> = drafts.iter().enumerate().map(|(at, draft)| (draft.result.0, at)).collect();
+        let results = |(at, draft): (usize, &Draft)| draft.results().into_iter().map(move |result| (result.0, at));
+        let made: BTreeMap<usize, usize> = drafts.iter().enumerate().flat_map(results).collect();
         let updates = updates.iter().filter_map(|(value, leaf)| Some((*made.get(&value.0)?, leaf.0))).collect();
-        let of = vec![None; drafts.len()];
-        Clustering { drafts, gpu, made, updates, of, clusters: Vec::new(), apart: Vec::new() }
+        let (mut of, mut clusters) = (vec![None; drafts.len()], Vec::new());
+        for at in (0..drafts.len()).filter(|&at| drafts[at].scan.is_some()) {
+            // Nothing runs with a scan.
+            of[at] = Some(clusters.len());
+            clusters.push(Cluster { shared: Vec::new(), members: vec![(at, Vec::new())] });
+        }
+        Clustering { drafts, gpu, made, updates, of, clusters, apart: Vec::new() }
     }
 
     /// Clusters what is free and fits these extents.

@@ -33,6 +33,7 @@ impl Fusing<'_> {
             return false;
         }
         let decision = match readers {
+            _ if self.scanned.contains(&self.graph.node(node).results[0]) => Err(Reason::Scanned),
             _ if wanted => Err(Reason::Result),
             [(draft, read)] => self.should_inline(nest, *draft, *read),
             several if repeats => self.should_repeat(nest, several),

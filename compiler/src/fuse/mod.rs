@@ -18,10 +18,12 @@ pub mod legality;
 mod print;
 pub mod profit;
 mod rows;
+mod scan;
 mod traffic;
 
 pub(crate) use compose::copy;
 pub use print::print;
+pub use scan::Scan;
 
 use crate::graph::{Graph, Lowering, NodeId, Origin, Role, ValueId};
 use crate::nest::{Index, Nest};
@@ -108,6 +110,8 @@ pub struct Group {
     pub label: String,
     /// Where the last op was written.
     pub origin: Origin,
+    /// What runs once per turn, if this is a scan, which has no parts.
+    pub scan: Option<Scan>,
 }
 
 /// One nest of a group.
@@ -127,7 +131,8 @@ pub struct Part {
 impl Group {
     /// What is in memory after the launch.
     pub fn results(&self) -> impl Iterator<Item = ValueId> {
-        self.parts.iter().filter(|part| part.kept).map(|part| part.result)
+        let scanned = self.scan.iter().flat_map(|scan| scan.results.iter().copied().flatten());
+        self.parts.iter().filter(|part| part.kept).map(|part| part.result).chain(scanned)
     }
 }
 
@@ -148,6 +153,9 @@ pub enum Reason {
     /// The value must be in memory anyway.
     #[error("the value is a result of the step")]
     Result,
+    /// What runs once per turn reads arrays.
+    #[error("a scan reads the value")]
+    Scanned,
     /// Inlining would compute it more than once.
     #[error("the value is read {0} times")]
     SeveralReads(usize),
@@ -258,6 +266,8 @@ struct Draft {
     origin: Origin,
     /// What it computes of values that other drafts compute too, in additions per point.
     repeated: usize,
+    /// What runs once per turn, if this is a scan.
+    scan: Option<Scan>,
 }
 
 struct Fusing<'g> {
@@ -267,6 +277,8 @@ struct Fusing<'g> {
     lowerings: Vec<Lowering>,
     /// Values that must be in memory after the step.
     wanted: BTreeSet<ValueId>,
+    /// Those among them that are there for scans.
+    scanned: BTreeSet<ValueId>,
     /// In reverse launch order.
     drafts: Vec<Draft>,
     /// Drafts that read a value, or did before something was inlined.
@@ -287,6 +299,7 @@ impl<'g> Fusing<'g> {
             users: traffic::users(graph, &lowerings),
             lowerings,
             wanted: graph.results.iter().filter(|r| !unchanged(&r.role, r.value)).map(|r| r.value).collect(),
+            scanned: BTreeSet::new(),
             drafts: Vec::new(),
             readers: BTreeMap::new(),
             refusals: Vec::new(),
@@ -301,6 +314,7 @@ impl<'g> Fusing<'g> {
             Lowering::View(_) if wanted => return self.copy(value, Some(node)),
             Lowering::View(_) => return,
             Lowering::Nest(nest) => nest.clone(),
+            Lowering::Scan => return self.scan(node),
             Lowering::Expand => panic!("`expand` replaces every op that is made of others before fusion"),
         };
         let readers = self.reads_of(value);
@@ -399,7 +413,7 @@ impl<'g> Fusing<'g> {
 
     fn add(&mut self, nest: Nest, result: ValueId, node: Option<NodeId>) {
         let origin = node.map(|node| self.graph.node(node).origin).unwrap_or_default();
-        self.drafts.push(Draft { nest, result, nodes: node.into_iter().collect(), origin, repeated: 0 });
+        self.drafts.push(Draft { nest, result, nodes: node.into_iter().collect(), origin, repeated: 0, scan: None });
         self.note_reads(self.drafts.len() - 1);
     }
 
@@ -438,7 +452,7 @@ impl<'g> Fusing<'g> {
         let mut read = BTreeSet::new();
         let mut drafts: Vec<Draft> = Vec::new();
         for draft in std::mem::take(&mut self.drafts) {
-            if self.wanted.contains(&draft.result) || read.contains(&draft.result.0) {
+            if draft.results().iter().any(|result| self.wanted.contains(result) || read.contains(&result.0)) {
                 read.extend(draft.nest.reads.iter().map(|read| read.operand));
                 drafts.push(draft);
             }
@@ -448,6 +462,11 @@ impl<'g> Fusing<'g> {
     }
 
     fn group(&self, drafts: &[Draft], cluster: &Cluster) -> Group {
+        if let [(at, _)] = cluster.members[..]
+            && let Some(scan) = &drafts[at].scan
+        {
+            return self.scan_group(&drafts[at], scan);
+        }
         let kept = cluster::kept(drafts, cluster, &self.wanted);
         let made: Vec<ValueId> = cluster.members.iter().map(|(at, _)| drafts[*at].result).collect();
         let mut operands: Vec<ValueId> = Vec::new();
@@ -481,6 +500,7 @@ impl<'g> Fusing<'g> {
             operands,
             nodes,
             origin: drafts[*last].origin,
+            scan: None,
         }
     }
 

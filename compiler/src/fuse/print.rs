@@ -17,6 +17,12 @@ impl fmt::Display for Group {
             .iter()
             .map(|part| if part.kept { part.result.to_string() } else { format!("[{}]", part.result) })
             .collect();
+        if let Some(scan) = &self.scan {
+            let results: Vec<String> = self.results().map(|value| value.to_string()).collect();
+            let (count, operands) = (&scan.turns.count, operands.join(", "));
+            writeln!(f, "{} = {}({operands}), {count} turns", results.join(", "), self.label)?;
+            return scan.groups.iter().try_for_each(|group| indented(f, &group.to_string()));
+        }
         write!(f, "{} = {}({})", results.join(", "), self.label, operands.join(", "))?;
         match self.shared.is_empty() {
             true => writeln!(f)?,
@@ -24,4 +30,8 @@ impl fmt::Display for Group {
         }
         self.parts.iter().try_for_each(|part| write!(f, "{}", part.nest))
     }
+}
+
+fn indented(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
+    text.lines().try_for_each(|line| writeln!(f, "    {line}"))
 }

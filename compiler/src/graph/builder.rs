@@ -1,6 +1,6 @@
 //! Inserting nodes without ceremony, for rules that the compiler itself writes.
 
-use super::{Attributes, Call, Graph, NodeId, Op, Origin, ValueId};
+use super::{Attributes, Call, Graph, Leaf, NodeId, Op, Origin, Region, Role, ValueId};
 use crate::dtype::DType;
 use crate::shape::{Shape, Type};
 
@@ -47,6 +47,22 @@ impl<'g> Builder<'g> {
     /// The element type of a value.
     pub fn dtype(&self, value: ValueId) -> DType {
         self.graph.dtype(value)
+    }
+
+    /// A region of the graph that is built: what is made of arguments of these types, with nodes of the same origin.
+    pub fn region(
+        &self,
+        arguments: &[Type],
+        make: impl FnOnce(&mut Builder<'_>, &[ValueId]) -> Vec<ValueId>,
+    ) -> Region {
+        let mut graph = Graph::new(&self.graph.name);
+        let leaf = |(position, ty): (usize, &Type)| graph.leaf(Leaf::User { name: position.to_string() }, ty.clone());
+        let leaves: Vec<ValueId> = arguments.iter().enumerate().map(leaf).collect();
+        let results = make(&mut Builder::new(&mut graph, self.origin), &leaves);
+        for (position, result) in results.into_iter().enumerate() {
+            graph.result(Role::Output(position), result);
+        }
+        Region::new(graph)
     }
 
     /// The graph that is built.

@@ -28,7 +28,7 @@ pub use op::{Call, Fill, Lowering, Op, Sample, SampleOperand, Vjp};
 pub use parse::parse;
 pub use print::print;
 pub use reference::evaluate;
-pub use region::{Region, inline, outline};
+pub use region::{Region, between, inline, outline};
 pub use rewrite::{Defined, Rewriter, rewrite};
 pub use verify::{VerifyError, verify};
 

@@ -101,6 +101,8 @@ pub enum Vjp {
     Expand,
     /// The same, but what it expands to is computed again for the gradient, from the operands.
     Recompute,
+    /// The op is a scan, whose gradient is a scan the other way.
+    Scan,
 }
 
 impl Vjp {
@@ -120,6 +122,8 @@ pub enum Lowering {
     View(Vec<Index>),
     /// The op is made of other ops, by [`Op::expand`].
     Expand,
+    /// The op runs its region once per turn.
+    Scan,
 }
 
 /// A call for the laws: types with known extents, and what the operands hold.

@@ -2,9 +2,11 @@
 //!
 //! A region is closed: its leaves are its arguments, called `0`, `1`, … in order, and its results are outputs in order. What
 //! it needs from around it comes in as an argument. Its origins name files of the graph around it, its extents the dims of
-//! that graph. [`outline`] makes a region of nodes that stand in a graph, [`inline`] puts a region's nodes into one.
+//! that graph. [`outline`] makes a region of nodes that stand in a graph, [`between`] one of what leads from values to others,
+//! [`inline`] puts a region's nodes into a graph.
 
-use super::{Attributes, Builder, Defined, Definition, Graph, Leaf, Node, NodeId, Role, ValueId, print};
+use super::{Attribute, Attributes, Builder, Defined, Definition, Graph, Leaf, Node, NodeId, Role, ValueId, print};
+use crate::dtype::DType;
 use crate::shape::Type;
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
@@ -36,6 +38,47 @@ impl Region {
     }
 }
 
+impl Region {
+    /// The region with other element types; `None` if an op of it does not take them.
+    pub fn retyped(&self, change: &dyn Fn(DType) -> DType) -> Option<Region> {
+        let mut graph = Graph::new(&self.0.name);
+        let mut values: Vec<ValueId> = Vec::with_capacity(self.0.values().len());
+        for defined in self.0.definitions() {
+            match defined {
+                Defined::Leaf(id, ty) => {
+                    let leaf = self.0.as_leaf(id).expect("definitions gives leaves as leaves").clone();
+                    values.push(graph.leaf(leaf, Type::new(change(ty.dtype), ty.shape.clone())));
+                }
+                Defined::Node(_, node) => {
+                    let operands: Vec<ValueId> = node.operands.iter().map(|operand| values[operand.0]).collect();
+                    let attributes = node.attributes.retyped(change)?;
+                    values.extend(graph.insert(node.op, attributes, &operands, node.origin).ok()?);
+                }
+            }
+        }
+        for result in &self.0.results {
+            graph.result(result.role.clone(), values[result.value.0]);
+        }
+        Some(Region::new(graph))
+    }
+}
+
+impl Attributes {
+    /// The attributes with other element types, in regions too; `None` if an op there does not take them.
+    pub fn retyped(&self, change: &dyn Fn(DType) -> DType) -> Option<Attributes> {
+        let mut retyped = self.clone();
+        for (name, attribute) in self.iter() {
+            let attribute = match attribute {
+                Attribute::Type(dtype) => Attribute::Type(change(*dtype)),
+                Attribute::Region(region) => Attribute::Region(region.retyped(change)?),
+                _ => continue,
+            };
+            retyped = retyped.with(name.to_string(), attribute);
+        }
+        Some(retyped)
+    }
+}
+
 impl PartialEq for Region {
     /// Regions are equal if they are printed alike.
     fn eq(&self, other: &Region) -> bool {
@@ -61,9 +104,23 @@ pub fn inline(b: &mut Builder<'_>, region: &Region, arguments: &[ValueId]) -> Ve
     source.results.iter().map(|result| values[result.value.0]).collect()
 }
 
+/// The region whose arguments and results are these values of a graph: what leads from the ones to the others.
+pub fn between(graph: &Graph, arguments: &[ValueId], results: &[ValueId]) -> Region {
+    let mut region = Graph::new(&graph.name);
+    let mut values = HashMap::new();
+    for (position, &argument) in arguments.iter().enumerate() {
+        let leaf = region.leaf(Leaf::User { name: position.to_string() }, graph.ty(argument).clone());
+        values.insert(argument, leaf);
+    }
+    let mut outline = Outline { graph, region, arguments: arguments.to_vec(), values };
+    let needed = needed(graph, 0..graph.nodes().len(), results, arguments);
+    graph.nodes().filter(|(id, _)| needed.contains(id)).for_each(|(_, node)| outline.node(node));
+    outline.finish(results)
+}
+
 /// A region of those of these nodes that the results need, and what of the graph around it are its arguments.
 pub fn outline(graph: &Graph, nodes: Range<usize>, results: &[ValueId]) -> (Region, Vec<ValueId>) {
-    let needed = needed(graph, nodes.clone(), results);
+    let needed = needed(graph, nodes.clone(), results, &[]);
     let mut outline = Outline { graph, region: Graph::new(&graph.name), arguments: Vec::new(), values: HashMap::new() };
     let inside = || nodes.clone().map(NodeId).filter(|node| needed.contains(node)).map(|node| graph.node(node));
     let made: HashSet<ValueId> = inside().flat_map(|node| node.results.iter().copied()).collect();
@@ -73,18 +130,17 @@ pub fn outline(graph: &Graph, nodes: Range<usize>, results: &[ValueId]) -> (Regi
         }
     }
     inside().for_each(|node| outline.node(node));
-    for (position, result) in results.iter().enumerate() {
-        outline.region.result(Role::Output(position), outline.values[result]);
-    }
-    (Region::new(outline.region), outline.arguments)
+    let arguments = std::mem::take(&mut outline.arguments);
+    (outline.finish(results), arguments)
 }
 
-/// Those of these nodes that lead to a result.
-fn needed(graph: &Graph, nodes: Range<usize>, results: &[ValueId]) -> HashSet<NodeId> {
+/// Those of these nodes that lead to a result, and not by way of what is given.
+fn needed(graph: &Graph, nodes: Range<usize>, results: &[ValueId], given: &[ValueId]) -> HashSet<NodeId> {
     let mut needed = HashSet::new();
     let mut open: Vec<ValueId> = results.to_vec();
     while let Some(value) = open.pop() {
         if let Definition::Node(node, _) = graph.value(value).definition
+            && !given.contains(&value)
             && nodes.contains(&node.0)
             && needed.insert(node)
         {
@@ -118,7 +174,18 @@ impl Outline<'_> {
         let attributes: Attributes = node.attributes.clone();
         let inserted = self.region.insert(node.op, attributes, &operands, node.origin);
         let inserted = inserted.expect("a copy of a node is as well typed as the node");
-        self.values.extend(node.results.iter().copied().zip(inserted));
+        for (&result, copy) in node.results.iter().zip(inserted) {
+            // What is given stays what it is.
+            self.values.entry(result).or_insert(copy);
+        }
+    }
+
+    /// The region with these values of the graph around it as its results.
+    fn finish(mut self, results: &[ValueId]) -> Region {
+        for (position, result) in results.iter().enumerate() {
+            self.region.result(Role::Output(position), self.values[result]);
+        }
+        Region::new(self.region)
     }
 }
 

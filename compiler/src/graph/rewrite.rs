@@ -3,7 +3,9 @@
 //! A graph comes in, a new one leaves that has the same name, files, dims, stores and results. Nodes enter the new graph
 //! through [`Graph::insert`], in the old order, so operands stand before what uses them there as well.
 
-use super::{Attributes, Builder, Call, Definition, Graph, GraphResult, Node, NodeId, Role, TypeError, ValueId};
+use super::{
+    Attributes, Builder, Call, Definition, Graph, GraphResult, Node, NodeId, Origin, Role, TypeError, ValueId,
+};
 use crate::shape::Type;
 use rustc_hash::FxHashSet;
 
@@ -84,6 +86,11 @@ impl<'g> Rewriter<'g> {
         &mut self.target
     }
 
+    /// Appends nodes of this origin to the new graph.
+    pub fn builder(&mut self, origin: Origin) -> Builder<'_> {
+        Builder::new(&mut self.target, origin)
+    }
+
     /// Copies a leaf; it gets this type.
     pub fn leaf(&mut self, old: ValueId, ty: Type) {
         let leaf = self.source.as_leaf(old).expect("only leaves are copied as leaves").clone();
@@ -134,6 +141,13 @@ impl<'g> Rewriter<'g> {
         }
     }
 
+    /// Lets these new values stand for those results of an old node that are used.
+    pub fn define_used(&mut self, node: &Node, results: &[Option<ValueId>]) {
+        for (old, new) in node.results.iter().zip(results) {
+            new.iter().for_each(|&new| self.stand_for(*old, new));
+        }
+    }
+
     fn stand_for(&mut self, old: ValueId, new: ValueId) {
         self.values[old.0] = Some(new);
         if self.source.ty(old) != self.target.ty(new) {
@@ -181,7 +195,7 @@ impl<'g> Rewriter<'g> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Leaf, Origin, print};
+    use super::super::{Leaf, print};
     use super::*;
     use crate::dtype::DType;
     use crate::ops;

@@ -28,6 +28,12 @@ impl Cost {
     pub fn bytes(&self) -> u64 {
         self.read.saturating_add(self.written)
     }
+
+    /// The cost of so many of it.
+    pub fn times(self, count: usize) -> Cost {
+        let times = |number: u64| number.saturating_mul(count as u64);
+        Cost { flops: times(self.flops), read: times(self.read), written: times(self.written) }
+    }
 }
 
 impl Sum for Cost {

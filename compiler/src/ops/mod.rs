@@ -51,6 +51,7 @@ mod fold;
 mod gather;
 mod gelu;
 mod gelu_tanh;
+mod gru;
 mod hardsigmoid;
 mod hardswish;
 mod hardtanh;
@@ -68,6 +69,7 @@ mod log_softmax;
 mod logsigmoid;
 mod logsumexp;
 mod losses;
+mod lstm;
 mod lt;
 mod max;
 mod max_along;
@@ -94,15 +96,18 @@ mod power;
 mod prelu;
 mod random;
 mod random_key;
+mod recurrent;
 mod reduction;
 mod relu;
 mod relu6;
 mod remat;
 mod reshape;
 mod rms_norm;
+mod rnn;
 mod roll;
 mod round;
 mod rsqrt;
+mod scan;
 mod scatter_add;
 mod scatter_sum;
 mod select;
@@ -167,6 +172,7 @@ pub use fold::fold;
 pub use gather::gather;
 pub use gelu::gelu;
 pub use gelu_tanh::gelu_tanh;
+pub use gru::gru;
 pub use hardsigmoid::hardsigmoid;
 pub use hardswish::hardswish;
 pub use hardtanh::hardtanh;
@@ -178,6 +184,7 @@ pub use log_softmax::log_softmax;
 pub use log1p::log1p;
 pub use logsigmoid::logsigmoid;
 pub use logsumexp::logsumexp;
+pub use lstm::lstm;
 pub use lt::lt;
 pub use max::max;
 pub use max_along::max_along;
@@ -206,9 +213,11 @@ pub use relu::relu;
 pub use relu6::relu6;
 pub use remat::remat;
 pub use reshape::{reshape, unsqueeze};
+pub use rnn::rnn;
 pub use roll::roll;
 pub use round::round;
 pub use rsqrt::rsqrt;
+pub use scan::{Turns, scan};
 pub use scatter_add::scatter_add;
 pub use scatter_sum::scatter_sum;
 pub use select::select;
@@ -276,6 +285,7 @@ pub static OPS: &[&dyn Op] = &[
     &gather::Gather,
     &gelu::GELU,
     &gelu_tanh::GELU_TANH,
+    &gru::GRU,
     &hardsigmoid::HARDSIGMOID,
     &hardswish::HARDSWISH,
     &hardtanh::HARDTANH,
@@ -292,6 +302,7 @@ pub static OPS: &[&dyn Op] = &[
     &log_softmax::LogSoftmax,
     &logsigmoid::LOGSIGMOID,
     &logsumexp::Logsumexp,
+    &lstm::LSTM,
     &lt::LT,
     &max::Max,
     &max_along::MAX_ALONG,
@@ -322,9 +333,11 @@ pub static OPS: &[&dyn Op] = &[
     &remat::Remat,
     &reshape::Reshape,
     &rms_norm::RmsNorm,
+    &rnn::RNN,
     &roll::Roll,
     &round::ROUND,
     &rsqrt::RSQRT,
+    &scan::Scan,
     &scatter_add::ScatterAdd,
     &scatter_sum::ScatterSum,
     &select::SELECT,

@@ -3,12 +3,14 @@
 use super::memory::{LiveRange, padded, place};
 use super::order::{Order, order, unchanged};
 use super::{Buffer, BufferId, Launch, Place, Plan, PlanLeaf, PlanResult, bounds};
+use crate::dtype::DType;
 use crate::fuse::{self, Group, Part};
 use crate::graph::{Graph, Origin, Role, ValueId};
 use crate::kernel::{Kernel, Parameter, Usage};
 use crate::schedule;
 use crate::target::Target;
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 /// The plan that runs the groups of a graph on a machine.
 pub fn plan(graph: &Graph, groups: Vec<Group>, target: &Target) -> Plan {
@@ -24,14 +26,29 @@ pub fn plan(graph: &Graph, groups: Vec<Group>, target: &Target) -> Plan {
     assembly.plan
 }
 
-struct Assembly<'g> {
-    graph: &'g Graph,
+pub(super) struct Assembly<'g> {
+    pub(super) graph: &'g Graph,
     target: &'g Target,
-    plan: Plan,
+    pub(super) plan: Plan,
+    pub(super) memory: Memory,
+}
+
+/// Where the values of a graph, or of the body of a scan, lie.
+#[derive(Default)]
+pub(super) struct Memory {
     /// The memory of each leaf.
-    leaves: BTreeMap<ValueId, BufferId>,
+    pub(super) leaves: BTreeMap<ValueId, BufferId>,
     /// What groups have written, and where. A leaf in here is a copy of that leaf.
-    made: BTreeMap<ValueId, BufferId>,
+    pub(super) made: BTreeMap<ValueId, BufferId>,
+    /// Where groups have to write what.
+    pub(super) outputs: BTreeMap<ValueId, BufferId>,
+}
+
+impl Memory {
+    /// Where a value is read.
+    pub(super) fn of(&self, value: ValueId) -> BufferId {
+        *self.leaves.get(&value).unwrap_or_else(|| &self.made[&value])
+    }
 }
 
 impl<'g> Assembly<'g> {
@@ -40,35 +57,43 @@ impl<'g> Assembly<'g> {
             graph,
             target,
             plan: Plan { bounds: bounds::bounds(graph), ..Plan::default() },
-            leaves: BTreeMap::new(),
-            made: BTreeMap::new(),
+            memory: Memory::default(),
         };
         for (position, (value, leaf, ty)) in graph.leaves().enumerate() {
             let leaf = PlanLeaf { leaf: leaf.clone(), dtype: ty.dtype, shape: ty.known_shape() };
             assembly.plan.leaves.push(leaf);
             let buffer = assembly.buffer(value, Place::Leaf(position));
-            assembly.leaves.insert(value, buffer);
+            assembly.memory.leaves.insert(value, buffer);
         }
         assembly
     }
 
-    fn buffer(&mut self, value: ValueId, place: Place) -> BufferId {
+    /// Memory for a value of the graph.
+    pub(super) fn buffer(&mut self, value: ValueId, place: Place) -> BufferId {
         let ty = self.graph.ty(value);
-        self.plan.buffers.push(Buffer { dtype: ty.dtype, elements: ty.known_shape().iter().product(), place });
+        self.array(ty.dtype, ty.known_shape().iter().product(), place)
+    }
+
+    /// A piece of memory.
+    pub(super) fn array(&mut self, dtype: DType, elements: usize, place: Place) -> BufferId {
+        self.plan.buffers.push(Buffer { dtype, elements, place });
         BufferId(self.plan.buffers.len() - 1)
     }
 
-    fn group(&mut self, group: &Group, in_place: &[Option<ValueId>]) {
-        let operand = |value| *self.leaves.get(value).unwrap_or_else(|| &self.made[value]);
-        let mut arguments: Vec<BufferId> = group.operands.iter().map(operand).collect();
+    pub(super) fn group(&mut self, group: &'g Group, in_place: &[Option<ValueId>]) {
+        if let Some(scan) = &group.scan {
+            return self.scan(group, scan);
+        }
+        let mut arguments: Vec<BufferId> = group.operands.iter().map(|&operand| self.memory.of(operand)).collect();
         let mut values = group.operands.clone();
         for (part, in_place) in group.parts.iter().zip(in_place).filter(|(part, _)| part.kept) {
-            let output = match in_place {
-                Some(leaf) => self.leaves[leaf],
+            let output = match (in_place, self.memory.outputs.get(&part.result)) {
+                (Some(leaf), _) => self.memory.leaves[leaf],
+                (None, Some(&output)) => output,
                 // The offset is found when it is known how long each buffer is needed.
-                None => self.buffer(part.result, Place::Workspace(0)),
+                (None, None) => self.buffer(part.result, Place::Workspace(0)),
             };
-            self.made.insert(part.result, output);
+            self.memory.made.insert(part.result, output);
             arguments.push(output);
             values.push(part.result);
         }
@@ -81,6 +106,13 @@ impl<'g> Assembly<'g> {
             }
         };
         self.launch(kernel, arguments, values, &group.label, group.origin);
+    }
+
+    /// Copies an array to another one.
+    pub(super) fn copy(&mut self, from: BufferId, to: BufferId, value: ValueId, origin: Origin) {
+        let Buffer { dtype, elements, .. } = self.plan.buffers[to.0];
+        let kernel = schedule::kernel(&fuse::copy(dtype, &[elements]), &[vec![elements]], "copy", self.target);
+        self.launch(kernel, vec![from, to], vec![value; 2], "copy", origin);
     }
 
     fn launch(
@@ -97,8 +129,7 @@ impl<'g> Assembly<'g> {
         }
         let scratch = kernel.arguments().skip(arguments.len());
         for &Parameter { dtype, elements, .. } in scratch {
-            self.plan.buffers.push(Buffer { dtype, elements, place: Place::Workspace(0) });
-            arguments.push(BufferId(self.plan.buffers.len() - 1));
+            arguments.push(self.array(dtype, elements, Place::Workspace(0)));
         }
         let known = self.plan.kernels.iter().position(|other| same(other, &kernel));
         let kernel = known.unwrap_or_else(|| {
@@ -111,19 +142,17 @@ impl<'g> Assembly<'g> {
 
     /// Notes where a result is, or copies a next value into its leaf unless it was written there.
     fn result(&mut self, role: &Role, value: ValueId) {
-        let buffer = self.made[&value];
+        let buffer = self.memory.made[&value];
         let Role::Next(leaf) = role else {
             let shape = self.graph.ty(value).known_shape();
             return self.plan.results.push(PlanResult { role: role.clone(), buffer, shape });
         };
-        let leaf = self.leaves[leaf];
+        let leaf = self.memory.leaves[leaf];
         if buffer == leaf {
             return;
         }
-        let Buffer { dtype, elements, .. } = self.plan.buffers[leaf.0];
-        let kernel = schedule::kernel(&fuse::copy(dtype, &[elements]), &[vec![elements]], "copy", self.target);
         let origin = self.graph.producer(value).map(|(_, node)| node.origin).unwrap_or_default();
-        self.launch(kernel, vec![buffer, leaf], vec![value; 2], "copy", origin);
+        self.copy(buffer, leaf, value, origin);
     }
 
     /// Gives every buffer of the workspace its offset.
@@ -141,17 +170,40 @@ impl<'g> Assembly<'g> {
     fn live_ranges(&self) -> BTreeMap<BufferId, LiveRange> {
         let mut ranges = BTreeMap::new();
         let end = self.plan.launches.len();
-        let uses = self.plan.launches.iter().enumerate();
-        let uses = uses.flat_map(|(at, launch)| launch.arguments.iter().map(move |&argument| (argument, at)));
-        for (id, at) in uses.chain(self.plan.results.iter().map(|result| (result.buffer, end))) {
-            let buffer = &self.plan.buffers[id.0];
-            if let Place::Workspace(_) = buffer.place {
-                let bytes = padded(buffer.elements * buffer.dtype.size());
-                let range = ranges.entry(id).or_insert(LiveRange { first: at, last: at, bytes });
-                range.last = range.last.max(at);
+        for (at, launch) in self.plan.launches.iter().enumerate() {
+            // What is another part in every turn is needed as long as there are turns.
+            let turns = self.plan.loop_of(at).map_or(at..at + 1, |turns| turns.launches.clone());
+            for &argument in &launch.arguments {
+                match self.plan.buffers[argument.0].place {
+                    Place::Part(part) => [Some(part.of), part.initial]
+                        .into_iter()
+                        .flatten()
+                        .for_each(|whole| self.needed(&mut ranges, whole, turns.start..=turns.end - 1)),
+                    _ => self.needed(&mut ranges, argument, at..=at),
+                }
             }
         }
+        for result in &self.plan.results {
+            self.needed(&mut ranges, result.buffer, end..=end);
+        }
+        for turns in self.plan.loops.iter().map(|turns| &turns.launches) {
+            // What was there before the first turn must be there in the last one.
+            let there = |range: &&mut LiveRange| range.first < turns.start && turns.contains(&range.last);
+            ranges.values_mut().filter(there).for_each(|range| range.last = turns.end - 1);
+        }
         ranges
+    }
+
+    /// Notes that a buffer is needed in these launches.
+    fn needed(&self, ranges: &mut BTreeMap<BufferId, LiveRange>, id: BufferId, launches: RangeInclusive<usize>) {
+        let buffer = &self.plan.buffers[id.0];
+        if let Place::Workspace(_) = buffer.place {
+            let bytes = padded(buffer.elements * buffer.dtype.size());
+            let (first, last) = launches.into_inner();
+            let range = ranges.entry(id).or_insert(LiveRange { first, last, bytes });
+            range.first = range.first.min(first);
+            range.last = range.last.max(last);
+        }
     }
 }
 

@@ -4,6 +4,9 @@
 //! of 64 bytes; two buffers may share bytes when they are never alive at once, and a state pair may share the leaf's own
 //! memory. Invariants, held by `verify`: every buffer is written before it is read, no launch writes what a later one still
 //! reads under another name, leaves are written only as the new half of a state pair.
+//!
+//! The launches of a scan's body are there once, and run once per turn: what of their arguments is another piece of memory in
+//! every turn is a [`Part`] of a buffer. So neither code nor plan grow with the number of turns.
 
 mod assemble;
 pub mod bounds;
@@ -11,6 +14,7 @@ mod interpret;
 mod memory;
 mod order;
 mod print;
+mod scan;
 mod shown;
 pub mod verify;
 
@@ -21,8 +25,9 @@ pub use print::print;
 pub use shown::Shown;
 
 use crate::dtype::DType;
-use crate::graph::{Leaf, Origin, Role, ValueId};
+use crate::graph::{Leaf, NodeId, Origin, Role, ValueId};
 use crate::kernel::{Cost, Kernel, cost};
+use std::ops::Range;
 
 /// Everything that a device needs to run a step.
 #[derive(Clone, Debug, Default)]
@@ -35,6 +40,8 @@ pub struct Plan {
     pub kernels: Vec<Kernel>,
     /// What runs, in order.
     pub launches: Vec<Launch>,
+    /// Which of that runs several times, in order.
+    pub loops: Vec<Loop>,
     /// What leaves, except next values: those are in their leaves after the last launch.
     pub results: Vec<PlanResult>,
     /// The size of the workspace.
@@ -48,9 +55,44 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// What each launch costs.
+    /// What each launch costs, in all its turns.
     pub fn costs(&self) -> impl Iterator<Item = Cost> {
-        self.launches.iter().map(|launch| cost(&self.kernels[launch.kernel]))
+        let launches = self.launches.iter().enumerate();
+        launches.map(|(at, launch)| cost(&self.kernels[launch.kernel]).times(self.turns(at)))
+    }
+
+    /// The loop that a launch is in.
+    pub fn loop_of(&self, launch: usize) -> Option<&Loop> {
+        self.loops.iter().find(|turns| turns.launches.contains(&launch))
+    }
+
+    /// How often a launch runs.
+    pub fn turns(&self, launch: usize) -> usize {
+        self.loop_of(launch).map_or(1, |turns| turns.turns)
+    }
+
+    /// Every run of a launch in order: its number, and the turn.
+    pub fn runs(&self) -> impl Iterator<Item = (usize, usize)> {
+        let mut next = 0;
+        let stretches = std::iter::from_fn(move || {
+            let stretch = self.loops.iter().find(|turns| turns.launches.start == next);
+            let (launches, turns) = stretch.map_or((next..next + 1, 1), |turns| (turns.launches.clone(), turns.turns));
+            let found = (next < self.launches.len()).then(|| (launches.clone(), turns));
+            next = launches.end;
+            found
+        });
+        stretches.flat_map(|(launches, turns)| {
+            (0..turns).flat_map(move |turn| launches.clone().map(move |launch| (launch, turn)))
+        })
+    }
+
+    /// Where a buffer is in a turn: a buffer that is no part, and the first element of it.
+    pub fn whole(&self, buffer: BufferId, turn: usize) -> (BufferId, i64) {
+        match self.buffers[buffer.0].place {
+            Place::Part(Part { initial: Some(initial), .. }) if turn == 0 => (initial, 0),
+            Place::Part(part) => (part.of, part.start(turn)),
+            Place::Leaf(_) | Place::Workspace(_) => (buffer, 0),
+        }
     }
 
     /// How many bytes each thread needs for itself.
@@ -120,6 +162,41 @@ pub enum Place {
     Leaf(usize),
     /// The workspace, from this byte on.
     Workspace(usize),
+    /// A part of another buffer, which may be another part in every turn of a loop.
+    Part(Part),
+}
+
+/// A part of a buffer that is no part itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// The buffer.
+    pub of: BufferId,
+    /// The first element in the first turn.
+    pub first: i64,
+    /// How many elements further it is in the next turn.
+    pub step: i64,
+    /// After how many turns it is where it began.
+    pub period: usize,
+    /// What it is in the first turn instead: another whole buffer.
+    pub initial: Option<BufferId>,
+}
+
+impl Part {
+    /// The first element in a turn.
+    pub fn start(&self, turn: usize) -> i64 {
+        self.first + self.step * (turn % self.period) as i64
+    }
+}
+
+/// Launches that run one after the other, several times: the body of a scan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Loop {
+    /// Positions in [`Plan::launches`], at least one.
+    pub launches: Range<usize>,
+    /// How often they run.
+    pub turns: usize,
+    /// The scan. The values of its launches are those of its body.
+    pub node: NodeId,
 }
 
 /// One run of a kernel.

@@ -1,6 +1,6 @@
 //! The text of plans, for people.
 
-use super::{Place, Plan};
+use super::{Part, Place, Plan};
 use crate::graph::Leaf;
 use crate::kernel::Usage;
 use std::fmt::Write;
@@ -18,6 +18,9 @@ fn write_all(plan: &Plan, text: &mut String) -> std::fmt::Result {
         writeln!(text, "leaf {at}: {} {}{:?}", name(&leaf.leaf), leaf.dtype, leaf.shape)?;
     }
     for (at, launch) in plan.launches.iter().enumerate() {
+        if let Some(turns) = plan.loops.iter().find(|turns| turns.launches.start == at) {
+            writeln!(text, "{} turns of launches {} to {}:", turns.turns, at, turns.launches.end - 1)?;
+        }
         let kernel = &plan.kernels[launch.kernel];
         let places = |usage: Usage| -> String {
             let arguments = kernel.arguments().zip(&launch.arguments).filter(|(parameter, _)| parameter.usage == usage);
@@ -46,7 +49,17 @@ fn place(plan: &Plan, buffer: usize) -> String {
     match buffer.place {
         Place::Leaf(leaf) => format!("leaf {leaf}"),
         Place::Workspace(offset) => format!("{}[{}] at {offset}", buffer.dtype, buffer.elements),
+        Place::Part(part) => self::part(plan, &part),
     }
+}
+
+/// `f32[30] at 64 from 0 by 6`: the first element, and how much further it is in each turn.
+fn part(plan: &Plan, part: &Part) -> String {
+    let Part { of, first, step, period, initial } = part;
+    let step = if *step == 0 { String::new() } else { format!(" by {step}") };
+    let again = if *period == 2 { " and back" } else { "" };
+    let initial = initial.map(|initial| format!(", first {}", place(plan, initial.0))).unwrap_or_default();
+    format!("{} from {first}{step}{again}{initial}", place(plan, of.0))
 }
 
 fn name(leaf: &Leaf) -> String {

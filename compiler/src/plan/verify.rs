@@ -6,13 +6,14 @@
 //! the values stand for is not a question of plans.
 
 mod alias;
+mod loops;
+mod memory;
 
-use super::{ALIGNMENT, Buffer, BufferId, Launch, Place, Plan};
+use super::{ALIGNMENT, Buffer, BufferId, Launch, Part, Place, Plan};
 use crate::graph::{Graph, Role, ValueId};
 use crate::kernel::{Kernel, Parameter, ParameterId, Usage};
 use alias::reads_before_writes;
-use std::collections::BTreeMap;
-use std::ops::Range;
+use memory::{Memory, Span, span};
 use thiserror::Error;
 
 /// What is wrong with a plan.
@@ -24,6 +25,9 @@ pub enum VerifyError {
     /// A buffer is not where it may be.
     #[error("buffer {0} {1}")]
     Buffer(usize, &'static str),
+    /// What runs once per turn is not what it should be.
+    #[error("loop {0} {1}")]
+    Loop(usize, &'static str),
     /// A launch does not fit its kernel.
     #[error("launch {0}: argument {1} {2}")]
     Argument(usize, usize, &'static str),
@@ -73,19 +77,44 @@ pub fn verify(plan: &Plan, graph: &Graph) -> Result<(), VerifyError> {
     verify_buffers(plan)?;
     let mut memory = Memory::default();
     let leaves: Vec<ValueId> = graph.leaves().map(|(value, ..)| value).collect();
-    for (buffer, &value) in plan.buffers.iter().filter_map(|buffer| Some((buffer, leaves.get(leaf_of(buffer)?)?))) {
-        memory.write(buffer, value);
-    }
-    for at in 0..plan.launches.len() {
-        verify_arguments(plan, graph, at)?;
-        verify_reads(plan, at, &memory)?;
-        verify_writes(plan, graph, &leaves, at)?;
-        for (_, buffer, value) in written(plan, &plan.launches[at]) {
-            memory.write(buffer, value);
+    for (id, buffer) in plan.buffers.iter().enumerate() {
+        if let Some(&value) = leaf_of(buffer).and_then(|leaf| leaves.get(leaf)) {
+            memory.write(&span(plan, BufferId(id), 0), value);
         }
-        scratch(plan, &plan.launches[at]).for_each(|(_, buffer)| memory.clear(buffer));
+    }
+    loops::verify_places(plan)?;
+    let mut at = 0;
+    while at < plan.launches.len() {
+        at = match plan.loops.iter().position(|turns| turns.launches.start == at) {
+            Some(turns) => {
+                loops::verify(plan, graph, turns, &mut memory)?;
+                plan.loops[turns].launches.end
+            }
+            None => {
+                verify_launch(plan, graph, &leaves, at, &mut memory)?;
+                at + 1
+            }
+        };
     }
     verify_end(plan, graph, &leaves, &memory)
+}
+
+/// A launch that runs once.
+fn verify_launch(
+    plan: &Plan,
+    graph: &Graph,
+    leaves: &[ValueId],
+    at: usize,
+    memory: &mut Memory,
+) -> Result<(), VerifyError> {
+    verify_arguments(plan, graph, at)?;
+    verify_reads(plan, at, memory)?;
+    verify_writes(plan, graph, leaves, at)?;
+    for (_, buffer, value) in written(plan, &plan.launches[at]) {
+        memory.write(&span(plan, buffer, 0), value);
+    }
+    scratch(&plan.launches[at]).for_each(|(_, buffer)| memory.clear(&span(plan, buffer, 0)));
+    Ok(())
 }
 
 fn verify_leaves(plan: &Plan, graph: &Graph) -> Result<(), VerifyError> {
@@ -114,75 +143,50 @@ fn verify_buffers(plan: &Plan) -> Result<(), VerifyError> {
                 None => return wrong("names no leaf"),
             },
             Place::Workspace(offset) if offset % ALIGNMENT != 0 => return wrong("is not aligned"),
-            Place::Workspace(_) if bytes(buffer).end > plan.workspace_bytes => return wrong("leaves the workspace"),
+            Place::Workspace(_) if memory::bytes(buffer).end > plan.workspace_bytes => {
+                return wrong("leaves the workspace");
+            }
             Place::Workspace(_) => {}
+            Place::Part(part) => verify_part(plan, buffer, &part).or_else(wrong)?,
         }
     }
     Ok(())
 }
 
+/// A part is of a whole buffer of its type, and so is what is in its place in the first turn.
+fn verify_part(plan: &Plan, buffer: &Buffer, part: &Part) -> Result<(), &'static str> {
+    let whole = |id: BufferId| {
+        let whole = plan.buffers.get(id.0).filter(|whole| !matches!(whole.place, Place::Part(_)));
+        whole.filter(|whole| whole.dtype == buffer.dtype).ok_or("is part of no buffer of its type")
+    };
+    whole(part.of)?;
+    match part.initial {
+        _ if part.period == 0 => Err("is another part after no turns"),
+        Some(initial) if whole(initial)?.elements != buffer.elements => Err("begins as an array of another size"),
+        _ => Ok(()),
+    }
+}
+
 fn leaf_of(buffer: &Buffer) -> Option<usize> {
     match buffer.place {
         Place::Leaf(leaf) => Some(leaf),
-        Place::Workspace(_) => None,
-    }
-}
-
-/// Which bytes of its space a buffer takes, with its padding.
-fn bytes(buffer: &Buffer) -> Range<usize> {
-    let start = match buffer.place {
-        Place::Leaf(_) => 0,
-        Place::Workspace(offset) => offset,
-    };
-    start..start + (buffer.elements * buffer.dtype.size()).next_multiple_of(ALIGNMENT)
-}
-
-fn overlap(a: &Range<usize>, b: &Range<usize>) -> bool {
-    a.start < b.end && b.start < a.end
-}
-
-/// What the bytes of each space hold: of the workspace (no number) and of each leaf.
-#[derive(Default)]
-struct Memory(BTreeMap<Option<usize>, Vec<(Range<usize>, ValueId)>>);
-
-impl Memory {
-    fn write(&mut self, buffer: &Buffer, value: ValueId) {
-        self.clear(buffer);
-        self.0.entry(leaf_of(buffer)).or_default().push((bytes(buffer), value));
-    }
-
-    /// Forgets what was written there, even in part.
-    fn clear(&mut self, buffer: &Buffer) {
-        let range = bytes(buffer);
-        self.0.entry(leaf_of(buffer)).or_default().retain(|(other, _)| !overlap(other, &range));
-    }
-
-    /// The value that was written exactly there and is still whole.
-    fn read(&self, buffer: &Buffer) -> Option<ValueId> {
-        let range = bytes(buffer);
-        self.0.get(&leaf_of(buffer))?.iter().find(|(other, _)| *other == range).map(|(_, value)| *value)
-    }
-
-    fn holds(&self, buffer: &Buffer, value: ValueId) -> bool {
-        buffer.elements == 0 || self.read(buffer) == Some(value)
+        Place::Workspace(_) | Place::Part(_) => None,
     }
 }
 
 /// The arguments of a launch that hold values: position, buffer, value, and whether the kernel writes it.
-fn arguments<'p>(plan: &'p Plan, launch: &'p Launch) -> impl Iterator<Item = (usize, &'p Buffer, ValueId, bool)> {
+fn arguments<'p>(plan: &'p Plan, launch: &'p Launch) -> impl Iterator<Item = (usize, BufferId, ValueId, bool)> {
     let parameters = plan.kernels[launch.kernel].arguments();
-    let buffers = launch.arguments.iter().map(|&BufferId(buffer)| &plan.buffers[buffer]);
-    let arguments = buffers.zip(&launch.values).zip(parameters).enumerate();
-    arguments.map(|(at, ((buffer, &value), parameter))| (at, buffer, value, parameter.usage == Usage::Written))
+    let arguments = launch.arguments.iter().zip(&launch.values).zip(parameters).enumerate();
+    arguments.map(|(at, ((&buffer, &value), parameter))| (at, buffer, value, parameter.usage == Usage::Written))
 }
 
 /// The arguments of a launch that are scratch: position and buffer.
-fn scratch<'p>(plan: &'p Plan, launch: &'p Launch) -> impl Iterator<Item = (usize, &'p Buffer)> {
-    let buffers = launch.arguments.iter().map(|&BufferId(buffer)| &plan.buffers[buffer]);
-    buffers.enumerate().skip(launch.values.len())
+fn scratch(launch: &Launch) -> impl Iterator<Item = (usize, BufferId)> {
+    launch.arguments.iter().copied().enumerate().skip(launch.values.len())
 }
 
-fn written<'p>(plan: &'p Plan, launch: &'p Launch) -> impl Iterator<Item = (usize, &'p Buffer, ValueId)> {
+fn written<'p>(plan: &'p Plan, launch: &'p Launch) -> impl Iterator<Item = (usize, BufferId, ValueId)> {
     arguments(plan, launch).filter(|(.., written)| *written).map(|(at, buffer, value, _)| (at, buffer, value))
 }
 
@@ -200,7 +204,7 @@ fn verify_arguments(plan: &Plan, graph: &Graph, at: usize) -> Result<(), VerifyE
     let parameters: Vec<&Parameter> = plan.kernels[launch.kernel].arguments().collect();
     for (argument, buffer, value, _) in arguments(plan, launch) {
         let wrong = |what| Err(VerifyError::Argument(at, argument, what));
-        let (parameter, ty) = (parameters[argument], graph.ty(value));
+        let (parameter, ty, buffer) = (parameters[argument], graph.ty(value), &plan.buffers[buffer.0]);
         if (parameter.dtype, parameter.elements) != (buffer.dtype, buffer.elements) {
             return wrong("is another array than the kernel takes");
         }
@@ -208,15 +212,16 @@ fn verify_arguments(plan: &Plan, graph: &Graph, at: usize) -> Result<(), VerifyE
             return wrong("is no array of the value's type");
         }
     }
-    for (argument, buffer) in scratch(plan, launch) {
+    for (argument, buffer) in scratch(launch) {
         let wrong = |what| Err(VerifyError::Argument(at, argument, what));
-        let parameter = parameters[argument];
-        if (parameter.dtype, parameter.elements) != (buffer.dtype, buffer.elements) || leaf_of(buffer).is_some() {
+        let (parameter, own) = (parameters[argument], &plan.buffers[buffer.0]);
+        let is_workspace = matches!(own.place, Place::Workspace(_));
+        if (parameter.dtype, parameter.elements) != (own.dtype, own.elements) || !is_workspace {
             return wrong("is no memory that the kernel may have for itself");
         }
-        let others = launch.arguments.iter().enumerate().filter(|&(other, _)| other != argument);
-        let mut others = others.map(|(_, &BufferId(other))| &plan.buffers[other]);
-        if others.any(|other| leaf_of(other).is_none() && overlap(&bytes(other), &bytes(buffer))) {
+        // In later turns, parts of other buffers lie where nothing else does.
+        let mut others = launch.arguments.iter().enumerate().filter(|&(other, _)| other != argument);
+        if others.any(|(_, &other)| span(plan, other, 0).meets(&span(plan, buffer, 0))) {
             return wrong("is scratch and shares memory with another argument");
         }
     }
@@ -230,8 +235,9 @@ fn holding(kernel: &Kernel) -> usize {
 
 fn verify_reads(plan: &Plan, at: usize, memory: &Memory) -> Result<(), VerifyError> {
     for (argument, buffer, wanted, written) in arguments(plan, &plan.launches[at]) {
-        if !written && !memory.holds(buffer, wanted) {
-            let found = memory.read(buffer);
+        let span = span(plan, buffer, 0);
+        if !written && !memory.holds(&span, wanted) {
+            let found = memory.read(&span);
             return Err(VerifyError::Stale { launch: at, argument, wanted, found });
         }
     }
@@ -241,7 +247,11 @@ fn verify_reads(plan: &Plan, at: usize, memory: &Memory) -> Result<(), VerifyErr
 fn verify_writes(plan: &Plan, graph: &Graph, leaves: &[ValueId], at: usize) -> Result<(), VerifyError> {
     let launch = &plan.launches[at];
     let kernel = &plan.kernels[launch.kernel];
-    for (output, buffer, value) in written(plan, launch) {
+    for (output, id, value) in written(plan, launch) {
+        let (own, buffer) = (span(plan, id, 0), &plan.buffers[id.0]);
+        if matches!(buffer.place, Place::Part(_)) {
+            return Err(VerifyError::Argument(at, output, "is a part, and written outside of a loop"));
+        }
         if let Some(leaf) = leaf_of(buffer) {
             let pair = |role: &Role| *role == Role::Next(leaves[leaf]);
             let kept = plan.leaves[leaf].leaf.is_kept();
@@ -250,7 +260,8 @@ fn verify_writes(plan: &Plan, graph: &Graph, leaves: &[ValueId], at: usize) -> R
             }
         }
         for (other, shared, _, _) in arguments(plan, launch) {
-            let meets = leaf_of(shared) == leaf_of(buffer) && overlap(&bytes(shared), &bytes(buffer));
+            let meets = span(plan, shared, 0).meets(&own);
+            let shared = &plan.buffers[shared.0];
             let fits = shared.place == buffer.place
                 && shared.dtype == buffer.dtype
                 && reads_before_writes(kernel, ParameterId(other), ParameterId(output));
@@ -263,20 +274,23 @@ fn verify_writes(plan: &Plan, graph: &Graph, leaves: &[ValueId], at: usize) -> R
 }
 
 fn verify_end(plan: &Plan, graph: &Graph, leaves: &[ValueId], memory: &Memory) -> Result<(), VerifyError> {
-    let lost = |what: String, buffer: &Buffer, wanted| match memory.holds(buffer, wanted) {
-        true => Ok(()),
-        false => Err(VerifyError::Lost { what, wanted, found: memory.read(buffer) }),
+    let lost = |what: String, buffer: BufferId, wanted| {
+        let span: Span = span(plan, buffer, 0);
+        match memory.holds(&span, wanted) {
+            true => Ok(()),
+            false => Err(VerifyError::Lost { what, wanted, found: memory.read(&span) }),
+        }
     };
-    for buffer in &plan.buffers {
+    for (id, buffer) in plan.buffers.iter().enumerate() {
         let Some(leaf) = leaf_of(buffer) else { continue };
         let next = graph.results.iter().find(|result| result.role == Role::Next(leaves[leaf]));
-        lost(format!("leaf {leaf}"), buffer, next.map_or(leaves[leaf], |result| result.value))?;
+        lost(format!("leaf {leaf}"), BufferId(id), next.map_or(leaves[leaf], |result| result.value))?;
     }
     for result in graph.results.iter().filter(|result| !matches!(result.role, Role::Next(_))) {
         let what = format!("{:?}", result.role);
         let planned = plan.results.iter().find(|planned| planned.role == result.role);
-        match planned.and_then(|planned| plan.buffers.get(planned.buffer.0)) {
-            Some(buffer) => lost(what, buffer, result.value)?,
+        match planned.filter(|planned| planned.buffer.0 < plan.buffers.len()) {
+            Some(planned) => lost(what, planned.buffer, result.value)?,
             None => return Err(VerifyError::Lost { what, wanted: result.value, found: None }),
         }
     }

@@ -3,11 +3,13 @@
 //! A graph comes in, one with the same results in the same order leaves. Round after round, every node is replaced by what
 //! the first of the [`LAWS`] that holds makes of it, or by an equal node that stands before it, until another round would
 //! change nothing; then what no result needs goes, except inputs of the step. It ends because every law takes something away: a
-//! node, or work from a larger shape to a smaller one.
+//! node, or work from a larger shape to a smaller one. Then the bodies of scans are simplified, and they lose what nobody
+//! needs of them, which may leave less to do around them.
 
 mod constants;
 mod dead;
 mod laws;
+mod scans;
 
 pub use laws::{LAWS, Law};
 
@@ -19,9 +21,17 @@ use std::ops::Range;
 /// The simplified graph.
 pub fn simplify(graph: &Graph) -> Graph {
     let mut laws = LawsOfOps::default();
-    let mut last = Round::new(graph, &mut laws);
-    while !last.is_last(&mut laws) {
-        last = Round::new(&last.graph, &mut laws);
+    let mut simplified = in_rounds(graph, &mut laws);
+    while let Some(reduced) = scans::reduced(&simplified) {
+        simplified = in_rounds(&reduced, &mut laws);
+    }
+    simplified
+}
+
+fn in_rounds(graph: &Graph, laws: &mut LawsOfOps) -> Graph {
+    let mut last = Round::new(graph, laws);
+    while !last.is_last(laws) {
+        last = Round::new(&last.graph, laws);
     }
     dead::without_dead(last.graph)
 }

@@ -17,6 +17,7 @@ pub(super) fn explain(step: &Step) -> String {
     };
     let mut lines = heading(step);
     lines.extend(profile.as_ref().map(measured));
+    lines.extend(looped(plan));
     lines.extend(table(step, profile.as_ref().and_then(|profile| profile.as_ref().ok())));
     for (reason, times) in counted(&plan.unfused) {
         let times = if times == 1 { String::new() } else { format!(" ({times} such values)") };
@@ -76,6 +77,14 @@ fn measured(profile: &Result<Profile, Error>) -> String {
     )
 }
 
+/// A line per loop.
+fn looped(plan: &Plan) -> impl Iterator<Item = String> {
+    plan.loops.iter().map(|turns| {
+        let (first, last) = (turns.launches.start + 1, turns.launches.end);
+        format!("loop: {} turns of launches {first} to {last}, whose numbers are of all turns together", turns.turns)
+    })
+}
+
 /// A line per launch, below the names of the columns. Numbers stand on the right of their columns.
 fn table(step: &Step, profile: Option<&Profile>) -> Vec<String> {
     let mut head = vec!["#", "lanes", "pieces", "arithmetic", "read", "written", "spills"];
@@ -128,6 +137,7 @@ fn results(plan: &Plan, launch: &Launch) -> String {
         let place = match plan.buffers[buffer.0].place {
             Place::Leaf(_) => " in place",
             Place::Workspace(_) => "",
+            Place::Part(_) => " in each turn",
         };
         format!("{}[{}]{place}", parameter.dtype, parameter.elements)
     });

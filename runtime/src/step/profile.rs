@@ -31,7 +31,7 @@ pub struct Profile {
     /// How many bytes these threads read and write at most, in a second, in memory of the size that the step has, rounded up
     /// to a power of two from 256 KiB to 128 MiB. Of a CUDA device, what the clock and the width of its memory come to.
     pub peak_bandwidth: f64,
-    /// The launches in the order in which they run.
+    /// The launches in the order in which they run. Those of a scan are there once, with what all turns take together.
     pub launches: Vec<LaunchProfile>,
 }
 
@@ -40,7 +40,7 @@ pub struct Profile {
 pub struct LaunchProfile {
     /// What it computes: the names of its ops in order.
     pub label: String,
-    /// How long it takes, in seconds: the median of the runs.
+    /// How long it takes in a run, in seconds, with all its turns if it is in a loop: the median of the runs.
     pub seconds: f64,
     /// How many floating-point operations run; a multiply-add is two, a transcendental function is one.
     pub flops: u64,
@@ -131,7 +131,9 @@ impl Times {
         let first = self.runs % KEPT * self.launches;
         self.runs += 1;
         let times = &mut self.kept[first..first + self.launches];
-        |launch, time| times[launch] = time
+        times.fill(Duration::ZERO);
+        // In a loop a launch runs several times.
+        |launch, time| times[launch] += time
     }
 
     /// The median of the times of a launch.

@@ -170,7 +170,7 @@ pub(super) fn written_leaves(plan: &Plan) -> Vec<bool> {
     for launch in &plan.launches {
         let parameters = plan.kernels[launch.kernel].arguments();
         for (parameter, argument) in parameters.zip(&launch.arguments) {
-            if let Place::Leaf(leaf) = plan.buffers[argument.0].place {
+            if let Place::Leaf(leaf) = plan.buffers[plan.whole(*argument, 1).0.0].place {
                 written[leaf] |= parameter.usage == Usage::Written;
             }
         }

@@ -214,8 +214,10 @@ impl Elaborator<'_> {
                 None => self.evaluate(given.expr),
             })
             .collect();
-        if given.len() != item.inputs.len() {
-            let headline = format!("{owner} takes {}, not {}", counted(item.inputs.len(), "value"), given.len());
+        let (least, most) = (item.inputs.iter().filter(|input| input.optional.is_empty()).count(), item.inputs.len());
+        if !(least..=most).contains(&given.len()) {
+            let takes = if least < most { format!("{least} or ") } else { String::new() };
+            let headline = format!("{owner} takes {takes}{}, not {}", counted(most, "value"), given.len());
             return self.fail(span, headline);
         }
         if self.frames.len() > DEEPEST {
@@ -230,7 +232,15 @@ impl Elaborator<'_> {
         let before = self.diagnostics.count();
         for ((input, given), value) in item.inputs.iter().zip(&given).zip(values) {
             let place = if block.is_prelude() { span } else { given.expr.span };
-            self.bind_input(&owner, input, given, value, self.input_span(block, span, place));
+            let place = self.input_span(block, span, place);
+            match input.optional.is_empty() {
+                true => self.bind_input(&owner, input, given, value, place),
+                false => self.bind_optional(&owner, input, given, value, place),
+            }
+        }
+        for input in &item.inputs[given.len()..] {
+            let absent = Value::List(Vec::new());
+            self.frame_mut().bind(&input.name.name, absent, BindingKind::Fixed, input.name.span);
         }
         let result = if self.diagnostics.count() == before { self.block_result(item) } else { Value::Poison };
         self.frames.pop();

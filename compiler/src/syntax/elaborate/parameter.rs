@@ -8,7 +8,7 @@ use super::store::Entry;
 use super::value::Value;
 use crate::graph::Leaf;
 use crate::shape::{Extent, Symbol, Type};
-use crate::syntax::ast::{AxisKind, Expr, Ident, Pattern, TensorType};
+use crate::syntax::ast::{AxisKind, Expr, Ident, Pattern, Template, TensorType};
 use crate::syntax::diagnostic::position;
 use proc_macro2::Span;
 
@@ -33,7 +33,16 @@ impl Purpose {
 
 impl Elaborator<'_> {
     /// `#[param] let w: f32<O, I> = kaiming_uniform();` and `#[state] let m: f32<C> = zeros();`
-    pub(super) fn let_tensor(&mut self, purpose: Purpose, pattern: &Pattern, ty: Option<&TensorType>, value: &Expr) {
+    ///
+    /// Its key is its name, or what `#[name("…")]` says.
+    pub(super) fn let_tensor(
+        &mut self,
+        purpose: Purpose,
+        pattern: &Pattern,
+        key: Option<&Template>,
+        ty: Option<&TensorType>,
+        value: &Expr,
+    ) {
         let Pattern::Name { name, mutable: false } = pattern else {
             self.fail(value.start, format!("a {} is bound to one name, without `mut`", purpose.word()));
             return self.bind_poison(pattern);
@@ -46,7 +55,12 @@ impl Elaborator<'_> {
             self.fail(name.span, format!("`{0}` needs a type: #[{attribute}] let {0}: f32<…> = …", name.name));
             return self.bind_poison(pattern);
         };
-        let bound = self.declare(purpose, name, written, value);
+        let key = key.map(|key| Ident { name: self.template(key), span: key.span });
+        if let Some(key) = key.as_ref().filter(|key| key.name.is_empty()) {
+            self.fail(key.span, format!("a {} has a key", purpose.word()));
+            return self.bind_poison(pattern);
+        }
+        let bound = self.declare(purpose, key.as_ref().unwrap_or(name), written, value);
         self.frame_mut().bind(&name.name, bound, kind, name.span);
     }
 

@@ -23,6 +23,7 @@ const LAYERS: &[(&str, &str)] = &[
     ("Flatten", include_str!("../../prelude/flatten.model")),
     ("Gelu", include_str!("../../prelude/gelu.model")),
     ("GroupNorm", include_str!("../../prelude/group_norm.model")),
+    ("Gru", include_str!("../../prelude/gru.model")),
     ("Hardsigmoid", include_str!("../../prelude/hardsigmoid.model")),
     ("Hardswish", include_str!("../../prelude/hardswish.model")),
     ("Hardtanh", include_str!("../../prelude/hardtanh.model")),
@@ -32,12 +33,14 @@ const LAYERS: &[(&str, &str)] = &[
     ("LeakyRelu", include_str!("../../prelude/leaky_relu.model")),
     ("Linear", include_str!("../../prelude/linear.model")),
     ("LogSoftmax", include_str!("../../prelude/log_softmax.model")),
+    ("Lstm", include_str!("../../prelude/lstm.model")),
     ("MaxPool2d", include_str!("../../prelude/max_pool2d.model")),
     ("Mish", include_str!("../../prelude/mish.model")),
     ("Prelu", include_str!("../../prelude/prelu.model")),
     ("Relu", include_str!("../../prelude/relu.model")),
     ("Relu6", include_str!("../../prelude/relu6.model")),
     ("RmsNorm", include_str!("../../prelude/rms_norm.model")),
+    ("Rnn", include_str!("../../prelude/rnn.model")),
     ("Selu", include_str!("../../prelude/selu.model")),
     ("Sigmoid", include_str!("../../prelude/sigmoid.model")),
     ("Silu", include_str!("../../prelude/silu.model")),
@@ -48,8 +51,7 @@ const LAYERS: &[(&str, &str)] = &[
 ];
 
 /// Layers of the language that later versions bring.
-const PLANNED: &[&str] =
-    &["Gru", "Lstm", "MultiheadAttention", "Rnn", "TransformerDecoderLayer", "TransformerEncoderLayer"];
+const PLANNED: &[&str] = &["MultiheadAttention", "TransformerDecoderLayer", "TransformerEncoderLayer"];
 
 /// The block of that name.
 pub fn block(name: &str) -> Option<Block> {

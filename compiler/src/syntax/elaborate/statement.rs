@@ -45,13 +45,17 @@ impl Elaborator<'_> {
     fn let_statement(&mut self, attributes: &[Attribute], pattern: &Pattern, ty: Option<&TensorType>, value: &Expr) {
         let mut layers = LayerAttributes::default();
         let mut remat = None;
+        let key = attributes.iter().find_map(|attribute| match &attribute.kind {
+            AttributeKind::Name(key) => Some(key),
+            _ => None,
+        });
         for attribute in attributes {
             match &attribute.kind {
                 AttributeKind::Name(name) => layers.name = Some(name),
                 AttributeKind::Train => layers.training = Some((true, attribute.span)),
                 AttributeKind::Eval => layers.training = Some((false, attribute.span)),
-                AttributeKind::Param => return self.let_tensor(Purpose::Parameter, pattern, ty, value),
-                AttributeKind::State => return self.let_tensor(Purpose::State, pattern, ty, value),
+                AttributeKind::Param => return self.let_tensor(Purpose::Parameter, pattern, key, ty, value),
+                AttributeKind::State => return self.let_tensor(Purpose::State, pattern, key, ty, value),
                 AttributeKind::Remat => remat = Some((attribute.span, self.nodes_so_far())),
             }
         }

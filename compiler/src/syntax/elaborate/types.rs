@@ -42,6 +42,50 @@ impl Elaborator<'_> {
         self.frame_mut().written(&name.name, &input.ty);
     }
 
+    /// Binds an input that may be left out, and is not, to a list of its tensors.
+    pub(super) fn bind_optional(&mut self, owner: &str, input: &Input, given: &Given<'_>, value: Value, span: Span) {
+        let name = &input.name;
+        let values = match &value {
+            Value::Tuple(values) | Value::List(values) => values.clone(),
+            one => vec![one.clone()],
+        };
+        let types: Vec<Option<Type>> = input.optional.iter().map(|ty| self.meant(ty)).collect();
+        let fits = |(value, (written, ty)): (&Value, (&TensorType, &Option<Type>))| match value {
+            Value::Tensor(tensor) if ty.is_some() => {
+                let found = self.graph.ty(*tensor).clone();
+                self.unified(written, &found).is_some()
+            }
+            _ => value.is_poison(),
+        };
+        let right = values.len() == types.len() && values.iter().zip(input.optional.iter().zip(&types)).all(fits);
+        let bound = match right || value.is_poison() {
+            true => Value::List(values),
+            false => {
+                let word = |ty: &Option<Type>| ty.as_ref().map_or("_".to_string(), Type::to_string);
+                let takes: Vec<String> = types.iter().map(word).collect();
+                let takes = if takes.len() == 1 { takes.concat() } else { format!("({})", takes.join(", ")) };
+                let found = self.described_types(&value);
+                self.report(Problem::new(
+                    span,
+                    format!("{owner}: `{}` takes {takes}, {} is {found}", name.name, given.expr),
+                ))
+            }
+        };
+        self.frame_mut().bind(&name.name, bound, BindingKind::Fixed, name.span);
+    }
+
+    /// The types of tensors in tuples; what kind of value it is for others.
+    fn described_types(&self, value: &Value) -> String {
+        match value {
+            Value::Tensor(tensor) => self.graph.ty(*tensor).to_string(),
+            Value::Tuple(values) => {
+                let words: Vec<String> = values.iter().map(|value| self.described_types(value)).collect();
+                format!("({})", words.join(", "))
+            }
+            other => other.counted(),
+        }
+    }
+
     /// Nothing is known of the extents of an input that is not there.
     fn bind_unknown_extents(&mut self, ty: &TensorType) {
         for axis in &ty.axes {

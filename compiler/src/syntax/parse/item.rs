@@ -297,6 +297,9 @@ impl Reader<'_> {
                     self.report(input.span(), "expected `,` between two inputs");
                     skip_argument(input);
                 }
+                if let Some(optional) = self.optional_types(&ty) {
+                    return Some(ast::Input { name, ty: optional.first()?.clone(), optional });
+                }
                 self.tensor_type(&ty, place)
             }
             Err(error) => {
@@ -306,7 +309,7 @@ impl Reader<'_> {
             }
         };
         let ty = ty.unwrap_or_else(|| unknown_type(name.span));
-        Some(ast::Input { name, ty })
+        Some(ast::Input { name, ty, optional: Vec::new() })
     }
 
     fn output(self, input: ParseStream<'_>) -> Option<ast::Output> {

@@ -75,6 +75,23 @@ impl Reader<'_> {
         Some(ty)
     }
 
+    /// `Option<f32<N>>` and `Option<(f32<N>, f32<M>)>`, which inputs of the prelude may be: the tensors.
+    pub(super) fn optional_types(self, ty: &syn::Type) -> Option<Vec<TensorType>> {
+        let syn::Type::Path(path) = ty else { return None };
+        let segment = path.path.segments.last()?;
+        let syn::PathArguments::AngleBracketed(inner) = &segment.arguments else { return None };
+        let inner = match inner.args.first()? {
+            syn::GenericArgument::Type(inner) if segment.ident == "Option" && self.dialect == Dialect::Prelude => inner,
+            _ => return None,
+        };
+        match inner {
+            syn::Type::Tuple(parts) => {
+                parts.elems.iter().map(|part| self.tensor_type(part, Place::Elsewhere)).collect()
+            }
+            one => self.tensor_type(one, Place::Elsewhere).map(|one| vec![one]),
+        }
+    }
+
     /// An expression that may stand in braces of its own, as extents and defaults do.
     pub(super) fn braced_expr(self, expr: &syn::Expr) -> Expr {
         let outer = self.expr(expr);

@@ -3,14 +3,13 @@
 use tapeless::model;
 
 model! {
-    pub model Net(x: f32<N, T, 16>) -> f32<N, T, 8> {
-        let recurrent = Gru(8);
-        let (y, h) = x.recurrent();
-        y
+    pub model Net(x: f32<N, T, 16>) -> f32<N, T, 16> {
+        let attend = TransformerEncoderLayer(16, 4);
+        x.attend()
     }
 }
 
 fn main() {}
 
-// error: `Gru` is not supported yet
-//   --> wrong/not_yet.rs:7:25
+// error: `TransformerEncoderLayer` is not supported yet
+//   --> wrong/not_yet.rs:7:22

@@ -8,6 +8,7 @@ use crate::device::{Clock, Emitted, Executable, Roof};
 use crate::elements::Elements;
 use crate::error::Error;
 use crate::memory::{Memory, padded};
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Instant;
 use tapeless_compiler::backend::cranelift;
@@ -110,7 +111,7 @@ impl Executable for CpuExecutable {
 
     unsafe fn run(&mut self, clock: Option<Clock<'_>>) -> Result<(), Error> {
         let session = self.cpu.session(self.threads);
-        let kernels = Kernels { code: &self.code, arguments: &self.arguments, local: &mut self.local, session };
+        let kernels = Kernels { code: &self.code, arguments: &mut self.arguments, local: &mut self.local, session };
         // SAFETY: the caller vouches for the leaves. `Arguments::new` held every buffer against its kernel's parameter, and
         // the workspace is this executable's own. Local memory was made for the kernel that takes the most, and for as many
         // threads as the session may have.
@@ -166,22 +167,23 @@ impl Executable for CpuExecutable {
 /// What a run takes.
 struct Kernels<'s> {
     code: &'s Code,
-    arguments: &'s Arguments,
+    arguments: &'s mut Arguments,
     local: &'s mut Local,
     session: Session<'s>,
 }
 
 impl Kernels<'_> {
-    /// Runs every launch in order, and `done` after each with its number.
+    /// Runs every launch in order, in loops several times, and `done` after each with its number.
     ///
     /// # Safety
     /// As for [`Code::run`], for every launch.
     unsafe fn run(self, mut done: impl FnMut(usize)) {
-        for (number, (kernel, arguments)) in self.arguments.launches().enumerate() {
+        let Ok(()) = self.arguments.each(|number, kernel, arguments| {
             // SAFETY: the caller vouches for it.
             unsafe { self.code.run(kernel, arguments, self.local, &self.session) }
             done(number);
-        }
+            Ok::<(), Infallible>(())
+        });
     }
 }
 

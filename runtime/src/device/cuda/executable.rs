@@ -47,7 +47,7 @@ pub(super) struct CudaExecutable {
 
 /// A graph of copies and launches, and the addresses that are in it.
 struct Captured {
-    table: Vec<*mut u8>,
+    leaves: Vec<*mut u8>,
     graph: CudaGraph,
 }
 
@@ -113,7 +113,7 @@ impl CudaExecutable {
     /// # Safety
     /// As for [`Executable::run`], until the stream has been waited for.
     unsafe fn replay(&mut self) -> Result<(), Error> {
-        let known = self.graphs.iter().position(|captured| captured.table == self.arguments.table());
+        let known = self.graphs.iter().position(|captured| captured.leaves == self.arguments.leaves());
         if known.is_none() && self.captures {
             // SAFETY: what is captured runs when the graph does, which is below, and again only for the same addresses.
             match unsafe { self.capture() } {
@@ -147,7 +147,7 @@ impl CudaExecutable {
         if self.graphs.len() == GRAPHS {
             self.graphs.remove(0);
         }
-        self.graphs.push(Captured { table: self.arguments.table().to_vec(), graph });
+        self.graphs.push(Captured { leaves: self.arguments.leaves().to_vec(), graph });
     }
 
     /// Puts a run into the stream.
@@ -159,10 +159,11 @@ impl CudaExecutable {
         // before the stream has been waited for. `Arguments::new` held every buffer against its kernel's parameter.
         unsafe {
             self.inputs.enqueue(&self.stream)?;
-            for (kernel, arguments) in self.arguments.launches() {
-                let launched = self.modules[kernel].launch(&self.stream, arguments, &mut self.parameters);
-                launched.map_err(|error| self.launch_failed("cuLaunchKernel", Some(kernel), error))?;
-            }
+            let (modules, stream, parameters) = (&self.modules, &self.stream, &mut self.parameters);
+            let launched = self.arguments.each(|_, kernel, arguments| {
+                modules[kernel].launch(stream, arguments, parameters).map_err(|error| (kernel, error))
+            });
+            launched.map_err(|(kernel, error)| self.launch_failed("cuLaunchKernel", Some(kernel), error))?;
             self.results.enqueue(&self.workspace, &self.stream)
         }
     }
@@ -174,19 +175,21 @@ impl CudaExecutable {
     unsafe fn measure(&mut self, clock: Clock<'_>) -> Result<(), Error> {
         // SAFETY: as in `enqueue`.
         unsafe { self.inputs.enqueue(&self.stream)? }
-        for (number, (kernel, arguments)) in self.arguments.launches().enumerate() {
-            let [begin, end] = &self.events;
-            let parameters = &mut self.parameters;
+        let (modules, stream, parameters) = (&self.modules, &self.stream, &mut self.parameters);
+        let [begin, end] = &self.events;
+        let launched = self.arguments.each(|number, kernel, arguments| {
             let mut timed = || {
-                begin.record(&self.stream)?;
+                begin.record(stream)?;
                 // SAFETY: as in `enqueue`.
-                unsafe { self.modules[kernel].launch(&self.stream, arguments, parameters)? }
-                end.record(&self.stream)?;
+                unsafe { modules[kernel].launch(stream, arguments, parameters)? }
+                end.record(stream)?;
                 begin.elapsed_ms(end)
             };
-            let time = timed().map_err(|error| self.launch_failed("cuLaunchKernel", Some(kernel), error))?;
+            let time = timed().map_err(|error| (kernel, error))?;
             clock(number, Duration::from_secs_f64(f64::from(time) / 1e3));
-        }
+            Ok(())
+        });
+        launched.map_err(|(kernel, error)| self.launch_failed("cuLaunchKernel", Some(kernel), error))?;
         // SAFETY: as in `enqueue`.
         unsafe { self.results.enqueue(&self.workspace, &self.stream) }
     }

@@ -16,6 +16,7 @@ mod parts;
 mod pooling;
 mod products;
 mod random;
+mod recurrent;
 mod reductions;
 mod shapes;
 mod spatial;
@@ -130,6 +131,7 @@ fn tables() -> impl Iterator<Item = &'static Function> {
         pooling::FUNCTIONS,
         products::FUNCTIONS,
         random::FUNCTIONS,
+        recurrent::FUNCTIONS,
         reductions::FUNCTIONS,
         shapes::FUNCTIONS,
     ]
