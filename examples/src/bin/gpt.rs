@@ -58,8 +58,7 @@ model! {
 }
 
 fn main() -> Result<(), ExampleError> {
-    let known = [("data", "FILE"), ("steps", "N"), ("save", "FILE"), ("resume", "FILE")];
-    let arguments = Arguments::read(&known)?;
+    let arguments = Arguments::read(&[("data", "FILE"), ("steps", "N"), ("save", "FILE"), ("resume", "FILE")])?;
     let text = match arguments.path("data") {
         Some(path) => Text::read(&path)?,
         None => Text::embedded(),
