@@ -22,8 +22,9 @@ pub fn apply(flat: &Flat, schedule: &Schedule, name: &str) -> Kernel {
             Form::Points => writer.loops(&schedule.outputs, vec![origin], &mut Writer::elements),
             Form::Tiled(tiles) => {
                 let rows = writer.packed_rows(tiles, &origin);
-                writer
-                    .loops(&schedule.outputs, vec![origin], &mut |writer, points| writer.tiled(tiles, rows, &points[0]));
+                writer.loops(&schedule.outputs, vec![origin], &mut |writer, points| {
+                    writer.tiled(tiles, rows, &points[0])
+                });
             }
             Form::Running(running) => {
                 writer.loops(&schedule.outputs, vec![origin], &mut |writer, points| writer.running(running, &points));

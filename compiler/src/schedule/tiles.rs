@@ -223,8 +223,7 @@ impl Tiles {
         let short = self.along_rows && self.panels >= panels;
         if (short || shares_panels) && self.row_axes.len() == 1 && rows >= BLOCKS * self.rows {
             self.parallel = Some(Blocks::Rows);
-            let most =
-                (rows / if short { MOST_BLOCKS } else { BLOCKS }).max(self.rows).next_multiple_of(self.rows);
+            let most = (rows / if short { MOST_BLOCKS } else { BLOCKS }).max(self.rows).next_multiple_of(self.rows);
             self.block_rows = self.block_rows.min(most);
         } else if panels > 1 {
             self.parallel = Some(Blocks::Columns);
