@@ -12,7 +12,7 @@ use crate::dtype::DType;
 use crate::kernel::{Expression, LoopId, ParameterId, Statement, Var, varies};
 use crate::nest::{Atom, Index};
 use cranelift_codegen::ir::{InstBuilder, Value, types};
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 
 /// A loop around the place that is emitted; the function itself is the outermost one.
 #[derive(Default)]
@@ -20,13 +20,13 @@ pub(super) struct Frame {
     /// The loop and where it is; `None` for the function.
     pub(super) counter: Option<(usize, Counter)>,
     /// Pointers: a parameter plus so many steps.
-    pointers: HashMap<(usize, Vec<Step>), Value>,
+    pointers: FxHashMap<(usize, Vec<Step>), Value>,
     /// Atoms of indices, for one lane of the group.
-    atoms: HashMap<(Atom, usize), Value>,
+    atoms: FxHashMap<(Atom, usize), Value>,
     /// Parts of variables whose lanes are indices, counted from the first of all groups.
-    pub(super) parts: HashMap<(Var, usize), Value>,
+    pub(super) parts: FxHashMap<(Var, usize), Value>,
     /// Single values in all lanes.
-    pub(super) splats: HashMap<Var, Value>,
+    pub(super) splats: FxHashMap<Var, Value>,
     /// The number that was in all lanes last: comparing with it and choosing it is then one instruction.
     pub(super) last_constant: Option<(Var, Value)>,
 }
