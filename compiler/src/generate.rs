@@ -244,7 +244,41 @@ fn attempt(
     }
     let of = |which: fn(&Known) -> &Array| op.reference(&call, &operands.iter().map(which).collect::<Vec<_>>());
     let pairs: Vec<(Array, Array)> = of(|known| &known.exact).into_iter().zip(of(|known| &known.moved)).collect();
-    pairs.iter().all(|(exact, moved)| robust(exact, moved)).then_some(pairs)
+    let decided = || decides(op, &call, operands, &pairs);
+    (pairs.iter().all(|(exact, moved)| robust(exact, moved)) && decided()).then_some(pairs)
+}
+
+/// Whether what is no float stays the same if the floats that it is made of are moved apart, or towards each other: those that
+/// were made of the same leaves may be moved alike by these, and be nearly equal all the same.
+fn decides(op: &'static dyn Op, call: &Call, operands: &[Known], results: &[(Array, Array)]) -> bool {
+    let floats = operands.iter().any(|known| known.exact.dtype.is_float());
+    if !floats || results.iter().all(|(exact, _)| exact.dtype.is_float()) {
+        return true;
+    }
+    // Of two elements, one moves up and the other down for one of the bits in which their numbers differ, and of two operands
+    // for all of them.
+    let bits = usize::BITS - ELEMENTS.leading_zeros();
+    let directions = (0..=bits).flat_map(|bit| [(bit, 1e-5), (bit, -1e-5)]);
+    directions.into_iter().all(|(bit, by)| {
+        let nudged = |known: &Known| {
+            let first = operands.iter().position(|other| other.value == known.value);
+            let by = if first.is_some_and(|first| first % 2 == 0) { by } else { -by };
+            nudged(&known.exact, bit, by)
+        };
+        let nudged: Vec<Array> = operands.iter().map(nudged).collect();
+        let found = op.reference(call, &nudged.iter().collect::<Vec<_>>());
+        found.iter().zip(results).all(|(found, (exact, _))| exact.dtype.is_float() || found == exact)
+    })
+}
+
+/// The array with every float moved by a share of its size, the other way where its number has this bit.
+fn nudged(array: &Array, bit: u32, by: f64) -> Array {
+    let mut nudged = array.clone();
+    for (i, x) in nudged.elements.iter_mut().enumerate().filter(|_| array.dtype.is_float()) {
+        let by = if i >> bit & 1 == 1 { -by } else { by };
+        *x += by * (x.abs() + 0.1);
+    }
+    nudged
 }
 
 /// The operand that is an index, and what it is below. Where an op ignores one label, its bound says nothing of the others,

@@ -53,6 +53,22 @@ model! {
         metric(loss);
     }
 
+    pub model Recurrent(x: f32<T, N, 12>) -> f32<N, 3> {
+        let lstm = Lstm(20, bidirectional = true);
+        let gru = Gru(8);
+        let head = Linear(3);
+        let (y, _) = x.lstm();
+        let (_, h) = y.gru();
+        h.at(0, 0).head()
+    }
+
+    pub step TrainRecurrent(x: f32<dyn T, dyn B, 12>, y: f32<B, 3>, lr: f32) {
+        let net = Recurrent();
+        let loss = mse(net(x), y);
+        minimize(loss, over = net, with = Adam(lr));
+        metric(loss);
+    }
+
     pub step TestNormalized(x: f32<dyn B, 20>) -> f32<B, 5> {
         let net = Normalized();
         net(x)
@@ -178,6 +194,17 @@ fn dropout_batch_norm_and_clipping_allocate_nothing() -> Result<(), Error> {
         check_allocations("both in turns", &options, || {
             Ok(train.run(&mut net, &x, &y, 0.01)?.loss + test.run(&net, &x)?.output[0])
         })?;
+    }
+    Ok(())
+}
+
+#[test]
+fn turns_of_recurrent_layers_allocate_nothing() -> Result<(), Error> {
+    let (device, x, y) = (Device::cpu(), numbers(9 * 4 * 12), numbers(4 * 3));
+    for options in all_options() {
+        let mut net = Recurrent::new(&device, Seed(0))?;
+        let mut step = TrainRecurrent::compile(&device, TrainRecurrent::dims().t(9).b(4), &options)?;
+        check_allocations("recurrent", &options, || Ok(step.run(&mut net, &x, &y, 0.01)?.loss))?;
     }
     Ok(())
 }

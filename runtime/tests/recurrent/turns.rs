@@ -76,14 +76,17 @@ fn counts(report: &str) -> [usize; 2] {
 #[test]
 fn longer_sequences_take_no_more_launches_and_kernels() -> Result<(), Error> {
     let device = Device::cpu();
-    let report = |turns| {
-        let step = Train::compile(&device, Train::dims().t(turns).b(3), &Options::default());
-        step.map(|step| step.explain())
+    let report = |turns, fusion| {
+        let options = Options { fusion, ..Options::default() };
+        Train::compile(&device, Train::dims().t(turns).b(3), &options).map(|step| step.explain())
     };
-    let (short, long) = (report(4)?, report(64)?);
+    let (short, long) = (report(4, Fusion::none())?, report(64, Fusion::none())?);
+    assert_eq!(counts(&short), counts(&long));
+    // What is around the loops is fused by its size.
+    let (short, long) = (report(64, Fusion::default())?, report(160, Fusion::default())?);
     assert_eq!(counts(&short), counts(&long), "{short}\n{long}");
     // Forward and backward: four directions of two layers, and two more.
-    assert_eq!(long.matches("loop: 64 turns").count(), 12, "{long}");
+    assert_eq!(long.matches("loop: 160 turns").count(), 12, "{long}");
     Ok(())
 }
 

@@ -1,11 +1,11 @@
 //! Which elements lie side by side for the iterations that a thread has side by side.
 //!
 //! The counter of such iterations begins at a multiple of their number, so a position that moves with it by one, and is
-//! otherwise a multiple of so many elements, is that of a vector in memory: arrays begin at multiples of 64 bytes. A position
-//! that does not move is that of one element for all of them.
+//! otherwise a multiple of so many elements, is that of a vector in memory: arrays begin at multiples of 64 bytes, or, as slices
+//! of others, at multiples of their own size. A position that does not move is that of one element for all of them.
 
 use super::emitter::{Emitter, Together};
-use crate::kernel::{Expression, ParameterId};
+use crate::kernel::{Expression, ParameterId, Usage};
 use crate::nest::{Atom, Index};
 
 /// The most bytes that an instruction loads or stores for a thread.
@@ -41,11 +41,12 @@ impl Emitter<'_> {
     /// How the iterations that run together find the elements of an access.
     pub(super) fn beside(&self, parameter: ParameterId, index: &Index) -> Beside {
         let Some(Together { id, neighbours, .. }) = self.together() else { return Beside::Same(1) };
-        let size = self.kernel.parameters[parameter.0].dtype.size();
-        let widest = neighbours.min(WIDEST / size);
+        let array = &self.kernel.parameters[parameter.0];
+        let widest = neighbours.min(WIDEST / array.dtype.size());
         let moves = |count: usize| self.moves(index, id, count);
+        let even = !matches!(array.usage, Usage::Read | Usage::Written) || array.elements.is_multiple_of(widest);
         match moves(widest) {
-            Some(Moves { step: 1, by }) if widest > 1 && by == widest as i64 => Beside::Vector(widest),
+            Some(Moves { step: 1, by }) if widest > 1 && even && by == widest as i64 => Beside::Vector(widest),
             _ if neighbours > 1 && moves(neighbours).is_some_and(|moves| moves.step == 0) => Beside::Same(neighbours),
             _ => Beside::Same(1),
         }
