@@ -133,9 +133,9 @@ pub struct Input {
     pub name: Ident,
     /// The type.
     pub ty: TensorType,
-    /// In the prelude, `Option<…>`: what may be left out, one tensor or several in a tuple; `ty` is the first of them. Nothing
-    /// for inputs that must be there.
-    pub optional: Vec<TensorType>,
+    /// In the prelude, `Option<…>`: what may be left out, one tensor or several in a tuple, `None` where any will do; `ty` is
+    /// the first of them. Nothing for inputs that must be there.
+    pub optional: Vec<Option<TensorType>>,
 }
 
 /// A return type.

@@ -6,7 +6,7 @@ use super::instance::{BlockItem, Layer, LayerKind, Place, placed};
 use super::report::Problem;
 use super::scope::{BindingKind, Frame};
 use super::value::Value;
-use crate::syntax::ast::{Argument, Block, ConstParameter, Expr, ExprKind, Statement};
+use crate::syntax::ast::{Argument, Block, ConstParameter, Expr, ExprKind, Input, Statement};
 use proc_macro2::Span;
 use std::fmt;
 use std::rc::Rc;
@@ -45,9 +45,6 @@ impl Elaborator<'_> {
         }
         if self.items.is_missing(self.scope(), name) {
             return Value::Poison;
-        }
-        if super::prelude::planned(name) {
-            return self.unsupported(span, &format!("`{name}`"));
         }
         self.unknown_layer(span, name)
     }
@@ -146,8 +143,38 @@ impl Elaborator<'_> {
         }
     }
 
-    /// Applies a layer to values: graph nodes come out.
-    pub(super) fn apply(&mut self, layer: &Rc<Layer>, given: Vec<Given<'_>>, expr: &Expr, span: Span) -> Value {
+    /// Applies a layer to the arguments of a call, and to the receiver before them.
+    pub(super) fn apply_to<'e>(
+        &mut self,
+        layer: &Rc<Layer>,
+        receiver: Option<Given<'e>>,
+        arguments: &'e [Argument],
+        expr: &Expr,
+        span: Span,
+    ) -> Value {
+        let named = arguments.iter().find_map(|argument| argument.name.as_ref());
+        let given = match (&layer.kind, named) {
+            (_, None) => {
+                receiver.into_iter().chain(arguments.iter().map(|one| Given::expr(&one.value))).map(Some).collect()
+            }
+            (LayerKind::Block { block, .. }, Some(_)) => {
+                let (item, name) = (&block.block, layer.name());
+                let inputs = item.inputs.iter();
+                let callee = Callee {
+                    name: &name,
+                    parameters: inputs.map(|input| (input.name.name.as_str(), !input.optional.is_empty())).collect(),
+                    signature: &Inputs(&name, item),
+                };
+                let Some(matched) = self.matched(&callee, receiver, arguments, span) else { return Value::Poison };
+                matched
+            }
+            (_, Some(named)) => return self.fail(named.span, format!("{} takes a value without a name", layer.name())),
+        };
+        self.apply(layer, given, expr, span)
+    }
+
+    /// Applies a layer to values, of which some may be left out: graph nodes come out.
+    pub(super) fn apply(&mut self, layer: &Rc<Layer>, given: Vec<Option<Given<'_>>>, expr: &Expr, span: Span) -> Value {
         self.note_applied(layer);
         match &layer.kind {
             LayerKind::Seq(elements) => self.apply_seq(layer, elements, given, expr, span),
@@ -160,11 +187,11 @@ impl Elaborator<'_> {
         &mut self,
         layer: &Layer,
         elements: &[Value],
-        given: Vec<Given<'_>>,
+        given: Vec<Option<Given<'_>>>,
         expr: &Expr,
         span: Span,
     ) -> Value {
-        let mut given = given.into_iter();
+        let mut given = given.into_iter().flatten();
         let (Some(first), None) = (given.next(), given.next()) else {
             return self.fail(span, "Seq takes one value");
         };
@@ -188,7 +215,7 @@ impl Elaborator<'_> {
                 None => element.clone(),
             };
             value = match element {
-                Value::Layer(inner) => self.apply(&inner, vec![given], expr, span),
+                Value::Layer(inner) => self.apply(&inner, vec![Some(given)], expr, span),
                 Value::Function(function) => self.call_function(function, Some(given), &[], expr, span),
                 _ => Value::Poison,
             };
@@ -201,7 +228,7 @@ impl Elaborator<'_> {
         layer: &Layer,
         block: &Rc<BlockItem>,
         consts: &[Value],
-        given: Vec<Given<'_>>,
+        given: Vec<Option<Given<'_>>>,
         expr: &Expr,
         span: Span,
     ) -> Value {
@@ -209,9 +236,10 @@ impl Elaborator<'_> {
         let owner = layer.name();
         let values: Vec<Value> = given
             .iter()
-            .map(|given| match &given.value {
-                Some(value) => value.clone(),
-                None => self.evaluate(given.expr),
+            .map(|given| match given {
+                Some(Given { value: Some(value), .. }) => value.clone(),
+                Some(Given { expr, .. }) => self.evaluate(expr),
+                None => Value::List(Vec::new()),
             })
             .collect();
         let (least, most) = (item.inputs.iter().filter(|input| input.optional.is_empty()).count(), item.inputs.len());
@@ -230,17 +258,19 @@ impl Elaborator<'_> {
         self.frames.push(self.block_frame(layer, block, expr, span));
         self.bind_consts(item, consts);
         let before = self.diagnostics.count();
-        for ((input, given), value) in item.inputs.iter().zip(&given).zip(values) {
+        let absent = given.len()..item.inputs.len();
+        let given = given.iter().map(Option::as_ref).zip(values).chain(absent.map(|_| (None, Value::List(Vec::new()))));
+        for (input, (given, value)) in item.inputs.iter().zip(given) {
+            let Some(given) = given else {
+                self.frame_mut().bind(&input.name.name, value, BindingKind::Fixed, input.name.span);
+                continue;
+            };
             let place = if block.is_prelude() { span } else { given.expr.span };
             let place = self.input_span(block, span, place);
             match input.optional.is_empty() {
                 true => self.bind_input(&owner, input, given, value, place),
                 false => self.bind_optional(&owner, input, given, value, place),
             }
-        }
-        for input in &item.inputs[given.len()..] {
-            let absent = Value::List(Vec::new());
-            self.frame_mut().bind(&input.name.name, absent, BindingKind::Fixed, input.name.span);
         }
         let result = if self.diagnostics.count() == before { self.block_result(item) } else { Value::Poison };
         self.frames.pop();
@@ -309,6 +339,19 @@ impl fmt::Display for Signature<'_> {
             None => parameter.name.name.clone(),
         };
         write!(f, "{}({})", self.0.name.name, self.0.consts.iter().map(word).collect::<Vec<_>>().join(", "))
+    }
+}
+
+/// What an applied layer is shown as in messages: `attn(query, key, attn_mask = …)`.
+struct Inputs<'a>(&'a str, &'a Block);
+
+impl fmt::Display for Inputs<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let word = |input: &Input| match input.optional.is_empty() {
+            true => input.name.name.clone(),
+            false => format!("{} = …", input.name.name),
+        };
+        write!(f, "{}({})", self.0, self.1.inputs.iter().map(word).collect::<Vec<_>>().join(", "))
     }
 }
 

@@ -180,10 +180,7 @@ impl Elaborator<'_> {
         }
         match self.evaluate(function) {
             Value::Poison => self.evaluate_all(arguments),
-            Value::Layer(layer) => {
-                let given = arguments.iter().map(|argument| Given::expr(&argument.value)).collect();
-                self.apply(&layer, given, expr, expr.span)
-            }
+            Value::Layer(layer) => self.apply_to(&layer, None, arguments, expr, expr.span),
             Value::Function(function) => self.call_function(function, None, arguments, expr, expr.span),
             other => self.fail(expr.span, format!("{} cannot be called", other.kind())),
         }
@@ -266,10 +263,7 @@ impl Elaborator<'_> {
         }
         let given = Given { expr: receiver, value: Some(value) };
         match bound {
-            Some(Value::Layer(layer)) => {
-                let rest = arguments.iter().map(|argument| Given::expr(&argument.value));
-                self.apply(&layer, std::iter::once(given).chain(rest).collect(), expr, name.span)
-            }
+            Some(Value::Layer(layer)) => self.apply_to(&layer, Some(given), arguments, expr, name.span),
             Some(Value::Function(function)) => self.call_function(function, Some(given), arguments, expr, name.span),
             Some(Value::Poison) => self.evaluate_all(arguments),
             _ => match self.items.functions.find(&name.name) {

@@ -149,6 +149,8 @@ impl Elaborator<'_> {
             (BinaryOp::Or, Value::Bool(a), Value::Bool(b)) => Value::Bool(a || b),
             (BinaryOp::Eq, Value::Bool(a), Value::Bool(b)) => Value::Bool(a == b),
             (BinaryOp::Ne, Value::Bool(a), Value::Bool(b)) => Value::Bool(a != b),
+            (BinaryOp::Eq, Value::Text(a), Value::Text(b)) => Value::Bool(a == b),
+            (BinaryOp::Ne, Value::Text(a), Value::Text(b)) => Value::Bool(a != b),
             (BinaryOp::And, Value::Bool(true), open @ Value::Open(_))
             | (BinaryOp::And, open @ Value::Open(_), Value::Bool(true)) => open,
             (BinaryOp::And, Value::Bool(false), Value::Open(_))

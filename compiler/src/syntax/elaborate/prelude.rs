@@ -36,6 +36,7 @@ const LAYERS: &[(&str, &str)] = &[
     ("Lstm", include_str!("../../prelude/lstm.model")),
     ("MaxPool2d", include_str!("../../prelude/max_pool2d.model")),
     ("Mish", include_str!("../../prelude/mish.model")),
+    ("MultiheadAttention", include_str!("../../prelude/multihead_attention.model")),
     ("Prelu", include_str!("../../prelude/prelu.model")),
     ("Relu", include_str!("../../prelude/relu.model")),
     ("Relu6", include_str!("../../prelude/relu6.model")),
@@ -47,11 +48,10 @@ const LAYERS: &[(&str, &str)] = &[
     ("Softmax", include_str!("../../prelude/softmax.model")),
     ("Softplus", include_str!("../../prelude/softplus.model")),
     ("Tanh", include_str!("../../prelude/tanh.model")),
+    ("TransformerDecoderLayer", include_str!("../../prelude/transformer_decoder_layer.model")),
+    ("TransformerEncoderLayer", include_str!("../../prelude/transformer_encoder_layer.model")),
     ("Upsample", include_str!("../../prelude/upsample.model")),
 ];
-
-/// Layers of the language that later versions bring.
-const PLANNED: &[&str] = &["MultiheadAttention", "TransformerDecoderLayer", "TransformerEncoderLayer"];
 
 /// The block of that name.
 pub fn block(name: &str) -> Option<Block> {
@@ -62,14 +62,9 @@ pub fn block(name: &str) -> Option<Block> {
     }
 }
 
-/// Whether the language has a layer of that name that is not there yet.
-pub fn planned(name: &str) -> bool {
-    PLANNED.contains(&name)
-}
-
 /// The names of all layers of the language.
 pub fn names() -> impl Iterator<Item = &'static str> {
-    LAYERS.iter().map(|(name, _)| *name).chain(PLANNED.iter().copied()).chain(["Seq"])
+    LAYERS.iter().map(|(name, _)| *name).chain(["Seq"])
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use super::arguments::Given;
 use super::report::Problem;
 use super::scope::BindingKind;
 use super::value::Value;
+use crate::dtype::DType;
 use crate::graph::ValueId;
 use crate::shape::{Extent, Shape, Symbol, Type};
 use crate::syntax::ast::{Axis, AxisKind, Input, Output, TensorType};
@@ -49,9 +50,16 @@ impl Elaborator<'_> {
             Value::Tuple(values) | Value::List(values) => values.clone(),
             one => vec![one.clone()],
         };
-        let types: Vec<Option<Type>> = input.optional.iter().map(|ty| self.meant(ty)).collect();
-        let fits = |(value, (written, ty)): (&Value, (&TensorType, &Option<Type>))| match value {
-            Value::Tensor(tensor) if ty.is_some() => {
+        // What was left out where this is made is left out here.
+        if values.is_empty() {
+            return self.frame_mut().bind(&name.name, Value::List(values), BindingKind::Fixed, name.span);
+        }
+        let types: Vec<Option<Type>> = input.optional.iter().map(|ty| self.meant(ty.as_ref()?)).collect();
+        let fits = |(value, (written, ty)): (&Value, (&Option<TensorType>, &Option<Type>))| match (value, written) {
+            (Value::Tensor(_), None) => true,
+            // A switch is written as a scalar.
+            (Value::Bool(_), Some(written)) => written.axes.is_empty() && written.dtype == DType::Bool,
+            (Value::Tensor(tensor), Some(written)) if ty.is_some() => {
                 let found = self.graph.ty(*tensor).clone();
                 self.unified(written, &found).is_some()
             }

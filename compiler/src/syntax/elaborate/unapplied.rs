@@ -25,7 +25,7 @@ impl Elaborator<'_> {
         self.input_needed = false;
         self.frame_mut().unapplied = true;
         let expr = Expr { kind: ExprKind::Name(layer.name()), span: layer.span, start: layer.span };
-        let given = (0..inputs).map(|_| Given { expr: &expr, value: Some(Value::Poison) }).collect();
+        let given = (0..inputs).map(|_| Some(Given { expr: &expr, value: Some(Value::Poison) })).collect();
         self.apply(layer, given, &expr, layer.span);
         self.frame_mut().unapplied = unapplied;
         let decided = !std::mem::replace(&mut self.input_needed, needed);

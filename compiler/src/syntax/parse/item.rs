@@ -298,7 +298,8 @@ impl Reader<'_> {
                     skip_argument(input);
                 }
                 if let Some(optional) = self.optional_types(&ty) {
-                    return Some(ast::Input { name, ty: optional.first()?.clone(), optional });
+                    let ty = optional.first()?.clone().unwrap_or_else(|| unknown_type(name.span));
+                    return Some(ast::Input { name, ty, optional });
                 }
                 self.tensor_type(&ty, place)
             }

@@ -75,8 +75,9 @@ impl Reader<'_> {
         Some(ty)
     }
 
-    /// `Option<f32<N>>` and `Option<(f32<N>, f32<M>)>`, which inputs of the prelude may be: the tensors.
-    pub(super) fn optional_types(self, ty: &syn::Type) -> Option<Vec<TensorType>> {
+    /// `Option<f32<N>>`, `Option<_>` and `Option<(f32<N>, f32<M>)>`, which inputs of the prelude may be: the tensors, where `_`
+    /// takes any.
+    pub(super) fn optional_types(self, ty: &syn::Type) -> Option<Vec<Option<TensorType>>> {
         let syn::Type::Path(path) = ty else { return None };
         let segment = path.path.segments.last()?;
         let syn::PathArguments::AngleBracketed(inner) = &segment.arguments else { return None };
@@ -86,9 +87,10 @@ impl Reader<'_> {
         };
         match inner {
             syn::Type::Tuple(parts) => {
-                parts.elems.iter().map(|part| self.tensor_type(part, Place::Elsewhere)).collect()
+                parts.elems.iter().map(|part| self.tensor_type(part, Place::Elsewhere).map(Some)).collect()
             }
-            one => self.tensor_type(one, Place::Elsewhere).map(|one| vec![one]),
+            syn::Type::Infer(_) => Some(vec![None]),
+            one => self.tensor_type(one, Place::Elsewhere).map(|one| vec![Some(one)]),
         }
     }
 

@@ -3,13 +3,12 @@
 use tapeless::model;
 
 model! {
-    pub model Net(x: f32<N, T, 16>) -> f32<N, T, 16> {
-        let attend = TransformerEncoderLayer(16, 4);
-        x.attend()
+    pub model Net(x: f32<N, T, 16>, y: u32<N, T>) -> f32<N, T, 16> {
+        ctc(x, y)
     }
 }
 
 fn main() {}
 
-// error: `TransformerEncoderLayer` is not supported yet
-//   --> wrong/not_yet.rs:7:22
+// error: `ctc` is not supported yet
+//   --> wrong/not_yet.rs:7:9

@@ -3,28 +3,50 @@
 use super::collections::Operand;
 use super::shapes::reshaped;
 use super::{Arguments, Default, Function, axes_counted, optional, required};
+use crate::dtype::DType;
 use crate::graph::{Attribute, Attributes, ValueId};
-use crate::ops::attention_attributes;
+use crate::ops::{self, attention_attributes};
 use crate::shape::{Extent, Shape};
 use crate::syntax::elaborate::Elaborator;
 use crate::syntax::elaborate::report::Problem;
 use crate::syntax::elaborate::value::Value;
 
 /// The functions of this file.
-pub static FUNCTIONS: &[Function] = &[Function {
-    name: "scaled_dot_product_attention",
-    parameters: &[
-        required("query"),
-        required("key"),
-        required("value"),
-        optional("attn_mask", Default::Absent),
-        optional("dropout_p", Default::Float(0.0)),
-        optional("is_causal", Default::Bool(false)),
-        optional("scale", Default::Absent),
-        optional("enable_gqa", Default::Bool(false)),
-    ],
-    apply: attention,
-}];
+pub static FUNCTIONS: &[Function] = &[
+    Function { name: "additive_mask", parameters: &[required("mask")], apply: additive_mask },
+    Function {
+        name: "scaled_dot_product_attention",
+        parameters: &[
+            required("query"),
+            required("key"),
+            required("value"),
+            optional("attn_mask", Default::Absent),
+            optional("dropout_p", Default::Float(0.0)),
+            optional("is_causal", Default::Bool(false)),
+            optional("scale", Default::Absent),
+            optional("enable_gqa", Default::Bool(false)),
+        ],
+        apply: attention,
+    },
+];
+
+/// For layers of the prelude, a mask whose truths say what is not seen, as numbers that are added to scores; one of numbers
+/// is that already.
+fn additive_mask(e: &mut Elaborator<'_>, a: &Arguments<'_>) -> Option<Value> {
+    let (_, mask) = e.described_argument(a, 0)?;
+    if e.graph.dtype(mask) != DType::Bool {
+        return Some(Value::Tensor(mask));
+    }
+    let numbers = e.build(a.span, |b| {
+        let shape = b.shape(mask);
+        let [hidden, seen] = [f64::NEG_INFINITY, 0.0].map(|number| {
+            let number = ops::constant(b, number, DType::F32);
+            ops::broadcast(b, number, &shape)
+        });
+        ops::select(b, mask, hidden, seen)
+    });
+    Some(Value::Tensor(numbers))
+}
 
 /// PyTorch's function; where nothing is trained, nothing is dropped.
 fn attention(e: &mut Elaborator<'_>, a: &Arguments<'_>) -> Option<Value> {
