@@ -125,9 +125,8 @@ impl Turn {
         for (carry, &argument) in arguments[..carries].iter().enumerate() {
             stacked.push((argument, kept.before(b, carry, call.operands[carry])));
         }
-        for position in carries..carries + kept.turns.slices {
-            stacked.push((arguments[position], call.operands[position]));
-        }
+        let slices = arguments.iter().zip(&call.operands).skip(carries).take(kept.turns.slices);
+        stacked.extend(slices.map(|(&argument, &operand)| (argument, operand)));
         for (position, &result) in results.iter().enumerate().skip(carries) {
             let known = arguments.contains(&result) || stacked.iter().any(|(value, _)| *value == result);
             if !known {

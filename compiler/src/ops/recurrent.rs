@@ -26,10 +26,13 @@ pub struct Recurrent {
     /// What a turn makes: the next states, and what is kept so that the gradient does not multiply again.
     pub turn: fn(&mut Builder<'_>, &Turn<'_>) -> Vec<ValueId>,
     /// The same of one row, naively: the next states of inputs, products and states.
-    pub row: fn(&Attributes, &[f64], &[f64], &[Vec<f64>]) -> Vec<Vec<f64>>,
+    pub row: RowRule,
     /// The attributes beside the direction that samples have, in turns.
     pub attributes: fn() -> Vec<Attributes>,
 }
+
+/// The next states of one row of attributes, inputs, products and states.
+pub type RowRule = fn(&Attributes, &[f64], &[f64], &[Vec<f64>]) -> Vec<Vec<f64>>;
 
 /// An operand that may be left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
