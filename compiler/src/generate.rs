@@ -248,16 +248,16 @@ fn attempt(
     (pairs.iter().all(|(exact, moved)| robust(exact, moved)) && decided()).then_some(pairs)
 }
 
-/// Whether what is no float stays the same if the floats that it is made of are moved apart, or towards each other: those that
-/// were made of the same leaves may be moved alike by these, and be nearly equal all the same.
+/// Whether what is no float stays the same, and what is one does not jump, if the floats that it is made of are moved apart, or
+/// towards each other: those that were made of the same leaves may be moved alike by these, and be nearly equal all the same.
 fn decides(op: &'static dyn Op, call: &Call, operands: &[Known], results: &[(Array, Array)]) -> bool {
-    let floats = operands.iter().any(|known| known.exact.dtype.is_float());
-    if !floats || results.iter().all(|(exact, _)| exact.dtype.is_float()) {
+    if operands.iter().all(|known| !known.exact.dtype.is_float()) {
         return true;
     }
     // Of two elements, one moves up and the other down for one of the bits in which their numbers differ, and of two operands
     // for all of them.
-    let bits = usize::BITS - ELEMENTS.leading_zeros();
+    let compares = results.iter().any(|(exact, _)| !exact.dtype.is_float());
+    let bits = if compares { usize::BITS - ELEMENTS.leading_zeros() } else { 0 };
     let directions = (0..=bits).flat_map(|bit| [(bit, 1e-5), (bit, -1e-5)]);
     directions.into_iter().all(|(bit, by)| {
         let nudged = |known: &Known| {
@@ -267,7 +267,7 @@ fn decides(op: &'static dyn Op, call: &Call, operands: &[Known], results: &[(Arr
         };
         let nudged: Vec<Array> = operands.iter().map(nudged).collect();
         let found = op.reference(call, &nudged.iter().collect::<Vec<_>>());
-        found.iter().zip(results).all(|(found, (exact, _))| exact.dtype.is_float() || found == exact)
+        found.iter().zip(results).all(|(found, (exact, _))| close(exact, found, 10.0 * SENSITIVITY))
     })
 }
 
@@ -292,8 +292,14 @@ fn strict_bound(op: &'static dyn Op, mut call: Call) -> Option<(usize, usize)> {
 
 /// Whether an array is finite and is little moved.
 fn robust(exact: &Array, moved: &Array) -> bool {
+    let finite = |x: &f64| !exact.dtype.is_float() || x.abs() < 1e6;
+    exact.elements.iter().all(finite) && close(exact, moved, SENSITIVITY)
+}
+
+/// Whether floats are apart by such a share of their size at most, and all else is equal.
+fn close(exact: &Array, moved: &Array, share: f64) -> bool {
     let close = |(x, y): (&f64, &f64)| match exact.dtype.is_float() {
-        true => x.abs() < 1e6 && (x - y).abs() <= SENSITIVITY * (1.0 + x.abs()),
+        true => (x - y).abs() <= share * (1.0 + x.abs()),
         false => x == y,
     };
     exact.elements.iter().zip(&moved.elements).all(close)

@@ -148,7 +148,7 @@ model! {
         stack([logical_or(place.eq(2), place.eq(4)), place.ge(3)], 0)
     }
 
-    pub model Heads(one: f32) -> f32<2, 5, 8> {
+    pub model SelfHeads(one: f32) -> f32<2, 5, 8> {
         #[param]
         let x: f32<2, 5, 8> = zeros();
         let m = MultiheadAttention(2, batch_first = true);
@@ -157,7 +157,7 @@ model! {
     }
 
     pub step HeadsOf(g: f32<2, 5, 8>) -> f32<2, 5, 8> {
-        let n = Heads();
+        let n = SelfHeads();
         let y = n(f32(1));
         minimize((y * g).sum(), over = n, with = Sgd(0.0));
         y
@@ -434,7 +434,7 @@ cases!(
     three: OfThreeAxes of Three,
     five: OfFiveAxes of Five,
     grouped: InGroups of Grouped,
-    heads: HeadsOf of Heads,
+    heads: HeadsOf of SelfHeads,
     heads_weights: WeightsOf of HeadsWeights,
     heads_past: PastOf of HeadsPast,
     heads_cross: CrossOf of HeadsCross,
