@@ -6,7 +6,7 @@
 use super::{Columns, Tiling};
 use crate::dtype::DType;
 use crate::kernel::{LoopKind, ParameterId};
-use crate::nest::Index;
+use crate::nest::{Index, Scalar};
 use crate::schedule::apply::Point;
 use crate::schedule::tiles::{Blocks, computed_beside, depth, reads_beside, run};
 
@@ -100,20 +100,12 @@ impl Tiling<'_, '_> {
         let beside = |axis: usize| reads_beside(flat, self.tiles.panel.factor, axis);
         let computed = count == width && computed_beside(flat, self.tiles.panel.factor, last);
         let short = flat.extents[last] <= TOGETHER && last > flat.outputs;
-        match (run > 1 && count == width, beside(last) && !short) {
-            (true, _) => {
-                corner[last] = Index::axis(self.writer.scope.open(flat.extents[last], LoopKind::Serial).0);
-                let groups = (self.tiles.groups * run / width).max(1);
-                for first in (0..width).step_by(run) {
-                    let id = self.writer.scope.open(run, LoopKind::lanes(groups));
-                    let column = Index::axis(id.0).plus(&Index::constant(first as i64));
-                    self.copy(&corner, column, packed, panel);
-                    self.writer.scope.close();
-                }
-                self.writer.scope.close();
-            }
+        let copied = matches!(flat.body.scalars[self.tiles.panel.factor.0], Scalar::Read(_));
+        let line = if copied || computed { LINE } else { TOGETHER };
+        match (run > 1 && count == width, !copied || beside(last) && !short) {
+            (true, _) => self.pack_runs(corner, run, packed, panel),
             // Column by column, a few elements of each: so a line is done with before the next one is needed.
-            (false, true) => self.chunks(flat.extents[last], LINE, &mut |tiling, first, elements| {
+            (false, true) => self.chunks(flat.extents[last], line, &mut |tiling, first, elements| {
                 for (columns, inside) in [(count, true), (width - count, false)] {
                     if columns == 0 {
                         continue;
@@ -129,16 +121,36 @@ impl Tiling<'_, '_> {
             }),
             (false, false) => {
                 let together = if short { flat.extents[last] } else { 1 };
-                self.chunks(flat.extents[last], together, &mut |tiling, first, elements| {
-                    for (element, column) in (0..elements).flat_map(|element| (0..width).map(move |at| (element, at))) {
-                        corner[last] = first.clone().plus(&Index::constant(element as i64));
-                        let inside = column < count;
-                        tiling.copy_or_zero(&corner, Index::constant(column as i64), inside, packed, panel);
-                    }
-                });
+                self.pack_together(corner, count, together, packed, panel);
             }
         }
         (flat.outputs..last).for_each(|_| self.writer.scope.close());
+    }
+
+    /// Copies all columns of a panel, so many at a time that lie side by side.
+    fn pack_runs(&mut self, mut corner: Point, run: usize, packed: ParameterId, panel: &Index) {
+        let (flat, width) = (self.writer.flat, self.tiles.columns);
+        let last = flat.extents.len() - 1;
+        corner[last] = Index::axis(self.writer.scope.open(flat.extents[last], LoopKind::Serial).0);
+        let groups = (self.tiles.groups * run / width).max(1);
+        for first in (0..width).step_by(run) {
+            let id = self.writer.scope.open(run, LoopKind::lanes(groups));
+            let column = Index::axis(id.0).plus(&Index::constant(first as i64));
+            self.copy(&corner, column, packed, panel);
+            self.writer.scope.close();
+        }
+        self.writer.scope.close();
+    }
+
+    /// Copies so many elements of every column of a panel at a time.
+    fn pack_together(&mut self, mut corner: Point, count: usize, together: usize, packed: ParameterId, panel: &Index) {
+        let (width, last) = (self.tiles.columns, corner.len() - 1);
+        self.chunks(self.writer.flat.extents[last], together, &mut |tiling, first, elements| {
+            for (element, column) in (0..elements).flat_map(|element| (0..width).map(move |at| (element, at))) {
+                corner[last] = first.clone().plus(&Index::constant(element as i64));
+                tiling.copy_or_zero(&corner, Index::constant(column as i64), column < count, packed, panel);
+            }
+        });
     }
 
     fn copy_or_zero(&mut self, point: &Point, column: Index, inside: bool, packed: ParameterId, panel: &Index) {
