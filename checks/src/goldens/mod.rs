@@ -107,7 +107,7 @@ mod tests {
         let goldens = goldens();
         assert_eq!(goldens.iter().map(|golden| golden.text.to_string()).collect::<BTreeSet<_>>(), texts);
         let names: BTreeSet<&str> = goldens.iter().map(Golden::name).collect();
-        assert_eq!((names.len(), goldens.len()), (31, 31));
+        assert_eq!((names.len(), goldens.len()), (32, 32));
     }
 
     #[test]
