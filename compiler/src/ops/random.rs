@@ -88,10 +88,14 @@ pub fn threefry(body: &mut Body, key: [ScalarId; 2], counter: [ScalarId; 2]) -> 
 /// The position of an element among all, as words of which each counts to `base`.
 fn position(body: &mut Body, extents: &[usize], base: i64) -> [ScalarId; 2] {
     let axes: Vec<Index> = (0..extents.len()).map(Index::axis).collect();
-    let position = flatten(&axes, extents);
-    let elements = extents.iter().map(|&extent| extent as i64).product::<i64>();
+    let elements = extents.iter().map(|&extent| extent as i64).product();
+    counter(body, &flatten(&axes, extents), extents, elements, base)
+}
+
+/// A position among so many elements, written in axes of these extents, as words of which each counts to `base`.
+pub fn counter(body: &mut Body, position: &Index, extents: &[usize], elements: i64, base: i64) -> [ScalarId; 2] {
     if elements <= base {
-        return [body.push(Scalar::Index(position)), word(body, 0)];
+        return [body.push(Scalar::Index(position.clone())), word(body, 0)];
     }
     let (upper, lower) = (position.divided(base, extents), position.modulo(base, extents));
     [body.push(Scalar::Index(lower)), body.push(Scalar::Index(upper))]
@@ -106,7 +110,8 @@ fn upper_bits(body: &mut Body, word: ScalarId) -> ScalarId {
 /// 2^-24.
 const SMALLEST: f64 = 1.0 / 16_777_216.0;
 
-fn uniform(body: &mut Body, words: [ScalarId; 2]) -> ScalarId {
+/// An even number in `0.0..1.0` of random words.
+pub fn uniform(body: &mut Body, words: [ScalarId; 2]) -> ScalarId {
     let bits = upper_bits(body, words[0]);
     let scale = body.constant(DType::F32, SMALLEST);
     body.apply(ScalarOp::Mul, &[bits, scale])
