@@ -2,9 +2,9 @@
 
 use super::attention_blocks::Blocks;
 use super::attention_gradient::attention_gradient;
-use super::attention_rows::{Form, optional, wide};
+use super::attention_rows::{Form, optional};
 use super::random::both_words;
-use super::{cast, constant_like, mul, reshape, sub, sum};
+use super::reshape;
 use crate::dtype::DType;
 use crate::graph::{
     Array, Attribute, Attributes, Builder, Call, Fill, Infer, Lowering, Op, Sample, SampleOperand, TypeError, ValueId,
@@ -34,29 +34,19 @@ impl Op for Attention {
     }
 
     fn doc(&self) -> &'static str {
-        "attention {block, causal, group, p, scale} (q: F<N, H, L, E>, k: F<N, K, S, E>, v: F<N, K, S, V>, mask: bool or F<N | 1, H | 1, L | 1, S | 1>, key: u32<2>) -> F<N, H, L, V>, F<N, H, L>: softmax(scale * q k^T + mask) v for each sample and head, where group heads of q share one of k and v, so H = group K, a mask of bool says which keys are seen, causal shows a query no key behind its own position, a query that sees nothing gets 0, and weights are left out with probability p as dropout does; mask and key may be left out; beside it the logarithm of the sum of exp of the scores, 0 where nothing is seen, in f32 at least; block queries at a time, or as many as fit if that is 0; the gradient is attention_gradient"
+        "attention {block, causal, group, p, scale} (q: F<N, H, L, E>, k: F<N, K, S, E>, v: F<N, K, S, V>, mask: bool or F<N | 1, H | 1, L | 1, S | 1>, key: u32<2>) -> F<N, H, L, V>: softmax(scale * q k^T + mask) v for each sample and head, where group heads of q share one of k and v, so H = group K, a mask of bool says which keys are seen, causal shows a query no key behind its own position, a query that sees nothing gets 0, and weights are left out with probability p as dropout does; mask and key may be left out; block queries at a time, or as many as fit if that is 0; the gradient is attention_gradient"
     }
 
     fn infer(&self, infer: &mut Infer<'_>) -> Result<Vec<Type>, TypeError> {
         let &[q, k, v, ref others @ ..] = infer.all() else {
             return infer.error(format!("takes 3 operands at least, not {}", infer.all().len()));
         };
-        Ok(infer_types(infer, [q, k, v], others)?.to_vec())
+        Ok(vec![infer_type(infer, [q, k, v], others)?])
     }
 
     fn vjp(&self, b: &mut Builder<'_>, call: &Call, cotangents: &[Option<ValueId>]) -> Vjp {
-        if cotangents.iter().all(Option::is_none) {
-            return Vjp::none(call);
-        }
-        let [result, total] = [call.results[0], call.results[1]];
-        let g = cotangents[0].unwrap_or_else(|| constant_like(b, 0.0, result));
-        let [of_result, widened] = [result, g].map(|x| cast(b, x, wide(call.result_types[0].dtype)));
-        let product = mul(b, of_result, widened);
-        let mut rest = sum(b, product, &[3]);
-        if let Some(of_total) = cotangents[1] {
-            rest = sub(b, rest, of_total);
-        }
-        let operands = [&call.operands[..3], &[total, rest, g], &call.operands[3..]].concat();
+        let Some(g) = cotangents[0] else { return Vjp::none(call) };
+        let operands = [&call.operands[..3], &[g], &call.operands[3..]].concat();
         let flows = attention_gradient(b, call.attributes.clone(), &operands);
         let mut flows = flows.into_iter().map(Some);
         let flow = |(at, ty): (usize, &Type)| if at < 3 || ty.dtype.is_float() { flows.next().flatten() } else { None };
@@ -78,37 +68,29 @@ impl Op for Attention {
     fn expand(&self, b: &mut Builder<'_>, call: &Call) -> Vec<ValueId> {
         let form = Form::new(call);
         let inputs = form.inputs(b, call, 3);
-        let results = match Blocks::of(call, &form) {
+        let result = match Blocks::of(call, &form) {
             Some(blocks) => blocks.attended(b, &form, &inputs),
             None => form.attended(b, &inputs),
         };
-        results.iter().zip(&call.result_types).map(|(&result, ty)| reshape(b, result, &ty.shape)).collect()
+        vec![reshape(b, result, &call.result_types[0].shape)]
     }
 
     fn reference(&self, call: &Call, operands: &[&Array]) -> Vec<Array> {
         let (q, k, v) = (operands[0], operands[1], operands[2]);
         let [mask, key] = optional(call, 3).map(|at| at.map(|at| operands[at]));
-        let mut results: Vec<Array> =
-            call.result_types.iter().map(|ty| Array::filled(ty.dtype, &ty.known_shape(), 0.0)).collect();
+        let mut result = Array::filled(q.dtype, &call.shape(), 0.0);
         for_each_point(&[q.shape[0], q.shape[1], q.shape[2]], |query| {
-            let scores = reference_scores(call, [q, k], mask, query);
-            let largest = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-            if largest == f64::NEG_INFINITY {
-                return;
-            }
-            let sum: f64 = scores.iter().map(|score| (score - largest).exp()).sum();
-            results[1].set(query, largest + sum.ln());
             let head = query[1] * k.shape[1] / q.shape[1];
-            for (s, score) in scores.iter().enumerate() {
-                let weight = (score - largest).exp() / sum * reference_kept(call, key, [q, k], query, s);
+            for (s, weight) in reference_weights(call, [q, k], mask, query).into_iter().enumerate() {
+                let weight = weight * reference_kept(call, key, [q, k], query, s);
                 for e in 0..v.shape[3] {
                     let at = [query[0], query[1], query[2], e];
-                    let sum = results[0].at(&at) + weight * v.at(&[query[0], head, s, e]);
-                    results[0].set(&at, sum);
+                    let sum = result.at(&at) + weight * v.at(&[query[0], head, s, e]);
+                    result.set(&at, sum);
                 }
             }
         });
-        results
+        vec![result]
     }
 
     fn samples(&self) -> Vec<Sample> {
@@ -134,8 +116,8 @@ impl Op for Attention {
     }
 }
 
-/// The types of results for queries, keys and values of these types, and a mask and a key of random numbers.
-pub fn infer_types(infer: &mut Infer<'_>, [q, k, v]: [&Type; 3], others: &[&Type]) -> Result<[Type; 2], TypeError> {
+/// The type of the result for queries, keys and values of these types, and a mask and a key of random numbers.
+pub fn infer_type(infer: &mut Infer<'_>, [q, k, v]: [&Type; 3], others: &[&Type]) -> Result<Type, TypeError> {
     infer.float(q)?;
     infer.same_dtype(q, k)?;
     infer.same_dtype(q, v)?;
@@ -161,9 +143,8 @@ pub fn infer_types(infer: &mut Infer<'_>, [q, k, v]: [&Type; 3], others: &[&Type
         check_mask(infer, mask, q, scores)?;
     }
     others.iter().filter(|ty| ty.dtype == DType::U32).try_for_each(|key| both_words(infer, key))?;
-    let result = Shape::new(vec![queries[0].clone(), queries[1].clone(), queries[2].clone(), values[3].clone()]);
-    let total = Shape::new(queries[..3].to_vec());
-    Ok([Type::new(q.dtype, result), Type::new(wide(q.dtype), total)])
+    let shape = [queries[0].clone(), queries[1].clone(), queries[2].clone(), values[3].clone()];
+    Ok(Type::new(q.dtype, Shape::new(shape.to_vec())))
 }
 
 /// How many heads of queries share a head of keys.
@@ -198,8 +179,8 @@ fn check_mask(infer: &mut Infer<'_>, mask: &Type, queries: &Type, scores: [&Exte
     Ok(())
 }
 
-/// The score of each key for the query at a sample, head and position.
-pub fn reference_scores(call: &Call, [q, k]: [&Array; 2], mask: Option<&Array>, query: &[usize]) -> Vec<f64> {
+/// The weight of each key for the query at a sample, head and position, before any is left out.
+pub fn reference_weights(call: &Call, [q, k]: [&Array; 2], mask: Option<&Array>, query: &[usize]) -> Vec<f64> {
     let &[n, h, l] = query else { unreachable!("a query has a sample, a head and a position") };
     let head = h * k.shape[1] / q.shape[1];
     let score = |s: usize| {
@@ -218,7 +199,13 @@ pub fn reference_scores(call: &Call, [q, k]: [&Array; 2], mask: Option<&Array>, 
         let past = !call.attributes.bool("causal") || s <= l;
         if past { product * call.attributes.float("scale") + added } else { f64::NEG_INFINITY }
     };
-    (0..k.shape[2]).map(score).collect()
+    let scores: Vec<f64> = (0..k.shape[2]).map(score).collect();
+    let largest = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    if largest == f64::NEG_INFINITY {
+        return vec![0.0; scores.len()];
+    }
+    let total: f64 = scores.iter().map(|score| (score - largest).exp()).sum();
+    scores.iter().map(|score| (score - largest).exp() / total).collect()
 }
 
 /// Where a mask has what belongs to a score.

@@ -1,10 +1,9 @@
 //! Attention over blocks of queries, one after the other: no more scores are there at once than those of a block, so that
 //! memory grows with the number of queries and not with its square.
 //!
-//! Rabe and Staats, "Self-attention Does Not Need O(n^2) Memory", 2021, arXiv:2112.05682. The gradient takes the logarithms of
-//! sums that the forward part keeps, as in Dao et al., "FlashAttention", 2022, arXiv:2205.14135.
+//! Rabe and Staats, "Self-attention Does Not Need O(n^2) Memory", 2021, arXiv:2112.05682.
 
-use super::attention_rows::{Back, Form, Gradients, Inputs, Mask, wide};
+use super::attention_rows::{Form, Gradients, Inputs, Mask, wide};
 use super::{Turns, broadcast, constant, pad, permute, reshape, scan, slice};
 use crate::dtype::DType;
 use crate::graph::{Builder, Call, ValueId};
@@ -40,17 +39,17 @@ impl Blocks {
         Some(Blocks { turns: all.div_ceil(rows), rows, all })
     }
 
-    /// The results of all rows, and the logarithms of sums.
-    pub fn attended(&self, b: &mut Builder<'_>, form: &Form, inputs: &Inputs) -> [ValueId; 2] {
+    /// The results of all rows.
+    pub fn attended(&self, b: &mut Builder<'_>, form: &Form, inputs: &Inputs) -> ValueId {
         let of_block = form.with_rows(Extent::from(self.rows));
         let results = self.scan(b, &[], &inputs.slices(form), &inputs.invariants(), |b, leaves| {
-            of_block.attended(b, &inputs.of_block(leaves.slices, leaves.invariants)).to_vec()
+            vec![of_block.attended(b, &inputs.of_block(leaves.slices, leaves.invariants))]
         });
-        [0, 1].map(|result| self.unstacked(b, results[result], form.rows_axis()))
+        self.unstacked(b, results[0], form.rows_axis())
     }
 
-    /// What goes back from all rows.
-    pub fn gradients(&self, b: &mut Builder<'_>, form: &Form, inputs: &Inputs, back: &Back) -> Gradients {
+    /// What goes back from all rows, to which these cotangents come.
+    pub fn gradients(&self, b: &mut Builder<'_>, form: &Form, inputs: &Inputs, cotangent: ValueId) -> Gradients {
         let (of_block, axis) = (form.with_rows(Extent::from(self.rows)), form.rows_axis());
         let is_number = |b: &Builder<'_>, mask: &Mask| b.dtype(mask.value) != DType::Bool;
         let mask = inputs.mask.filter(|mask| is_number(b, mask));
@@ -58,11 +57,10 @@ impl Blocks {
         summed.extend(mask.filter(|mask| !mask.by_row).map(|mask| mask.value));
         let carries: Vec<ValueId> = summed.iter().map(|&x| zeros(b, x)).collect();
         let mut slices = inputs.slices(form);
-        slices.extend([back.total, back.rest, back.cotangent].map(|x| (x, axis)));
+        slices.push((cotangent, axis));
         let results = self.scan(b, &carries, &slices, &inputs.invariants(), |b, leaves| {
-            let (own, others) = leaves.slices.split_at(leaves.slices.len() - 3);
-            let back = Back { total: others[0], rest: others[1], cotangent: others[2] };
-            let made = of_block.gradients(b, &inputs.of_block(own, leaves.invariants), &back);
+            let (&cotangent, slices) = leaves.slices.split_last().expect("the cotangents are sliced");
+            let made = of_block.gradients(b, &inputs.of_block(slices, leaves.invariants), cotangent);
             let by_row = made.mask.filter(|_| summed.len() == 2);
             let added = [made.keys, made.values].into_iter().chain(made.mask.filter(|_| by_row.is_none()));
             let mut results: Vec<ValueId> =

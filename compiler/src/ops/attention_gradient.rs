@@ -1,10 +1,10 @@
 //! The gradient of attention: what goes back to queries, keys, values and a mask of numbers.
 //!
-//! It takes the weights again from the scores and the logarithms that attention keeps, so that they need not be kept.
+//! It takes the weights again, so that they need not be kept.
 
-use super::attention::{Attention, infer_types, place_in_mask, reference_kept, reference_scores};
+use super::attention::{Attention, infer_type, place_in_mask, reference_kept, reference_weights};
 use super::attention_blocks::Blocks;
-use super::attention_rows::{Back, Form, optional};
+use super::attention_rows::{Form, optional};
 use super::{cast, reshape};
 use crate::graph::{
     Array, Attributes, Builder, Call, Fill, Infer, Lowering, Op, Sample, SampleOperand, TypeError, ValueId, Vjp,
@@ -16,14 +16,13 @@ use crate::shape::Type;
 pub struct AttentionGradient;
 
 /// The gradients of the operands of an attention with these attributes, of those that are floats. `operands` are queries,
-/// keys, values, the logarithms of sums that attention gives, what gradients of weights are taken below, cotangents, and
-/// what else attention takes.
+/// keys, values, cotangents, and what else attention takes.
 pub fn attention_gradient(b: &mut Builder<'_>, attributes: Attributes, operands: &[ValueId]) -> Vec<ValueId> {
     b.apply_all(&AttentionGradient, attributes, operands)
 }
 
 /// Where operands of attention stand among those of its gradient, beside queries, keys and values.
-const OTHERS: usize = 6;
+const OTHERS: usize = 4;
 
 impl Op for AttentionGradient {
     fn name(&self) -> &'static str {
@@ -31,18 +30,16 @@ impl Op for AttentionGradient {
     }
 
     fn doc(&self) -> &'static str {
-        "attention_gradient {block, causal, group, p, scale} (q: F<N, H, L, E>, k: F<N, K, S, E>, v: F<N, K, S, V>, t: F<N, H, L>, r: F<N, H, L>, g: F<N, H, L, V>, mask: bool or F<N | 1, H | 1, L | 1, S | 1>, key: u32<2>) -> types of q, k, v, and of mask if that is F: with w = exp(s - t) of the scores s = scale * q k^T + mask of attention, d what dropout makes of w, and c = w * (what dropout makes of g v^T - r): scale * c k, scale * c^T q, d^T g, c, each summed over what is shared; t and r are in f32 at least; the gradient is that of this formula"
+        "attention_gradient {block, causal, group, p, scale} (q: F<N, H, L, E>, k: F<N, K, S, E>, v: F<N, K, S, V>, g: F<N, H, L, V>, mask: bool or F<N | 1, H | 1, L | 1, S | 1>, key: u32<2>) -> types of q, k, v, and of mask if that is F: with the weights w of attention, d what dropout makes of them, h what it makes of g v^T, and c = w * (h - sum(w * h)): scale * c k, scale * c^T q, d^T g, c, each summed over what is shared; block queries at a time, or as many as fit if that is 0; the gradient is that of this formula"
     }
 
     fn infer(&self, infer: &mut Infer<'_>) -> Result<Vec<Type>, TypeError> {
-        let &[q, k, v, total, rest, g, ref others @ ..] = infer.all() else {
+        let &[q, k, v, g, ref others @ ..] = infer.all() else {
             return infer.error(format!("takes {OTHERS} operands at least, not {}", infer.all().len()));
         };
-        let [result, logarithm] = infer_types(infer, [q, k, v], others)?;
-        for (ty, expected) in [(total, &logarithm), (rest, &logarithm), (g, &result)] {
-            infer.same_dtype(ty, expected)?;
-            infer.same_shape(ty, expected)?;
-        }
+        let result = infer_type(infer, [q, k, v], others)?;
+        infer.same_dtype(g, &result)?;
+        infer.same_shape(g, &result)?;
         let floats = [q, k, v].into_iter().chain(others.iter().copied().filter(|ty| ty.dtype.is_float()));
         Ok(floats.cloned().collect())
     }
@@ -66,11 +63,10 @@ impl Op for AttentionGradient {
     fn expand(&self, b: &mut Builder<'_>, call: &Call) -> Vec<ValueId> {
         let form = Form::new(call);
         let inputs = form.inputs(b, call, OTHERS);
-        let [total, rest, cotangent] = [3, 4, 5].map(|operand| form.grouped(b, call.operands[operand]));
-        let back = Back { total, rest, cotangent };
+        let cotangent = form.grouped(b, call.operands[3]);
         let made = match Blocks::of(call, &form) {
-            Some(blocks) => blocks.gradients(b, &form, &inputs, &back),
-            None => form.gradients(b, &inputs, &back),
+            Some(blocks) => blocks.gradients(b, &form, &inputs, cotangent),
+            None => form.gradients(b, &inputs, cotangent),
         };
         let made = [made.queries, made.keys, made.values].into_iter().chain(made.mask);
         let as_wanted = |(gradient, ty): (ValueId, &Type)| {
@@ -81,7 +77,7 @@ impl Op for AttentionGradient {
     }
 
     fn reference(&self, call: &Call, operands: &[&Array]) -> Vec<Array> {
-        let (q, k, v, g) = (operands[0], operands[1], operands[2], operands[5]);
+        let (q, k, v, g) = (operands[0], operands[1], operands[2], operands[3]);
         let [mask, key] = optional(call, OTHERS).map(|at| at.map(|at| operands[at]));
         let mut results: Vec<Array> =
             call.result_types.iter().map(|ty| Array::filled(ty.dtype, &ty.known_shape(), 0.0)).collect();
@@ -93,11 +89,15 @@ impl Op for AttentionGradient {
         for_each_point(&[q.shape[0], q.shape[1], q.shape[2]], |query| {
             let &[n, h, l] = query else { unreachable!("a query has a sample, a head and a position") };
             let head = h * k.shape[1] / q.shape[1];
-            for (s, score) in reference_scores(call, [q, k], mask, query).into_iter().enumerate() {
-                let weight = (score - operands[3].at(query)).exp();
+            let weights = reference_weights(call, [q, k], mask, query);
+            let back = |s: usize| {
+                let product: f64 = (0..v.shape[3]).map(|e| g.at(&[n, h, l, e]) * v.at(&[n, head, s, e])).sum();
+                product * reference_kept(call, key, [q, k], query, s)
+            };
+            let mean: f64 = weights.iter().enumerate().map(|(s, weight)| weight * back(s)).sum();
+            for (s, weight) in weights.into_iter().enumerate() {
                 let kept = reference_kept(call, key, [q, k], query, s);
-                let back: f64 = (0..v.shape[3]).map(|e| g.at(&[n, h, l, e]) * v.at(&[n, head, s, e])).sum();
-                let of_score = weight * (back * kept - operands[4].at(query));
+                let of_score = weight * (back(s) - mean);
                 for e in 0..q.shape[3] {
                     add(0, &[n, h, l, e], scale * of_score * k.at(&[n, head, s, e]));
                     add(1, &[n, head, s, e], scale * of_score * q.at(&[n, h, l, e]));
@@ -122,9 +122,7 @@ fn sample(of: &Sample) -> Sample {
     let length = of.operands[2].ty.known_shape()[3];
     let dtype = of.operands[0].ty.dtype;
     let mut operands = of.operands.clone();
-    let total = SampleOperand::numbers(dtype, &shape[..3], Fill::Between(1.0, 3.0));
-    let rest = SampleOperand::numbers(dtype, &shape[..3], Fill::Between(-1.0, 1.0));
     let g = SampleOperand::numbers(dtype, &[&shape[..3], &[length]].concat(), Fill::Between(-1.0, 1.0));
-    operands.splice(3..3, [total, rest, g]);
+    operands.insert(3, g);
     Sample { attributes: of.attributes.clone(), operands }
 }

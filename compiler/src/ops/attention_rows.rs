@@ -1,12 +1,12 @@
 //! What attention and its gradient are made of: the weights of keys for rows of queries, for all of them or for a block.
 //!
-//! Arrays of half precision hold what comes in and goes out, and what products take; scores and sums of their powers are f32.
+//! Arrays of half precision hold what comes in and goes out, and what products take; scores and what is made of them are f32.
 
 use super::dropout::dropped;
 use super::random_rows::random_rows;
 use super::{
-    add, broadcast, broadcast_over, cast, constant_like, contract, div, exp, iota, le, log, lt, max, mul, reshape,
-    scale, select, sub, sum,
+    add, broadcast, broadcast_over, cast, constant_like, contract, iota, le, lt, max, mul, reshape, scale, select,
+    softmax, sub, sum,
 };
 use crate::dtype::DType;
 use crate::graph::{Builder, Call, ValueId};
@@ -67,18 +67,6 @@ pub struct Mask {
     pub value: ValueId,
     /// Whether it has an axis of rows.
     pub by_row: bool,
-}
-
-/// What comes back to rows: the logarithms that their scores are taken below, what the gradients of their weights are taken
-/// below, and the cotangents of their results.
-#[derive(Clone, Copy)]
-pub struct Back {
-    /// The logarithms of sums of powers.
-    pub total: ValueId,
-    /// The sums of weights times their gradients.
-    pub rest: ValueId,
-    /// The cotangents.
-    pub cotangent: ValueId,
 }
 
 /// Gradients; but for the queries' they are of f32 where arrays are of half precision.
@@ -170,11 +158,6 @@ impl Form {
         contract(b, left, right, &equation.chars().filter(labels).collect::<String>())
     }
 
-    /// A number per row, for each of its keys.
-    fn for_keys(&self, b: &mut Builder<'_>, x: ValueId) -> ValueId {
-        broadcast_over(b, x, &[self.keys_axis()], &self.scores)
-    }
-
     /// An array with one axis, for each score.
     fn along(&self, b: &mut Builder<'_>, x: ValueId, axis: usize) -> ValueId {
         let others: Vec<usize> = (0..self.all.rank()).filter(|&other| other != axis).collect();
@@ -214,42 +197,43 @@ impl Form {
         dropped(b, weights, numbers, self.p)
     }
 
-    /// The results of these rows, and the logarithms of the sums of powers of their scores: 0 where nothing is seen.
-    pub fn attended(&self, b: &mut Builder<'_>, inputs: &Inputs) -> [ValueId; 2] {
+    /// The softmax of the scores along the keys; 0 where no score is finite, which takes a mask.
+    fn weights(&self, b: &mut Builder<'_>, inputs: &Inputs) -> ValueId {
         let (scores, keys) = (self.scores(b, inputs), self.keys_axis());
+        if inputs.mask.is_none() {
+            return softmax(b, scores, keys);
+        }
         let largest = max(b, scores, &[keys]);
-        let [zero, one, nothing] = [0.0, 1.0, f64::NEG_INFINITY].map(|number| constant_like(b, number, largest));
+        let nothing = constant_like(b, f64::NEG_INFINITY, largest);
         let any = lt(b, nothing, largest);
-        let shift = select(b, any, largest, zero);
-        let below = self.for_keys(b, shift);
-        let below = sub(b, scores, below);
-        let powers = exp(b, below);
-        let total = sum(b, powers, &[keys]);
-        let total = select(b, any, total, one);
-        let kept = self.kept(b, inputs, powers);
-        let kept = cast(b, kept, self.dtype);
-        let sums = self.contract(b, kept, inputs.values, "nhgls,nhsv->nhglv");
-        let divisor = cast(b, total, self.dtype);
-        let shape = b.shape(sums);
-        let divisor = broadcast_over(b, divisor, &[keys], &shape);
-        let logarithm = log(b, total);
-        [div(b, sums, divisor), add(b, shift, logarithm)]
+        let any = broadcast_over(b, any, &[keys], &self.scores);
+        let zero = constant_like(b, 0.0, scores);
+        let scores = select(b, any, scores, zero);
+        let weights = softmax(b, scores, keys);
+        select(b, any, weights, zero)
     }
 
-    /// What goes back from these rows.
-    pub fn gradients(&self, b: &mut Builder<'_>, inputs: &Inputs, back: &Back) -> Gradients {
-        let scores = self.scores(b, inputs);
-        let total = self.for_keys(b, back.total);
-        let below = sub(b, scores, total);
-        let weights = exp(b, below);
+    /// The results of these rows.
+    pub fn attended(&self, b: &mut Builder<'_>, inputs: &Inputs) -> ValueId {
+        let weights = self.weights(b, inputs);
         let kept = self.kept(b, inputs, weights);
         let kept = cast(b, kept, self.dtype);
-        let values = self.contract(b, kept, back.cotangent, "nhgls,nhglv->nhsv");
-        let of_weights = self.contract(b, back.cotangent, inputs.values, "nhglv,nhsv->nhgls");
+        self.contract(b, kept, inputs.values, "nhgls,nhsv->nhglv")
+    }
+
+    /// What goes back from these rows, to which these cotangents of their results come.
+    pub fn gradients(&self, b: &mut Builder<'_>, inputs: &Inputs, cotangent: ValueId) -> Gradients {
+        let weights = self.weights(b, inputs);
+        let kept = self.kept(b, inputs, weights);
+        let kept = cast(b, kept, self.dtype);
+        let values = self.contract(b, kept, cotangent, "nhgls,nhglv->nhsv");
+        let of_weights = self.contract(b, cotangent, inputs.values, "nhglv,nhsv->nhgls");
         let of_weights = cast(b, of_weights, wide(self.dtype));
         let of_weights = self.kept(b, inputs, of_weights);
-        let rest = self.for_keys(b, back.rest);
-        let more = sub(b, of_weights, rest);
+        let product = mul(b, of_weights, weights);
+        let mean = sum(b, product, &[self.keys_axis()]);
+        let mean = broadcast_over(b, mean, &[self.keys_axis()], &self.scores);
+        let more = sub(b, of_weights, mean);
         let of_scores = mul(b, weights, more);
         let narrow = cast(b, of_scores, self.dtype);
         let queries = self.contract(b, narrow, inputs.keys, "nhgls,nhse->nhgle");

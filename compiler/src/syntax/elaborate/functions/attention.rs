@@ -73,9 +73,10 @@ fn attention(e: &mut Elaborator<'_>, a: &Arguments<'_>) -> Option<Value> {
     if p > 0.0 {
         operands.push((inputs[0].0, e.random_key(a.span)?));
     }
-    let attributes = attention_attributes(scale, causal, group, p);
-    let Value::Tuple(results) = e.op_on(a, "attention", attributes, &operands)? else { return None };
-    let Some(&Value::Tensor(result)) = results.first() else { return None };
+    let Value::Tensor(result) = e.op_on(a, "attention", attention_attributes(scale, causal, group, p), &operands)?
+    else {
+        return None;
+    };
     let mut extents = queries;
     extents.pop();
     extents.extend(length);
