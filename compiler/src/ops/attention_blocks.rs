@@ -3,14 +3,14 @@
 //!
 //! Rabe and Staats, "Self-attention Does Not Need O(n^2) Memory", 2021, arXiv:2112.05682.
 
-use super::attention_rows::{Form, Gradients, Inputs, Mask, wide};
+use super::attention_rows::{Form, Gradients, Inputs, Mask};
 use super::{Turns, broadcast, constant, pad, permute, reshape, scan, slice};
 use crate::dtype::DType;
 use crate::graph::{Builder, Call, ValueId};
 use crate::shape::{Extent, Shape, Type};
 
 /// Blocks have so many queries at least.
-const ROWS: usize = 64;
+const ROWS: usize = 128;
 /// The scores of blocks with more than that take no more bytes.
 const BYTES: usize = 1 << 20;
 
@@ -173,7 +173,7 @@ fn most_rows(scores: usize) -> usize {
 /// Zeros to add gradients of a value to.
 fn zeros(b: &mut Builder<'_>, x: ValueId) -> ValueId {
     let Type { dtype, shape } = b.ty(x).clone();
-    let zero = constant(b, 0.0, wide(dtype));
+    let zero = constant(b, 0.0, dtype.computed());
     broadcast(b, zero, &shape)
 }
 
@@ -184,8 +184,8 @@ mod tests {
     #[test]
     fn blocks_have_few_scores_or_few_rows() {
         assert_eq!(most_rows(4 * 64), 1024);
-        assert_eq!(most_rows(4 * 1024), 64);
-        assert_eq!(most_rows(1 << 20), 64);
+        assert_eq!(most_rows(4 * 512), 128);
+        assert_eq!(most_rows(1 << 20), 128);
         assert_eq!(most_rows(0), 1 << 18);
     }
 }

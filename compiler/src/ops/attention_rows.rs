@@ -21,14 +21,6 @@ pub fn optional(call: &Call, first: usize) -> [Option<usize>; 2] {
     found
 }
 
-/// The type that scores of queries of a type have.
-pub fn wide(dtype: DType) -> DType {
-    match dtype {
-        DType::F16 | DType::Bf16 => DType::F32,
-        other => other,
-    }
-}
-
 /// The scores of some rows of queries. Heads of queries that share a head of keys have an axis of their own.
 #[derive(Clone)]
 pub struct Form {
@@ -166,7 +158,7 @@ impl Form {
 
     fn scores(&self, b: &mut Builder<'_>, inputs: &Inputs) -> ValueId {
         let scores = self.contract(b, inputs.queries, inputs.keys, "nhgle,nhse->nhgls");
-        let scores = cast(b, scores, wide(self.dtype));
+        let scores = cast(b, scores, self.dtype.computed());
         let mut scores = scale(b, scores, self.scale);
         if let Some(mask) = inputs.mask {
             scores = self.with_mask(b, scores, mask.value);
@@ -185,7 +177,7 @@ impl Form {
     /// The scores with a mask: of truths, which say what is seen, or of numbers, which are added.
     fn with_mask(&self, b: &mut Builder<'_>, scores: ValueId, mask: ValueId) -> ValueId {
         let is_truth = b.dtype(mask) == DType::Bool;
-        let mask = if is_truth { mask } else { cast(b, mask, wide(self.dtype)) };
+        let mask = if is_truth { mask } else { cast(b, mask, self.dtype.computed()) };
         let mask = broadcast(b, mask, &self.scores);
         if is_truth { seen_where(b, mask, scores) } else { add(b, scores, mask) }
     }
@@ -228,7 +220,7 @@ impl Form {
         let kept = cast(b, kept, self.dtype);
         let values = self.contract(b, kept, cotangent, "nhgls,nhglv->nhsv");
         let of_weights = self.contract(b, cotangent, inputs.values, "nhglv,nhsv->nhgls");
-        let of_weights = cast(b, of_weights, wide(self.dtype));
+        let of_weights = cast(b, of_weights, self.dtype.computed());
         let of_weights = self.kept(b, inputs, of_weights);
         let product = mul(b, of_weights, weights);
         let mean = sum(b, product, &[self.keys_axis()]);
@@ -238,7 +230,7 @@ impl Form {
         let narrow = cast(b, of_scores, self.dtype);
         let queries = self.contract(b, narrow, inputs.keys, "nhgls,nhse->nhgle");
         let keys = self.contract(b, narrow, inputs.queries, "nhgls,nhgle->nhse");
-        let [keys, values] = [keys, values].map(|x| cast(b, x, wide(self.dtype)));
+        let [keys, values] = [keys, values].map(|x| cast(b, x, self.dtype.computed()));
         let mask = inputs.mask.filter(|mask| b.dtype(mask.value) != DType::Bool);
         Gradients {
             queries: scale(b, queries, self.scale),

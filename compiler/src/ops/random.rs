@@ -88,14 +88,10 @@ pub fn threefry(body: &mut Body, key: [ScalarId; 2], counter: [ScalarId; 2]) -> 
 /// The position of an element among all, as words of which each counts to `base`.
 fn position(body: &mut Body, extents: &[usize], base: i64) -> [ScalarId; 2] {
     let axes: Vec<Index> = (0..extents.len()).map(Index::axis).collect();
-    let elements = extents.iter().map(|&extent| extent as i64).product();
-    counter(body, &flatten(&axes, extents), extents, elements, base)
-}
-
-/// A position among so many elements, written in axes of these extents, as words of which each counts to `base`.
-pub fn counter(body: &mut Body, position: &Index, extents: &[usize], elements: i64, base: i64) -> [ScalarId; 2] {
+    let position = flatten(&axes, extents);
+    let elements = extents.iter().map(|&extent| extent as i64).product::<i64>();
     if elements <= base {
-        return [body.push(Scalar::Index(position.clone())), word(body, 0)];
+        return [body.push(Scalar::Index(position)), word(body, 0)];
     }
     let (upper, lower) = (position.divided(base, extents), position.modulo(base, extents));
     [body.push(Scalar::Index(lower)), body.push(Scalar::Index(upper))]

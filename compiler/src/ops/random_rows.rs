@@ -1,6 +1,6 @@
 //! Some rows of what `random` draws: numbers of an array that need not all be there at once.
 
-use super::random::{both_words, counter, threefry, uniform, word};
+use super::random::{both_words, threefry, uniform, word};
 use crate::dtype::DType;
 use crate::graph::{
     Array, Attribute, Attributes, Builder, Call, Fill, Infer, Lowering, Op, Sample, SampleOperand, TypeError, ValueId,
@@ -9,7 +9,7 @@ use crate::graph::{
 use crate::nest::{Body, Index, Nest, Read, Scalar, ScalarId, flatten};
 use crate::random::Key;
 use crate::scalar::ScalarOp;
-use crate::shape::{Shape, Type};
+use crate::shape::{Extent, Shape, Type};
 
 /// The op.
 pub struct RandomRows;
@@ -58,23 +58,24 @@ fn product(body: &mut Body, x: ScalarId, factor: u32) -> [ScalarId; 2] {
 }
 
 /// The words of the position in the whole array: that of the row's first element there, and how far behind it.
-fn position(body: &mut Body, row: ScalarId, whole: &[usize], axis: usize, extents: &[usize]) -> [ScalarId; 2] {
-    let mut axes: Vec<Index> = (0..extents.len()).map(Index::axis).collect();
-    axes[axis] = Index::default();
-    let elements = whole.iter().map(|&extent| extent as i64).product();
-    let words = counter(body, &flatten(&axes, whole), extents, elements, 1 << 32);
-    let stride = whole[axis + 1..].iter().product::<usize>() as u32;
-    if elements <= 1 << 32 {
+fn position(body: &mut Body, row: ScalarId, whole: &[usize], axis: usize) -> [ScalarId; 2] {
+    let axes: Vec<Index> = (0..whole.len()).map(Index::axis).collect();
+    let outer = body.push(Scalar::Index(flatten(&axes[..axis], &whole[..axis])));
+    let behind = body.push(Scalar::Index(flatten(&axes[axis + 1..], &whole[axis + 1..])));
+    let [rows, stride] = [whole[axis], whole[axis + 1..].iter().product()].map(|extent| extent as u32);
+    let rows = word(body, rows);
+    let before = body.apply(ScalarOp::Mul, &[outer, rows]);
+    let row = body.apply(ScalarOp::Add, &[before, row]);
+    if whole.iter().product::<usize>() <= 1 << 32 {
         let stride = word(body, stride);
-        let offset = body.apply(ScalarOp::Mul, &[row, stride]);
-        return [body.apply(ScalarOp::Add, &[words[0], offset]), words[1]];
+        let first = body.apply(ScalarOp::Mul, &[row, stride]);
+        return [body.apply(ScalarOp::Add, &[first, behind]), word(body, 0)];
     }
-    let offset = product(body, row, stride);
-    let sum = body.apply(ScalarOp::Add, &[words[0], offset[0]]);
-    let wrapped = body.apply(ScalarOp::Lt, &[sum, offset[0]]);
+    let first = product(body, row, stride);
+    let sum = body.apply(ScalarOp::Add, &[first[0], behind]);
+    let wrapped = body.apply(ScalarOp::Lt, &[sum, behind]);
     let carried = body.apply(ScalarOp::Cast(DType::U32), &[wrapped]);
-    let above = body.apply(ScalarOp::Add, &[words[1], offset[1]]);
-    [sum, body.apply(ScalarOp::Add, &[above, carried])]
+    [sum, body.apply(ScalarOp::Add, &[first[1], carried])]
 }
 
 impl Op for RandomRows {
@@ -100,6 +101,14 @@ impl Op for RandomRows {
         if axis >= extents.len() {
             return infer.error(format!("an array with {} axes has no axis {axis}", extents.len()));
         }
+        for part in [&extents[..=axis], &extents[axis + 1..]] {
+            let elements = Shape::new(part.to_vec()).elements();
+            infer.at_most(
+                &elements,
+                &Extent::from(u32::MAX as usize),
+                "rows are counted in 32 bits, and what is in one",
+            )?;
+        }
         extents[axis] = count.clone();
         Ok(vec![Type::new(DType::F32, Shape::new(extents))])
     }
@@ -112,7 +121,7 @@ impl Op for RandomRows {
         let (extents, axis) = (call.shape(), call.attributes.axis("axis"));
         let mut body = Body::default();
         let [first, second, row] = [0, 1, 2].map(|read| body.push(Scalar::Read(read)));
-        let counter = position(&mut body, row, &whole(call), axis, &extents);
+        let counter = position(&mut body, row, &whole(call), axis);
         let words = threefry(&mut body, [first, second], counter);
         uniform(&mut body, words);
         let read = |operand, index| Read { operand, dtype: DType::U32, index: vec![index] };
@@ -151,8 +160,8 @@ impl Op for RandomRows {
             (&[1, 1], 0, 1),
             (&[2, 0, 3], 1, 0),
             // Positions of two words.
-            (&[3, 1 << 31, 5], 1, 7),
-            (&[1 << 30, 33], 0, 2),
+            (&[3, 1 << 30, 5], 1, 7),
+            (&[1 << 27, 33], 0, 2),
         ];
         let sample = |(shape, axis, rows): (&[usize], usize, usize)| Sample {
             attributes: attributes(Shape::from_known(shape), axis),
