@@ -33,6 +33,7 @@ mod convolution;
 mod cos;
 mod cosine_embedding;
 mod cross_entropy;
+mod ctc;
 mod cumsum;
 mod detach;
 mod diagonal;
@@ -273,6 +274,7 @@ pub static OPS: &[&dyn Op] = &[
     &cos::COS,
     &cosine_embedding::CosineEmbedding,
     &cross_entropy::CrossEntropy,
+    &ctc::Ctc,
     &cumsum::Cumsum,
     &detach::Detach,
     &diagonal::Diagonal,
