@@ -1,23 +1,31 @@
 //! Composite ops made of others.
 //!
-//! A graph comes in, one without composite nodes leaves. Extents may be open. Equal nodes have equal expansions, so what
-//! autodiff has expanded already becomes one with what is expanded here when the graph is simplified.
+//! A graph comes in, one without composite nodes leaves. Extents may be open: then nodes stay whose ops wait for extents, and
+//! go when the graph is expanded again with known ones. Equal nodes have equal expansions, so what autodiff has expanded
+//! already becomes one with what is expanded here when the graph is simplified.
 
-use crate::graph::{Graph, Node, Region, rewrite};
+use crate::graph::{Graph, Node, Region, ValueId, rewrite};
 use std::borrow::Cow;
 use std::convert::Infallible;
 
-/// The graph with every composite node replaced by its expansion, down to ops that reach a kernel by themselves.
+/// The graph with every composite node replaced by its expansion, down to ops that reach a kernel by themselves or wait for
+/// extents.
 pub fn expand(graph: &Graph) -> Graph {
     let mut expanded = Cow::Borrowed(graph);
-    while expanded.nodes().any(|(_, node)| node.op.is_composite()) {
-        let once = rewrite(&expanded, |node| node.op.is_composite(), |b, node, call| node.op.expand(b, call));
+    while expanded.nodes().any(|(_, node)| is_expanded(&expanded, node)) {
+        let once = rewrite(&expanded, |node| is_expanded(&expanded, node), |b, node, call| node.op.expand(b, call));
         expanded = Cow::Owned(once);
     }
     if expanded.nodes().any(|(_, node)| node.attributes.regions().next().is_some()) {
         expanded = Cow::Owned(with_expanded_regions(&expanded));
     }
     expanded.into_owned()
+}
+
+/// Whether a node is to be replaced.
+fn is_expanded(graph: &Graph, node: &Node) -> bool {
+    let is_known = |&operand: &ValueId| graph.ty(operand).shape.known().is_some();
+    node.op.is_composite() && (!node.op.waits_for_extents() || node.operands.iter().all(is_known))
 }
 
 /// The graph with the composite nodes of its regions replaced too.

@@ -155,7 +155,8 @@ pub fn derive(tokens: TokenStream) -> (output::Program, Vec<Diagnostic>) {
     (program, diagnostics)
 }
 
-/// The last passes of the macro half: no composite op is left, and nothing that is not needed.
+/// The last passes of the macro half: no composite op is left but those that wait for extents, and nothing that is not
+/// needed.
 pub fn finish(graph: &Graph) -> Result<Graph, CompileError> {
     let trace: Trace<'_> = &mut |_, _| {};
     let graph = verified("expand", expand(graph), trace)?;

@@ -26,8 +26,14 @@ pub trait Op: Sync {
     fn lower(&self, call: &Call) -> Lowering;
 
     /// Whether [`Op::lower`] is [`Lowering::Expand`], whatever the extents. Composite ops override this together with
-    /// [`Op::expand`]: they are expanded while the extents are still open.
+    /// [`Op::expand`]: they are expanded while the extents are still open, unless they wait for them.
     fn is_composite(&self) -> bool {
+        false
+    }
+
+    /// Whether a composite op expands to something else as soon as all extents are known: then it is left as it is while one
+    /// is open.
+    fn waits_for_extents(&self) -> bool {
         false
     }
 

@@ -18,6 +18,15 @@ pub fn dropout(b: &mut Builder<'_>, x: ValueId, key: ValueId, p: f64) -> ValueId
     b.apply(&Dropout, attributes(p), &[x, key])
 }
 
+/// The same with a random number for every element.
+pub(super) fn dropped(b: &mut Builder<'_>, x: ValueId, numbers: ValueId, p: f64) -> ValueId {
+    let bound = constant_like(b, f64::from(p as f32), numbers);
+    let kept = le(b, bound, numbers);
+    let scaled = scale(b, x, factor(p));
+    let nothing = constant_like(b, 0.0, x);
+    select(b, kept, scaled, nothing)
+}
+
 fn attributes(p: f64) -> Attributes {
     Attributes::none().with("p", Attribute::Float(p))
 }
@@ -60,13 +69,8 @@ impl Op for Dropout {
     }
 
     fn expand(&self, b: &mut Builder<'_>, call: &Call) -> Vec<ValueId> {
-        let (x, p) = (call.operands[0], call.attributes.float("p"));
         let numbers = random(b, call.operands[1], Distribution::Uniform, &call.operand_types[0].shape);
-        let bound = constant_like(b, f64::from(p as f32), numbers);
-        let kept = le(b, bound, numbers);
-        let scaled = scale(b, x, factor(p));
-        let nothing = constant_like(b, 0.0, x);
-        vec![select(b, kept, scaled, nothing)]
+        vec![dropped(b, call.operands[0], numbers, call.attributes.float("p"))]
     }
 
     fn reference(&self, call: &Call, operands: &[&Array]) -> Vec<Array> {

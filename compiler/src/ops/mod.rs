@@ -12,6 +12,9 @@ mod and;
 mod argmax;
 mod argmin;
 mod attention;
+mod attention_blocks;
+mod attention_gradient;
+mod attention_rows;
 mod barrier;
 mod batch_norm;
 mod bce;
@@ -30,6 +33,7 @@ mod convolution;
 mod cos;
 mod cosine_embedding;
 mod cross_entropy;
+mod ctc;
 mod cumsum;
 mod detach;
 mod diagonal;
@@ -96,6 +100,7 @@ mod power;
 mod prelu;
 mod random;
 mod random_key;
+mod random_rows;
 mod recurrent;
 mod reduction;
 mod relu;
@@ -141,6 +146,7 @@ pub use and::and;
 pub use argmax::argmax;
 pub use argmin::argmin;
 pub use attention::attention_attributes;
+pub use attention_gradient::attention_gradient;
 pub use barrier::barrier;
 pub use broadcast::{broadcast, broadcast_over};
 pub use cast::cast;
@@ -251,6 +257,7 @@ pub static OPS: &[&dyn Op] = &[
     &argmax::Argmax,
     &argmin::Argmin,
     &attention::Attention,
+    &attention_gradient::AttentionGradient,
     &barrier::Barrier,
     &batch_norm::BatchNorm,
     &bce::BCE,
@@ -267,6 +274,7 @@ pub static OPS: &[&dyn Op] = &[
     &cos::COS,
     &cosine_embedding::CosineEmbedding,
     &cross_entropy::CrossEntropy,
+    &ctc::Ctc,
     &cumsum::Cumsum,
     &detach::Detach,
     &diagonal::Diagonal,
@@ -328,6 +336,7 @@ pub static OPS: &[&dyn Op] = &[
     &prelu::PRELU,
     &random::Random,
     &random_key::RandomKey,
+    &random_rows::RandomRows,
     &relu::RELU,
     &relu6::RELU6,
     &remat::Remat,

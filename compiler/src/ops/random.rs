@@ -106,7 +106,8 @@ fn upper_bits(body: &mut Body, word: ScalarId) -> ScalarId {
 /// 2^-24.
 const SMALLEST: f64 = 1.0 / 16_777_216.0;
 
-fn uniform(body: &mut Body, words: [ScalarId; 2]) -> ScalarId {
+/// An even number in `0.0..1.0` of random words.
+pub fn uniform(body: &mut Body, words: [ScalarId; 2]) -> ScalarId {
     let bits = upper_bits(body, words[0]);
     let scale = body.constant(DType::F32, SMALLEST);
     body.apply(ScalarOp::Mul, &[bits, scale])

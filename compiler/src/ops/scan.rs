@@ -164,7 +164,9 @@ impl Op for Scan {
     fn samples(&self) -> Vec<Sample> {
         let shapes = [(3, 2, 5, false), (4, 3, 1, true), (1, 2, 3, true), (5, 1, 4, false), (2, 0, 3, false)];
         let recurrences = shapes.into_iter().map(|(turns, n, h, reverse)| recurrence(turns, [n, h], reverse));
-        recurrences.chain([numbers(7), products(4), recurrence_without_stacks()]).collect()
+        recurrences
+            .chain([numbers(7), products(4), recurrence_without_stacks(2), recurrence_without_stacks(0)])
+            .collect()
     }
 }
 
@@ -233,8 +235,8 @@ fn products(turns: usize) -> Sample {
 }
 
 /// What is carried grows by itself, less what stays the same.
-fn recurrence_without_stacks() -> Sample {
-    sample(3, [1, 0], false, &[floats(&[2]), floats(&[2])], |b, leaves| {
+fn recurrence_without_stacks(extent: usize) -> Sample {
+    sample(3, [1, 0], false, &[floats(&[extent]), floats(&[extent])], |b, leaves| {
         let power = exp(b, leaves[0]);
         vec![sub(b, power, leaves[1])]
     })

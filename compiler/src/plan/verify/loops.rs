@@ -146,7 +146,9 @@ impl Looped<'_> {
         let leaves = self.scan.arguments();
         for at in self.launches() {
             for (argument, buffer, value, written) in arguments(self.plan, &self.plan.launches[at]) {
-                let Some(position) = leaves.iter().position(|&leaf| leaf == value).filter(|_| !written) else {
+                // Nothing is read of an array of nothing, and no launch writes it.
+                let is_read = !written && self.plan.buffers[buffer.0].elements > 0;
+                let Some(position) = leaves.iter().position(|&leaf| leaf == value).filter(|_| is_read) else {
                     continue;
                 };
                 let whole = match self.whole(position, buffer) {

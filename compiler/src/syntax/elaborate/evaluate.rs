@@ -2,7 +2,6 @@
 
 use super::Elaborator;
 use super::arguments::Given;
-use super::functions;
 use super::instance::{Layer, LayerKind};
 use super::lists::LONGEST;
 use super::numbers;
@@ -86,7 +85,6 @@ impl Elaborator<'_> {
         }
         match self.items.functions.find(name) {
             Some(function) => Value::Function(function),
-            None if functions::planned(name) => self.unsupported(expr.span, &format!("`{name}`")),
             None => self.unknown_name(expr, name),
         }
     }
@@ -203,7 +201,6 @@ impl Elaborator<'_> {
             None if matches!(name, "minimize" | "metric") => {
                 self.fail(function.span, format!("`{name}` stands in steps only"))
             }
-            None if functions::planned(name) => self.unsupported(function.span, &format!("`{name}`")),
             None => self.unknown_function(function.span, name),
         }
     }
@@ -217,7 +214,6 @@ impl Elaborator<'_> {
         let given = Given { expr: &arguments[0].value, value: Some(first) };
         match self.items.functions.find(name) {
             Some(found) => self.call_function(found, Some(given), &arguments[1..], expr, expr.span),
-            None if functions::planned(name) => self.unsupported(function.span, &format!("`{name}`")),
             None => self.unknown_function(function.span, name),
         }
     }
@@ -268,7 +264,6 @@ impl Elaborator<'_> {
             Some(Value::Poison) => self.evaluate_all(arguments),
             _ => match self.items.functions.find(&name.name) {
                 Some(function) => self.call_function(function, Some(given), arguments, expr, name.span),
-                None if functions::planned(&name.name) => self.unsupported(name.span, &format!("`{}`", name.name)),
                 None => {
                     self.evaluate_all(arguments);
                     self.unknown_function(name.span, &name.name)

@@ -3,12 +3,14 @@
 use tapeless::model;
 
 model! {
-    pub model Net(x: f32<N, T, 16>, y: u32<N, T>) -> f32<N, T, 16> {
-        ctc(x, y)
+    pub model Net(x: f32<N, 16>) -> f32<N, 4> {
+        #[param]
+        let w: f32<4, 16> = orthogonal();
+        x.matmul(w.t())
     }
 }
 
 fn main() {}
 
-// error: `ctc` is not supported yet
-//   --> wrong/not_yet.rs:7:9
+// error: `orthogonal` is not supported yet
+//   --> wrong/not_yet.rs:8:29

@@ -31,6 +31,15 @@ const CROSS_ENTROPY: &[Parameter] =
     &[INPUT, TARGET, WEIGHT, IGNORE_INDEX, REDUCTION, optional("label_smoothing", Default::Float(0.0))];
 const COSINE: &[Parameter] =
     &[required("input1"), required("input2"), TARGET, optional("margin", Default::Float(0.0)), REDUCTION];
+const CTC: &[Parameter] = &[
+    required("log_probs"),
+    required("targets"),
+    required("input_lengths"),
+    required("target_lengths"),
+    optional("blank", Default::Int(0)),
+    REDUCTION,
+    optional("zero_infinity", Default::Bool(false)),
+];
 const TRIPLET: &[Parameter] = &[
     required("anchor"),
     required("positive"),
@@ -52,6 +61,7 @@ pub static FUNCTIONS: &[Function] = &[
     },
     Function { name: "cosine_embedding", parameters: COSINE, apply: cosine_embedding },
     Function { name: "cross_entropy", parameters: CROSS_ENTROPY, apply: cross_entropy },
+    Function { name: "ctc", parameters: CTC, apply: ctc },
     Function { name: "hinge_embedding", parameters: HINGE, apply: |e, a| of_elements(e, a, &[], &["margin"]) },
     Function { name: "huber", parameters: HUBER, apply: |e, a| of_elements(e, a, &[], &["delta"]) },
     Function { name: "kl_div", parameters: KL_DIV, apply: |e, a| of_elements(e, a, &[], &["log_target"]) },
@@ -186,6 +196,20 @@ fn cosine_embedding(e: &mut Elaborator<'_>, arguments: &Arguments<'_>) -> Option
     let attributes = attributes(e, arguments, &["margin"])?;
     let operands = tensors(e, arguments)?;
     e.op_on(arguments, "cosine_embedding", attributes, &operands)
+}
+
+/// Labels stand in rows that are all as long; in one row after the other, as PyTorch takes them too, they would have no
+/// shape that is known.
+fn ctc(e: &mut Elaborator<'_>, arguments: &Arguments<'_>) -> Option<Value> {
+    let attributes = attributes(e, arguments, &["blank", "zero_infinity"])?;
+    let mut operands = tensors(e, arguments)?.to_vec();
+    operands.push(e.described_argument(arguments, 3)?);
+    if e.graph.ty(operands[1].1).rank() == 1 {
+        let headline = "ctc: takes targets in a row for each sample, padded to one length, not all in one row";
+        e.report(e.about_operands(Problem::new(arguments.span, headline), Some(arguments.whole), &operands[1..2]));
+        return None;
+    }
+    e.op_on(arguments, "ctc", attributes, &operands)
 }
 
 fn triplet_margin(e: &mut Elaborator<'_>, arguments: &Arguments<'_>) -> Option<Value> {

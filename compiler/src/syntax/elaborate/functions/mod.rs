@@ -111,9 +111,6 @@ impl fmt::Debug for Function {
     }
 }
 
-/// Functions of the language that later versions bring.
-const PLANNED: &[&str] = &["ctc"];
-
 fn tables() -> impl Iterator<Item = &'static Function> {
     [
         activations::FUNCTIONS,
@@ -154,14 +151,9 @@ impl Functions {
     }
 }
 
-/// Whether the language has a function of that name that is not there yet.
-pub fn planned(name: &str) -> bool {
-    PLANNED.contains(&name)
-}
-
 /// The names of all functions of the language.
 pub fn names() -> impl Iterator<Item = &'static str> {
-    tables().map(|function| function.name).chain(PLANNED.iter().copied())
+    tables().map(|function| function.name)
 }
 
 /// The evaluated arguments of a call.
