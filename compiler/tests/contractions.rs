@@ -118,6 +118,28 @@ fn long_rows_in_scratch_are_an_odd_number_of_lines_apart() {
     assert_eq!(wrong(&case, 8), None);
 }
 
+/// Rows between which zeros lie are shown to be there as a whole, however they fall into chunks.
+#[test]
+fn kernels_with_long_rows_are_whole() {
+    let equations = ["ki,kj->ij", "ki,jk->ij", "bki,bkj->bij", "kpi,kj->pij", "kpi,kj->jpi", "kpiq,kj->pijq"];
+    let extents = [[3, 5], [17, 65], [64, 7], [65, 16], [128, 33], [200, 48]];
+    for (equation, extents) in equations.into_iter().flat_map(|equation| extents.map(|extents| (equation, extents))) {
+        for (depth, prologues) in [(300, [false; 2]), (512, [true, false]), (600, [false, true])] {
+            let extent = |label| match label {
+                'k' => depth,
+                'i' => extents[0],
+                'j' => extents[1],
+                _ => 2,
+            };
+            let case = Product { prologues, ..Product::new(equation) }.case(&extent);
+            for target in [Target::new(8), Target { piece: 1, ..Target::new(8) }] {
+                let kernel = schedule::kernel(&case.nest, &case.shapes, "kernel", &target);
+                assert_eq!(kernel::verify(&kernel), Ok(()), "{equation} {depth} {extents:?} {prologues:?}\n{kernel}");
+            }
+        }
+    }
+}
+
 /// In one piece and in pieces as small as can be; the last two have sums of more products than are added at a time.
 #[test]
 fn kernels_of_convolutions_mean_what_their_nests_mean() {

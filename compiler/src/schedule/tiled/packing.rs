@@ -51,6 +51,11 @@ impl Tiling<'_, '_> {
         self.other_rows(point, &mut |tiling, point| {
             let chunks = if parallel && alone { Self::parallel_chunks } else { Self::chunks };
             chunks(tiling, extent, together, &mut |tiling, first, count| {
+                let between = row_stride(depth(flat)) > depth(flat);
+                if between {
+                    // All that is stored in one loop is shown to leave nothing out.
+                    tiling.writer.scope.open(1, LoopKind::Serial);
+                }
                 let mut corner = point.clone();
                 for axis in flat.reduction_axes() {
                     let last = axis + 1 == flat.extents.len();
@@ -67,7 +72,10 @@ impl Tiling<'_, '_> {
                     });
                 });
                 flat.reduction_axes().for_each(|_| tiling.writer.scope.close());
-                tiling.zeros_between(packed, &tiling.at_row(point, first), count);
+                if between {
+                    tiling.zeros_between(packed, &tiling.at_row(point, first), count);
+                    tiling.writer.scope.close();
+                }
             });
         });
     }
@@ -76,9 +84,6 @@ impl Tiling<'_, '_> {
     fn zeros_between(&mut self, packed: ParameterId, point: &Point, count: usize) {
         let depth = depth(self.writer.flat);
         let between = row_stride(depth) - depth;
-        if between == 0 {
-            return;
-        }
         let row = Index::axis(self.writer.scope.open(count, LoopKind::Serial).0);
         let column = Index::axis(self.writer.scope.open(between, LoopKind::lanes(1)).0);
         let stride = row_stride(depth) as i64;
