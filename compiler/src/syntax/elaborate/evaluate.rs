@@ -81,7 +81,7 @@ impl Elaborator<'_> {
             return binding.value.clone();
         }
         if let Some(dtype) = DType::from_name(name) {
-            return Value::Type(dtype);
+            return Value::Type(self.dtype(dtype));
         }
         match self.items.functions.find(name) {
             Some(function) => Value::Function(function),
@@ -186,7 +186,7 @@ impl Elaborator<'_> {
 
     fn call_by_name(&mut self, expr: &Expr, function: &Expr, name: &str, arguments: &[Argument]) -> Value {
         if let Some(dtype) = DType::from_name(name) {
-            return self.number_as_tensor(expr, dtype, arguments);
+            return self.number_as_tensor(expr, self.dtype(dtype), arguments);
         }
         if name.starts_with(|first: char| first.is_ascii_uppercase()) {
             return self.make_layer(name, arguments, function.span);

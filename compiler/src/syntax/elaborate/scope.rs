@@ -5,6 +5,7 @@
 use super::instance::Place;
 use super::items::Scope;
 use super::value::Value;
+use crate::dtype::DType;
 use crate::syntax::ast::TensorType;
 use proc_macro2::Span;
 use rustc_hash::FxHashMap;
@@ -71,6 +72,8 @@ pub struct Frame {
     pub scope: Scope,
     /// Whether the body belongs to the prelude.
     pub prelude: bool,
+    /// What `f32` stands for in a layer of the prelude, which computes in the type of the floats that it is first given.
+    pub float: Option<DType>,
     /// How many mistakes had been reported when the body began.
     pub mistakes: usize,
     /// The application that runs this body: as written, where it stands; `None` for roots.
@@ -98,6 +101,7 @@ impl Frame {
             training,
             scope: Scope::MAIN,
             prelude: false,
+            float: None,
             mistakes: 0,
             site: None,
             made_at: None,

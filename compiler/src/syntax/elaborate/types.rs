@@ -18,6 +18,9 @@ impl Elaborator<'_> {
         let name = &input.name;
         if let Value::Tensor(tensor) = value {
             let ty = self.graph.ty(tensor).clone();
+            if self.frame().prelude && input.ty.dtype == DType::F32 && ty.dtype.is_float() {
+                self.frame_mut().float.get_or_insert(ty.dtype);
+            }
             if self.unified(&input.ty, &ty).is_none() {
                 let written = self.written(&input.ty);
                 let problem =
@@ -115,7 +118,7 @@ impl Elaborator<'_> {
     /// Matches a written type with a value's type, binding names that are new. `None` when they disagree for sure; what
     /// open extents leave undecided becomes a check.
     pub(super) fn unified(&mut self, written: &TensorType, ty: &Type) -> Option<()> {
-        if written.dtype != ty.dtype {
+        if self.dtype(written.dtype) != ty.dtype {
             return None;
         }
         let extents = ty.shape.extents();
@@ -192,7 +195,15 @@ impl Elaborator<'_> {
                 value => extents.push(self.length(value, axis.span)?),
             }
         }
-        Some(Type::new(written.dtype, Shape::new(extents)))
+        Some(Type::new(self.dtype(written.dtype), Shape::new(extents)))
+    }
+
+    /// The element type that a written one stands for in the body that runs.
+    pub(super) fn dtype(&self, written: DType) -> DType {
+        match (written, self.frame().float) {
+            (DType::F32, Some(float)) => float,
+            _ => written,
+        }
     }
 
     /// The extent that a value is.
@@ -220,9 +231,10 @@ impl Elaborator<'_> {
             AxisKind::Hole => "_".to_string(),
             AxisKind::Rest(_) => "..".to_string(),
         };
+        let dtype = self.dtype(ty.dtype);
         match ty.axes.len() {
-            0 => ty.dtype.to_string(),
-            _ => format!("{}<{}>", ty.dtype, ty.axes.iter().map(word).collect::<Vec<_>>().join(", ")),
+            0 => dtype.to_string(),
+            _ => format!("{dtype}<{}>", ty.axes.iter().map(word).collect::<Vec<_>>().join(", ")),
         }
     }
 
