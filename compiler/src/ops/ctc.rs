@@ -165,7 +165,7 @@ impl Op for Ctc {
         if blank < 0 {
             return infer.error(format!("blank is a class, not {blank}"));
         }
-        infer.at_most(&Extent::from(blank + 1), &classes, format_args!("the blank {blank} is one of the classes"))?;
+        infer.at_most(&Extent::from(blank + 1), &classes, format_args!("the blank {blank} is none of the classes"))?;
         let losses = Shape::new(vec![samples]);
         Ok(vec![Type::new(logarithms.dtype, Reduction::infer(infer, REDUCTIONS)?.shape(losses))])
     }
@@ -264,7 +264,10 @@ fn reference_loss(call: &Call, operands: &[&Array], n: usize) -> f64 {
 
 /// So many turns, samples, classes and labels. Losses may be infinite only where that counts as 0: else all are of nothing.
 fn sample([turns, samples, classes, labels]: [usize; 4], reduction: &str, blank: i64, zero_infinity: bool) -> Sample {
-    let below = |shape: &[usize], bound: usize| SampleOperand::numbers(DType::U32, shape, Fill::Below(bound as u32));
+    let below = |shape: &[usize], bound: usize| SampleOperand {
+        ty: Type::new(DType::U32, Shape::from_known(shape)),
+        fill: Fill::Below(bound as u32),
+    };
     let longest = if zero_infinity { labels } else { 0 };
     let attributes = Reduction::attribute(reduction).with("blank", Attribute::Int(blank));
     Sample {

@@ -106,7 +106,7 @@ impl Op for RandomRows {
             infer.at_most(
                 &elements,
                 &Extent::from(u32::MAX as usize),
-                "rows are counted in 32 bits, and what is in one",
+                "there are more rows than 32 bits count, or more in a row",
             )?;
         }
         extents[axis] = count.clone();
@@ -167,7 +167,10 @@ impl Op for RandomRows {
             attributes: attributes(Shape::from_known(shape), axis),
             operands: vec![
                 SampleOperand { ty: seed_type(), fill: Fill::Below(u32::MAX) },
-                SampleOperand::numbers(DType::U32, &[rows], Fill::Below(shape[axis].max(1) as u32)),
+                SampleOperand {
+                    ty: Type::new(DType::U32, Shape::from_known(&[rows])),
+                    fill: Fill::Below(shape[axis].max(1) as u32),
+                },
             ],
         };
         cases.map(sample).to_vec()

@@ -18,3 +18,15 @@ model! {
 
 fn main() {}
 
+// error: ctc: takes targets in a row for each sample, padded to one length, not all in one row
+//          ctc(logs, row, turns, lengths): row is u32<{5 * N}>
+//          row is made at wrong/ctc_arguments.rs:11:58
+//   --> wrong/ctc_arguments.rs:14:23
+// error: ctc: the blank 8 is none of the classes
+//          logs is f32<T, N, 8>, y is u32<N, 5>, turns is u32<N>, lengths is u32<N>
+//          logs is made at wrong/ctc_arguments.rs:13:13, y at wrong/ctc_arguments.rs:11:44, turns at wrong/ctc_arguments.rs:11:77, lengths at wrong/ctc_arguments.rs:11:92
+//   --> wrong/ctc_arguments.rs:14:59
+// error: ctc: takes lengths u32<N>, not f32<N>
+//          logs is f32<T, N, 8>, y is u32<N, 5>, share is f32<N>, lengths is u32<N>
+//          logs is made at wrong/ctc_arguments.rs:13:13, y at wrong/ctc_arguments.rs:11:44, share at wrong/ctc_arguments.rs:11:109, lengths at wrong/ctc_arguments.rs:11:92
+//   --> wrong/ctc_arguments.rs:15:23
