@@ -20,14 +20,26 @@
 //! }
 //! ```
 
+mod convnext;
 mod gpt;
 mod lenet;
+mod llama;
+mod lstm;
 mod mobilenet;
 mod resnet;
+mod rotary;
+mod unet;
 mod vgg;
+mod vit;
 
+pub use convnext::{CnBlock, ConvNeXt};
 pub use gpt::{Gpt, GptBlock};
 pub use lenet::LeNet;
+pub use llama::{Llama, LlamaAttention, LlamaBlock, SwiGlu};
+pub use lstm::LstmClassifier;
 pub use mobilenet::{ConvNormAct, InvertedResidual, MobileNetV2};
 pub use resnet::{BasicBlock, Bottleneck, ResNet18, ResNet34, ResNet50};
+pub use rotary::Rotary;
+pub use unet::{DoubleConv, UNet};
 pub use vgg::{Vgg, Vgg11, Vgg13, Vgg16, Vgg19};
+pub use vit::{ViT, VitBlock};
