@@ -2,6 +2,7 @@
 //! and every state after a step, fused and unfused. `make.py` made the records.
 
 mod images;
+mod library;
 mod pictures;
 mod sequences;
 mod tokens;
@@ -26,11 +27,8 @@ fn record(name: &str) -> Value {
     records[name].clone()
 }
 
-fn numbers(recorded: &Value) -> Vec<f64> {
-    match recorded {
-        Value::Array(numbers) => numbers.iter().map(|number| number.as_f64().expect("a number")).collect(),
-        number => vec![number.as_f64().expect("a number")],
-    }
+fn number(recorded: &Value) -> f64 {
+    recorded.as_f64().expect("a number")
 }
 
 /// Fills the parameters in the order of their keys; states stay as they begin.
@@ -44,13 +42,27 @@ fn fill(net: &mut impl DerefMut<Target = Store>) -> Result<(), Error> {
     Ok(())
 }
 
-/// Holds numbers against exact ones: how far one may be off is counted by the largest of them.
-fn assert_close(what: &str, found: &[f32], exact: &[f64]) {
-    assert_eq!(found.len(), exact.len(), "{what}");
+/// How far numbers may be off, counted by the largest of them.
+const TOLERANCE: f64 = 2e-5;
+
+/// Holds a tensor against its record: all of its numbers, or its norm and some of them, evenly apart.
+fn assert_close(what: &str, found: &[f32], recorded: &Value) {
+    let found: Vec<f64> = found.iter().copied().map(f64::from).collect();
+    let step = recorded["step"].as_u64().unwrap_or(1) as usize;
+    let values = if step == 1 { recorded } else { &recorded["values"] };
+    let exact: Vec<f64> = match values {
+        Value::Array(values) => values.iter().map(number).collect(),
+        value => vec![number(value)],
+    };
+    assert_eq!(found.len().div_ceil(step), exact.len(), "{what}");
+    // Gradients that cancel out are noise.
     let largest = exact.iter().fold(1e-2, |most: f64, number| most.max(number.abs()));
-    for (at, (&found, exact)) in found.iter().zip(exact).enumerate() {
-        let off = (f64::from(found) - exact).abs();
-        assert!(off <= 2e-5 * largest, "{what}: element {at} is {found}, not {exact}");
+    for (at, (found, exact)) in found.iter().step_by(step).zip(exact).enumerate() {
+        assert!((found - exact).abs() <= TOLERANCE * largest, "{what}: element {} is {found}, not {exact}", at * step);
+    }
+    if step > 1 {
+        let (norm, exact) = (found.iter().map(|number| number * number).sum::<f64>().sqrt(), number(&recorded["norm"]));
+        assert!((norm - exact).abs() <= TOLERANCE * exact.max(1e-2), "{what}: the norm is {norm}, not {exact}");
     }
 }
 
@@ -74,7 +86,7 @@ fn assert_is_recorded<'a>(
             (false, _) => ("gradients", gradient(key)?),
         };
         let recorded = record[what].get(key).unwrap_or_else(|| panic!("PyTorch has no {key}"));
-        assert_close(key, &found, &numbers(recorded));
+        assert_close(key, &found, recorded);
     }
     Ok(())
 }
@@ -94,7 +106,7 @@ macro_rules! networks {
                 $crate::fill(&mut net)?;
                 let mut step = $step::compile(&device, $step::dims()$(.$extent($size))*, &options)?;
                 let loss = step.run(&mut net, $($input),*)?.loss;
-                $crate::assert_close("the loss", &[loss], &$crate::numbers(&record["loss"]));
+                $crate::assert_close("the loss", &[loss], &record["loss"]);
                 $crate::assert_is_recorded(&record, &net, |key| Ok(step.gradient(key)?.to_vec()))?;
             }
             Ok(())

@@ -7,11 +7,18 @@ formulas that the tests repeat.
 import json
 
 import torch
-from networks import NETWORKS, formula
+from library import NETWORKS, formula
+
+
+MOST = 60
 
 
 def numbers(values):
-    return [float(f"{value:.7g}") for value in values.flatten().tolist()]
+    """The numbers of a tensor; of a large one its norm and some of them, evenly apart."""
+    values = values.flatten().double()
+    step = -(-len(values) // MOST)
+    some = [float(f"{value:.7g}") for value in values[::step].tolist()]
+    return some if step == 1 else {"norm": float(f"{values.norm().item():.7g}"), "step": step, "values": some}
 
 
 def record(net, loss):

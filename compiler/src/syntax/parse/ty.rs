@@ -89,9 +89,7 @@ impl Reader<'_> {
             _ => return None,
         };
         match inner {
-            syn::Type::Tuple(parts) => {
-                parts.elems.iter().map(|part| self.tensor_type(part, place).map(Some)).collect()
-            }
+            syn::Type::Tuple(parts) => parts.elems.iter().map(|part| self.tensor_type(part, place).map(Some)).collect(),
             syn::Type::Infer(_) => Some(vec![None]),
             one => self.tensor_type(one, place).map(|one| vec![Some(one)]),
         }
@@ -175,7 +173,9 @@ impl Reader<'_> {
             }
         }
         let note = match place {
-            Place::Named(name) | Place::BlockInput(name) => format!("a bare capital takes whatever extent comes: {name}: {ty}"),
+            Place::Named(name) | Place::BlockInput(name) => {
+                format!("a bare capital takes whatever extent comes: {name}: {ty}")
+            }
             Place::StepInput | Place::Elsewhere => format!("the name alone is the extent of that input: {ty}"),
         };
         for &span in dynamic {
