@@ -11,7 +11,7 @@ model! {
         let ln_2 = LayerNorm(eps = 1e-6);
         let mlp = Seq(Linear(HIDDEN), gelu, Dropout(DROP), Linear(D), Dropout(DROP));
         let seen = ln_1(x);
-        let (y, _) = self_attention(seen, seen, seen);
+        let (y, _) = self_attention(seen, seen, seen, need_weights = false);
         let x = x + y.dropout(DROP);
         x + x.ln_2().mlp()
     }

@@ -1,7 +1,7 @@
 //! Networks of attention over tokens.
 
 use crate::{filled, ids, networks};
-use tapeless::model;
+use tapeless::{Device, Error, Options, Seed, model};
 
 model! {
     /// Sequences of different lengths, padded with zeros, and the mean of what is there.
@@ -181,6 +181,19 @@ model! {
         minimize(loss, over = net, with = Sgd(0.0));
         metric(loss);
     }
+
+    /// Attention whose values and results are taken as they are.
+    pub model Dropping(x: f32<N, T, 4>) -> (f32<N, T, 4>, f32<N, T, T>) {
+        let attn = MultiheadAttention(4, 1, dropout = 0.5, batch_first = true);
+        attn(x, x, x)
+    }
+
+    #[train]
+    pub step Drop(x: f32<dyn B, dyn T, 4>) -> (f32<B, T, 4>, f32<B, T, T>) {
+        let net = Dropping();
+        let (y, w) = net(x);
+        (y - w.matmul(x), w)
+    }
 }
 
 networks! {
@@ -189,4 +202,25 @@ networks! {
     seq_to_seq: TrainSeqToSeq of SeqToSeq, [b = 3, s = 6, t = 5], (&ids(18, 17, 8), &ids(15, 29, 15), &ids(15, 31, 6));
     mlp_mixer: TrainMixer of MlpMixer, [b = 3], (&filled(864, 17, 512.0), &ids(3, 29, 4));
     swin: TrainSwin of Swin, [b = 2], (&filled(768, 17, 512.0), &ids(2, 29, 3));
+}
+
+#[test]
+fn attention_returns_the_weights_that_dropout_left() -> Result<(), Error> {
+    let device = Device::cpu();
+    let mut net = Dropping::new(&device, Seed(4))?;
+    let identity = |row: usize, column: usize| f32::from(u8::from(row == column));
+    let mut weight = filled(12 * 4, 17, 512.0);
+    for row in 0..4 {
+        (0..4).for_each(|column| weight[(8 + row) * 4 + column] = identity(row, column));
+    }
+    net.set("attn.in_proj_weight", &weight)?;
+    let identity: Vec<f32> = (0..16).map(|at| identity(at / 4, at % 4)).collect();
+    net.set("attn.out_proj.weight", &identity)?;
+    let mut step = Drop::compile(&device, Drop::dims().b(2).t(8), &Options::default())?;
+    let out = step.run(&mut net, &filled(64, 29, 512.0))?;
+    let (off, weights) = (out.output.0.to_vec(), out.output.1.to_vec());
+    assert!(off.iter().all(|off| off.abs() < 1e-5), "{off:?}");
+    let dropped = weights.iter().filter(|&&weight| weight == 0.0).count();
+    assert!((40..88).contains(&dropped), "{dropped} of {} weights are dropped", weights.len());
+    Ok(())
 }
