@@ -1,7 +1,7 @@
 //! Networks, written in the language: a `model!` imports them by `use tapeless::models::ResNet18;`.
 //!
-//! Keys and shapes of the tensors of networks for images are those of torchvision's models of the same name, so that its state
-//! dicts load by name.
+//! Keys and shapes of the tensors of networks that torchvision has too are those of its models, so that its state dicts load by
+//! name; those of `Llama` are Hugging Face's.
 //! Each network is a model with its default consts; another number of classes is a name of its own:
 //!
 //! ```
