@@ -4,7 +4,7 @@ from functools import partial
 
 import torch
 import torch.nn.functional as F
-from networks import NETWORKS, Net, filled, formula, ids, network  # noqa: F401
+from networks import Net, filled, ids, network
 from torch import nn
 from torchvision.models import VisionTransformer
 from torchvision.models.convnext import CNBlockConfig, ConvNeXt

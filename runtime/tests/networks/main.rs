@@ -5,6 +5,7 @@ mod images;
 mod library;
 mod pictures;
 mod sequences;
+mod spelled;
 mod tokens;
 
 use serde_json::Value;

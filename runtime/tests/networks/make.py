@@ -6,8 +6,10 @@ formulas that the tests repeat.
 
 import json
 
+import library  # noqa: F401
+import spelled  # noqa: F401
 import torch
-from library import NETWORKS, formula
+from networks import NETWORKS, formula
 
 
 MOST = 60
