@@ -107,6 +107,17 @@ fn kernels_are_whole_at_every_number_of_lanes() {
     }
 }
 
+/// Rows of 512 elements would fall into four sets of a cache, so that packing sixteen of them side by side took six times as
+/// long.
+#[test]
+fn long_rows_in_scratch_are_an_odd_number_of_lines_apart() {
+    let case = Product::new("ki,kj->ij").case(&|label| if label == 'k' { 512 } else { 64 });
+    let kernel = schedule::kernel(&case.nest, &case.shapes, "kernel", &Target::new(8));
+    let rows = kernel.parameters.iter().filter(|parameter| parameter.elements == 64 * 33 * 16).count();
+    assert_eq!(rows, 1, "{kernel}");
+    assert_eq!(wrong(&case, 8), None);
+}
+
 /// In one piece and in pieces as small as can be; the last two have sums of more products than are added at a time.
 #[test]
 fn kernels_of_convolutions_mean_what_their_nests_mean() {

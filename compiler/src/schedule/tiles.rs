@@ -54,6 +54,12 @@ const MOST_BLOCKS: usize = 32;
 /// Elements in a line of a cache, lines in a set, and sets.
 const CACHE: [usize; 3] = [16, 8, 64];
 
+/// How many elements lie on as many pages as the machine remembers.
+const PAGES: usize = 32 * 1024;
+
+/// How many elements are further apart than what a core has for itself.
+const SPAN: usize = 256 * 1024;
+
 /// How a contraction is cut into tiles.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tiles {
@@ -280,8 +286,8 @@ impl Tiles {
 }
 
 /// How many cycles longer a tile takes for each product because a factor is read where it is: neighbouring rows of it may
-/// fall into the same few sets of the closest cache, which takes so many cycles, and lie on more pages than the machine
-/// remembers.
+/// fall into the same few sets of the closest cache, which takes so many cycles, and lie on more lines or pages than are
+/// close.
 fn distance(flat: &Flat, side: &Side, conflict: f64) -> f64 {
     let [line, ways, sets] = CACHE;
     let Some(position) = in_place(flat, side.factor).filter(|_| !side.packed) else { return 0.0 };
@@ -290,11 +296,13 @@ fn distance(flat: &Flat, side: &Side, conflict: f64) -> f64 {
     let depth = flat.extents[last].min(DEPTH);
     let apart = if stride.is_multiple_of(line) { (stride / line).max(1) } else { 1 };
     let different = sets / sets.min(1 << apart.trailing_zeros());
-    match stride >= line && depth > ways * different {
-        true => conflict,
-        false if stride * depth > 32 * 1024 => 0.3,
-        false => 0.0,
-    }
+    let conflict = if stride >= line && depth > ways * different { conflict } else { 0.0 };
+    conflict
+        + match stride * depth {
+            span if span > SPAN => 2.0,
+            span if stride >= line && depth >= ways * sets || span > PAGES => 0.5,
+            _ => 0.0,
+        }
 }
 
 /// The size of the parts that an extent falls into, about so many: equal ones if there are such.

@@ -8,10 +8,17 @@ use crate::dtype::DType;
 use crate::kernel::{LoopKind, ParameterId};
 use crate::nest::{Index, Scalar};
 use crate::schedule::apply::Point;
+use crate::schedule::contraction::in_place;
 use crate::schedule::tiles::{Blocks, computed_beside, depth, reads_beside, run};
 
 /// How many neighbouring elements of a column are copied together when a panel is packed.
 const LINE: usize = 16;
+
+/// How many lines of a column follow each other when rows are packed: what comes from far away comes side by side.
+const LINES: usize = 4;
+
+/// From how many elements on rows in scratch are so far apart that neighbours do not fall into the same sets of a cache.
+const FAR: usize = 256;
 
 /// How long an axis is at most that a panel is packed all along for each step of what is around.
 const TOGETHER: usize = 4;
@@ -25,16 +32,19 @@ impl Tiling<'_, '_> {
         let flat = self.writer.flat;
         let rows: usize = self.tiles.row_axes.iter().map(|&axis| flat.extents[axis]).product();
         let packed = match self.writer.scope.is_parallel() {
-            true => self.writer.scope.local(DType::F32, rows * depth(flat)),
-            false => self.writer.scope.scratch(DType::F32, rows * depth(flat)),
+            true => self.writer.scope.local(DType::F32, rows * row_stride(depth(flat))),
+            false => self.writer.scope.scratch(DType::F32, rows * row_stride(depth(flat))),
         };
         self.rows = Some(packed);
         let factor = self.tiles.row.factor;
         let beside = reads_beside(flat, factor, flat.extents.len() - 1);
         let across = !beside && self.tiles.row_axes.last().is_some_and(|&axis| computed_beside(flat, factor, axis));
         let extent = self.tiles.row_axes.last().map_or(1, |&axis| flat.extents[axis]);
-        // Where neighbouring elements of a row are apart, those of neighbouring rows may be on one line.
-        let together = if beside { 1 } else { LINE };
+        // Where neighbouring elements of a row are apart, those of neighbouring rows may be on one line. More of them are taken
+        // where rows are as far apart as the next ones: else each place would take divisions.
+        let even = in_place(flat, factor).zip(self.tiles.row_axes.last());
+        let even = even.is_some_and(|(position, &axis)| position.stride(axis).is_some());
+        let (together, line) = if beside { (1, 1) } else { (if even { LINES * LINE } else { LINE }, LINE) };
         let alone = self.tiles.row_axes.len() < 2;
         let around = self.writer.schedule.outputs.iter().any(|level| level.kind == LoopKind::Parallel);
         let parallel = self.tiles.parallel.is_some() || around && !self.writer.scope.is_parallel();
@@ -48,15 +58,34 @@ impl Tiling<'_, '_> {
                     let kind = if last && beside { LoopKind::lanes(groups) } else { LoopKind::Serial };
                     corner[axis] = Index::axis(tiling.writer.scope.open(flat.extents[axis], kind).0);
                 }
-                tiling.neighbours(count, across, &mut |tiling, row| {
-                    let point = tiling.at_row(&corner, first.clone().plus(row));
-                    let value = tiling.factor(factor, &point);
-                    let place = tiling.row_place(&point);
-                    tiling.writer.scope.store(packed, place, value);
+                tiling.chunks(count, line, &mut |tiling, start, count| {
+                    tiling.neighbours(count, across, &mut |tiling, row| {
+                        let point = tiling.at_row(&corner, first.clone().plus(&start).plus(row));
+                        let value = tiling.factor(factor, &point);
+                        let place = tiling.row_place(&point);
+                        tiling.writer.scope.store(packed, place, value);
+                    });
                 });
                 flat.reduction_axes().for_each(|_| tiling.writer.scope.close());
+                tiling.zeros_between(packed, &tiling.at_row(point, first), count);
             });
         });
+    }
+
+    /// Fills what lies between packed rows, this many from a point on.
+    fn zeros_between(&mut self, packed: ParameterId, point: &Point, count: usize) {
+        let depth = depth(self.writer.flat);
+        let between = row_stride(depth) - depth;
+        if between == 0 {
+            return;
+        }
+        let row = Index::axis(self.writer.scope.open(count, LoopKind::Serial).0);
+        let column = Index::axis(self.writer.scope.open(between, LoopKind::lanes(1)).0);
+        let stride = row_stride(depth) as i64;
+        let place = self.row_number(point).plus(&row).times(stride).plus(&column).plus(&Index::constant(depth as i64));
+        let zero = self.writer.scope.constant(DType::F32, 0.0);
+        self.writer.scope.store(packed, place, zero);
+        (0..2).for_each(|_| self.writer.scope.close());
     }
 
     /// Runs `inner` for a few neighbours, in lanes or one after the other.
@@ -70,7 +99,7 @@ impl Tiling<'_, '_> {
     }
 
     pub(super) fn row_place(&self, point: &Point) -> Index {
-        self.row_number(point).times(depth(self.writer.flat) as i64).plus(&self.number(point))
+        self.row_number(point).times(row_stride(depth(self.writer.flat)) as i64).plus(&self.number(point))
     }
 
     /// Copies the panel factor of columns to scratch, if it is packed: panel by panel, each in the order in which tiles read
@@ -177,4 +206,10 @@ impl Tiling<'_, '_> {
         let row = panel.clone().times(depth(self.writer.flat) as i64).plus(&self.number(point));
         row.times(self.tiles.columns as i64).plus(column)
     }
+}
+
+/// How far apart rows of so many elements lie in scratch: an odd number of lines where they are long, since rows that are a
+/// power of two apart would fall into few sets of a cache.
+fn row_stride(depth: usize) -> usize {
+    if depth < FAR { depth } else { (depth.div_ceil(LINE) | 1) * LINE }
 }
