@@ -1,7 +1,7 @@
 //! Networks of the library, in small: those of torchvision against torchvision's, keys and all.
 
-use crate::{filled, ids, networks};
-use tapeless::model;
+use crate::{fill, filled, ids, networks};
+use tapeless::{Device, Error, Options, Seed, model};
 
 model! {
     use tapeless::models::{ConvNeXt, Llama, LstmClassifier, Rotary, UNet, ViT};
@@ -10,6 +10,7 @@ model! {
     pub model MetaLlama = Llama(VOCAB = 20, LAYERS = 1, HEADS = 2, KV = 2, D = 8, HIDDEN = 12, THETA = 100.0, TIED = true, INTERLEAVED = true);
     pub model SmallViT = ViT(CLASSES = 3, IMAGE = 8, PATCH = 4, LAYERS = 2, HEADS = 2, D = 8, HIDDEN = 12);
     pub model SmallConvNeXt = ConvNeXt(CLASSES = 3, FIRST = 1, SECOND = 1, THIRD = 2, FOURTH = 1, C = 2, DROP = 0.0);
+    pub model DeepConvNeXt = ConvNeXt(CLASSES = 3, FIRST = 1, SECOND = 1, THIRD = 2, FOURTH = 1, C = 2, DROP = 0.5);
     pub model SmallUNet = UNet(CLASSES = 3, BASE = 2, DEPTH = 2, GROUPS = 1);
     pub model SmallLstm = LstmClassifier(VOCAB = 20, WIDTH = 4, HIDDEN = 5, LAYERS = 2, CLASSES = 3, BETWEEN = 0.0, DROP = 0.0);
 
@@ -56,6 +57,17 @@ model! {
         metric(loss);
     }
 
+    #[train]
+    pub step SayTraining(image: f32<dyn B, 3, 32, 32>) -> f32<B, 3> {
+        let net = DeepConvNeXt();
+        net(image)
+    }
+
+    pub step Say(image: f32<dyn B, 3, 32, 32>) -> f32<B, 3> {
+        let net = DeepConvNeXt();
+        net(image)
+    }
+
     pub step TrainUNet(image: f32<dyn B, 3, dyn H, dyn W>, mask: u32<B, H, W>) {
         let net = SmallUNet();
         let loss = cross_entropy(net(image), mask);
@@ -79,4 +91,27 @@ networks! {
     conv_next: TrainConvNeXt of SmallConvNeXt, [b = 2, h = 32, w = 64], (&filled(12288, 17, 512.0), &ids(2, 29, 3));
     u_net: TrainUNet of SmallUNet, [b = 2, h = 8, w = 12], (&filled(576, 17, 512.0), &ids(192, 29, 3));
     lstm_classifier: TrainLstm of SmallLstm, [b = 3, t = 6], (&ids(18, 17, 20), &ids(3, 29, 3));
+}
+
+#[test]
+fn samples_are_left_out_while_a_network_trains_and_only_then() -> Result<(), Error> {
+    let device = Device::cpu();
+    let mut net = DeepConvNeXt::new(&device, Seed(2))?;
+    fill(&mut net)?;
+    let image = filled(8 * 3 * 32 * 32, 17, 512.0);
+    let mut train = SayTraining::compile(&device, SayTraining::dims().b(8), &Options::default())?;
+    let mut say = Say::compile(&device, Say::dims().b(8), &Options::default())?;
+    let said = say.run(&net, &image)?.output.to_vec();
+    let first = train.run(&mut net, &image)?.output.to_vec();
+    let second = train.run(&mut net, &image)?.output.to_vec();
+    let differing = |one: &[f32], other: &[f32]| {
+        one.chunks(3)
+            .zip(other.chunks(3))
+            .filter(|(one, other)| one.iter().zip(*other).any(|(a, b)| (a - b).abs() > 1e-4))
+            .count()
+    };
+    // Four of five blocks leave a sample out with probabilities from 1/8 to 1/2.
+    assert!(differing(&first, &said) >= 4 && differing(&first, &second) >= 4, "{first:?} {second:?} {said:?}");
+    assert_eq!(say.run(&net, &image)?.output.to_vec(), said);
+    Ok(())
 }

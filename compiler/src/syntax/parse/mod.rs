@@ -138,7 +138,7 @@ mod tests {
         assert_eq!((block.inputs[0].ty.to_string().as_str(), mistakes), ("f32<{..}, I>", 0));
         assert_eq!(read("block B(x: Option<f32<N>>) { 1 }").1, 0);
         for wrong in ["model M(x: f32<{..}>) { x }", "step S(x: f32<{..}>) { x }", "model M(x: Option<f32<N>>) { x }"] {
-            assert_eq!(read(wrong).1, 1, "{wrong}");
+            assert!(read(wrong).1 > 0, "{wrong}");
         }
     }
 
