@@ -4,6 +4,7 @@ pub mod arguments;
 pub mod digits;
 pub mod faces;
 pub mod gpu_check;
+pub mod grammar;
 pub mod landscape;
 pub mod mnist;
 pub mod pictures;

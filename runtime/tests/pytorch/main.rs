@@ -11,7 +11,10 @@ use std::path::PathBuf;
 use tapeless::model;
 
 model! {
-    use tapeless::models::{MobileNetV2, ResNet18};
+    use tapeless::models::{ConvNeXt, MobileNetV2, ResNet18, ViT};
+
+    pub model SmallViT = ViT(IMAGE = 64, LAYERS = 2, HEADS = 2, D = 32, HIDDEN = 64);
+    pub model SmallConvNeXt = ConvNeXt(FIRST = 1, SECOND = 1, THIRD = 2, FOURTH = 1, C = 8);
 
     pub model Net(x: f32<N, 5>) -> f32<N, 3> {
         let fc1 = Linear(7);
@@ -33,6 +36,16 @@ model! {
 
     pub step ClassifyMobileNet(image: f32<1, 3, 64, 64>) -> f32<1, 1000> {
         let net = MobileNetV2();
+        net(image)
+    }
+
+    pub step ClassifyViT(image: f32<1, 3, 64, 64>) -> f32<1, 1000> {
+        let net = SmallViT();
+        net(image)
+    }
+
+    pub step ClassifyConvNeXt(image: f32<1, 3, 64, 64>) -> f32<1, 1000> {
+        let net = SmallConvNeXt();
         net(image)
     }
 

@@ -3,8 +3,8 @@
     python make.py              writes the files again, into the folder `files` beside this script
     python make.py check FILE   loads FILE as safetensors and as a state dict, and holds its values against the formulas
     python make.py torchvision FOLDER
-                                writes the state dicts of resnet18 and mobilenet_v2 into FOLDER, in both formats and the older one,
-                                and what the networks say to an input
+                                writes the state dicts of networks into FOLDER, in both formats and the older one, and what the
+                                networks say to an input
     python make.py saved FOLDER NAME
                                 loads what the tests saved of one of them, and holds what it says against what it said
 
@@ -109,12 +109,29 @@ def check(path):
     print(module.load_state_dict(found, strict=True))
 
 
-def torchvision(folder):
+def networks():
+    """Those of torchvision that the library has; transformers and the like in small."""
     from torchvision import models
+    from torchvision.models.convnext import CNBlockConfig
 
-    for name in ["resnet18", "mobilenet_v2"]:
+    stages = [CNBlockConfig(8, 16, 1), CNBlockConfig(16, 32, 1), CNBlockConfig(32, 64, 2), CNBlockConfig(64, None, 1)]
+    small = {"image_size": 64, "patch_size": 16, "num_layers": 2, "num_heads": 2, "hidden_dim": 32, "mlp_dim": 64}
+    return {
+        "resnet18": models.resnet18,
+        "mobilenet_v2": models.mobilenet_v2,
+        "vit": lambda: models.VisionTransformer(**small),
+        "convnext": lambda: models.ConvNeXt(stages),
+    }
+
+
+def torchvision(folder):
+    for name, make in networks().items():
         torch.manual_seed(0)
-        net = getattr(models, name)().eval()
+        net = make().eval()
+        if name in ("vit", "convnext"):
+            # What begins at zero, or so small that it says nothing, as if it had been trained.
+            for parameter in net.parameters():
+                parameter.data.normal_(std=0.2)
         # Running statistics as if it had been trained.
         for module in net.modules():
             if isinstance(module, nn.BatchNorm2d):
@@ -130,9 +147,7 @@ def torchvision(folder):
 
 
 def saved(folder, name):
-    from torchvision import models
-
-    net = getattr(models, name)().eval()
+    net = networks()[name]().eval()
     print(net.load_state_dict(load_file(f"{folder}/{name}_saved.safetensors"), strict=True))
     with torch.no_grad():
         output = net(floats([1, 3, 64, 64], 0))

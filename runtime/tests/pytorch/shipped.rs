@@ -1,7 +1,10 @@
 //! Files that PyTorch wrote, whose values are formulas of `make.py`, and what PyTorch makes of a file of ours.
 
 use crate::folder::Folder;
-use crate::{ClassifyMobileNet, ClassifyResNet, Net, Said, Types, shipped};
+use crate::{
+    ClassifyConvNeXt, ClassifyMobileNet, ClassifyResNet, ClassifyViT, Net, Said, SmallConvNeXt, SmallViT, Types,
+    shipped,
+};
 use std::ffi::OsStr;
 use std::ops::DerefMut;
 use std::process::Command;
@@ -207,5 +210,13 @@ fn networks_of_torchvision_load_by_name_and_say_the_same() -> Result<(), Error> 
     let mut mobile = MobileNetV2::new(&device, Seed(0))?;
     let mut classify = ClassifyMobileNet::compile(&device, ClassifyMobileNet::dims(), &Options::default())?;
     assert_eq!(mobile.parameters().len(), 314);
-    assert_says(&folder, "mobilenet_v2", &mut mobile, |net, image| Ok(classify.run(net, image)?.output.to_vec()))
+    assert_says(&folder, "mobilenet_v2", &mut mobile, |net, image| Ok(classify.run(net, image)?.output.to_vec()))?;
+    let mut vit = SmallViT::new(&device, Seed(0))?;
+    let mut classify = ClassifyViT::compile(&device, ClassifyViT::dims(), &Options::default())?;
+    assert_eq!(vit.parameters().len(), 32);
+    assert_says(&folder, "vit", &mut vit, |net, image| Ok(classify.run(net, image)?.output.to_vec()))?;
+    let mut convnext = SmallConvNeXt::new(&device, Seed(0))?;
+    let mut classify = ClassifyConvNeXt::compile(&device, ClassifyConvNeXt::dims(), &Options::default())?;
+    assert_eq!(convnext.parameters().len(), 65);
+    assert_says(&folder, "convnext", &mut convnext, |net, image| Ok(classify.run(net, image)?.output.to_vec()))
 }

@@ -76,7 +76,8 @@ impl Reader<'_> {
 
     fn block(self, is_model: bool, head: Head, name: ast::Ident, input: ParseStream<'_>) -> ast::Block {
         let docs = self.docs(&head.attributes);
-        let Signature { consts, inputs, output } = self.signature(&name, Place::Elsewhere, input);
+        let place = if is_model { Place::Elsewhere } else { Place::BlockInput("") };
+        let Signature { consts, inputs, output } = self.signature(&name, place, input);
         let body = self.item_body(&name, input);
         ast::Block {
             is_model,
@@ -297,7 +298,7 @@ impl Reader<'_> {
                     self.report(input.span(), "expected `,` between two inputs");
                     skip_argument(input);
                 }
-                if let Some(optional) = self.optional_types(&ty) {
+                if let Some(optional) = self.optional_types(&ty, place) {
                     let ty = optional.first()?.clone().unwrap_or_else(|| unknown_type(name.span));
                     return Some(ast::Input { name, ty, optional });
                 }

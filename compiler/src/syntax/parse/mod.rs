@@ -21,7 +21,7 @@ use syn::parse::{ParseStream, Parser};
 
 /// Reads the items of one `model! { … }`.
 pub fn parse(tokens: TokenStream, diagnostics: &Diagnostics) -> ast::File {
-    Reader { dialect: Dialect::User, diagnostics }.file(tokens)
+    Reader { diagnostics }.file(tokens)
 }
 
 /// The tokens of each item, those of mistakes between items with the item in front.
@@ -37,22 +37,12 @@ pub fn word(item: &[TokenTree]) -> Option<String> {
 /// Reads the source of the built-in layers. All spans are those of the macro's call; what is wrong in the text is left out.
 pub fn parse_prelude(text: &str) -> ast::File {
     let tokens = text.parse().map(respan).unwrap_or_default();
-    Reader { dialect: Dialect::Prelude, diagnostics: &Diagnostics::default() }.file(tokens)
+    Reader { diagnostics: &Diagnostics::default() }.file(tokens)
 }
 
-/// Whose source is read.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Dialect {
-    /// The user's.
-    User,
-    /// The built-in layers', where `{..}` stands for any axes.
-    Prelude,
-}
-
-/// What every part of the parser needs: the rules in force and the place for mistakes.
+/// What every part of the parser needs: the place for mistakes.
 #[derive(Clone, Copy)]
 struct Reader<'a> {
-    dialect: Dialect,
     diagnostics: &'a Diagnostics,
 }
 
@@ -137,13 +127,19 @@ mod tests {
     const BLOCK: &str = "block Relu(x: f32<{..}, I>) { relu(x) }";
 
     #[test]
-    fn any_axes_stand_in_the_prelude_only() {
-        let file = parse_prelude(BLOCK);
+    fn any_axes_stand_in_the_inputs_of_every_block_and_of_blocks_only() {
+        let read = |text: &str| {
+            let diagnostics = Diagnostics::default();
+            let file = parse(text.parse().expect("the text is made of tokens"), &diagnostics);
+            (file, diagnostics.count())
+        };
+        let (file, mistakes) = read(BLOCK);
         let [ast::Item::Block(block)] = &file.items[..] else { panic!("a block is read") };
-        assert_eq!(block.inputs[0].ty.to_string(), "f32<{..}, I>");
-        let diagnostics = Diagnostics::default();
-        parse(BLOCK.parse().expect("the text is made of tokens"), &diagnostics);
-        assert_eq!(diagnostics.count(), 1);
+        assert_eq!((block.inputs[0].ty.to_string().as_str(), mistakes), ("f32<{..}, I>", 0));
+        assert_eq!(read("block B(x: Option<f32<N>>) { 1 }").1, 0);
+        for wrong in ["model M(x: f32<{..}>) { x }", "step S(x: f32<{..}>) { x }", "model M(x: Option<f32<N>>) { x }"] {
+            assert!(read(wrong).1 > 0, "{wrong}");
+        }
     }
 
     #[test]
@@ -165,7 +161,7 @@ mod tests {
             let text = std::fs::read_to_string(&path).expect("it is text");
             let diagnostics = Diagnostics::default();
             let tokens = text.parse().expect("it is made of tokens");
-            blocks += Reader { dialect: Dialect::Prelude, diagnostics: &diagnostics }.file(tokens).items.len();
+            blocks += Reader { diagnostics: &diagnostics }.file(tokens).items.len();
             let found: Vec<String> = diagnostics.into_vec().iter().map(Diagnostic::message).collect();
             assert_eq!(found, Vec::<String>::new(), "{}", path.display());
         }

@@ -1,6 +1,6 @@
 //! Types: an element type and extents.
 
-use super::{Dialect, Reader, ident};
+use super::{Reader, ident};
 use crate::dtype::DType;
 use crate::nearest::nearest;
 use crate::syntax::ast::{Axis, AxisKind, Expr, ExprKind, Output, Statement, TensorType};
@@ -12,6 +12,8 @@ use syn::spanned::Spanned;
 pub(super) enum Place<'a> {
     /// The inputs of a step: `dyn` is allowed.
     StepInput,
+    /// The inputs of a block, the one of that name: `{..}` stands for any axes, and an input may be an `Option`.
+    BlockInput(&'a str),
     /// Anywhere else, without a name.
     Elsewhere,
     /// The type of that name, where `dyn` is not allowed.
@@ -23,6 +25,7 @@ impl<'a> Place<'a> {
     pub(super) fn of(self, name: &'a str) -> Place<'a> {
         match self {
             Place::StepInput => Place::StepInput,
+            Place::BlockInput(_) => Place::BlockInput(name),
             Place::Elsewhere | Place::Named(_) => Place::Named(name),
         }
     }
@@ -60,7 +63,7 @@ impl Reader<'_> {
         let axes = match &segment.arguments {
             syn::PathArguments::None => Vec::new(),
             syn::PathArguments::AngleBracketed(extents) => {
-                extents.args.iter().map(|extent| self.axis(extent, &mut dynamic)).collect()
+                extents.args.iter().map(|extent| self.axis(extent, place, &mut dynamic)).collect()
             }
             syn::PathArguments::Parenthesized(extents) => {
                 let headline = "extents stand in angle brackets";
@@ -75,22 +78,20 @@ impl Reader<'_> {
         Some(ty)
     }
 
-    /// `Option<f32<N>>`, `Option<_>` and `Option<(f32<N>, f32<M>)>`, which inputs of the prelude may be: the tensors, where `_`
-    /// takes any.
-    pub(super) fn optional_types(self, ty: &syn::Type) -> Option<Vec<Option<TensorType>>> {
-        let syn::Type::Path(path) = ty else { return None };
+    /// `Option<f32<N>>`, `Option<_>` and `Option<(f32<N>, f32<M>)>`, which inputs of blocks may be: the tensors, where `_` takes
+    /// any.
+    pub(super) fn optional_types(self, ty: &syn::Type, place: Place<'_>) -> Option<Vec<Option<TensorType>>> {
+        let (syn::Type::Path(path), Place::BlockInput(_)) = (ty, place) else { return None };
         let segment = path.path.segments.last()?;
         let syn::PathArguments::AngleBracketed(inner) = &segment.arguments else { return None };
         let inner = match inner.args.first()? {
-            syn::GenericArgument::Type(inner) if segment.ident == "Option" && self.dialect == Dialect::Prelude => inner,
+            syn::GenericArgument::Type(inner) if segment.ident == "Option" => inner,
             _ => return None,
         };
         match inner {
-            syn::Type::Tuple(parts) => {
-                parts.elems.iter().map(|part| self.tensor_type(part, Place::Elsewhere).map(Some)).collect()
-            }
+            syn::Type::Tuple(parts) => parts.elems.iter().map(|part| self.tensor_type(part, place).map(Some)).collect(),
             syn::Type::Infer(_) => Some(vec![None]),
-            one => self.tensor_type(one, Place::Elsewhere).map(|one| vec![Some(one)]),
+            one => self.tensor_type(one, place).map(|one| vec![Some(one)]),
         }
     }
 
@@ -110,7 +111,7 @@ impl Reader<'_> {
     }
 
     /// Collects the tokens `dyn` in `dynamic`.
-    fn axis(self, extent: &syn::GenericArgument, dynamic: &mut Vec<Span>) -> Axis {
+    fn axis(self, extent: &syn::GenericArgument, place: Place<'_>, dynamic: &mut Vec<Span>) -> Axis {
         match extent {
             syn::GenericArgument::Type(syn::Type::Infer(hole)) => {
                 Axis { kind: AxisKind::Hole, span: hole.underscore_token.span }
@@ -120,7 +121,7 @@ impl Reader<'_> {
                 Axis { kind: AxisKind::Name(ident(name).name), span: name.span() }
             }
             syn::GenericArgument::Type(syn::Type::TraitObject(object)) => self.dynamic_axis(object, dynamic),
-            syn::GenericArgument::Const(expr) => self.written_axis(expr),
+            syn::GenericArgument::Const(expr) => self.written_axis(expr, place),
             other => {
                 let note = "an extent is a name, a literal, `_`, or an expression in braces: {H / 2}";
                 self.report_with(other.span(), "no extent", note);
@@ -144,7 +145,7 @@ impl Reader<'_> {
     }
 
     /// A literal or an expression in braces.
-    fn written_axis(self, expr: &syn::Expr) -> Axis {
+    fn written_axis(self, expr: &syn::Expr, place: Place<'_>) -> Axis {
         let brace = match expr {
             syn::Expr::Block(block) => Some(block.block.brace_token.span.open()),
             _ => None,
@@ -159,8 +160,8 @@ impl Reader<'_> {
             },
             _ => return Axis { kind: AxisKind::Expr(inner), span },
         };
-        if self.dialect == Dialect::User {
-            self.report(span, "`..` stands for extents in the built-in layers only");
+        if !matches!(place, Place::BlockInput(_)) {
+            self.report(span, "`..` stands for extents in the inputs of blocks only");
         }
         Axis { kind: AxisKind::Rest(name), span }
     }
@@ -172,7 +173,9 @@ impl Reader<'_> {
             }
         }
         let note = match place {
-            Place::Named(name) => format!("a bare capital takes whatever extent comes: {name}: {ty}"),
+            Place::Named(name) | Place::BlockInput(name) => {
+                format!("a bare capital takes whatever extent comes: {name}: {ty}")
+            }
             Place::StepInput | Place::Elsewhere => format!("the name alone is the extent of that input: {ty}"),
         };
         for &span in dynamic {

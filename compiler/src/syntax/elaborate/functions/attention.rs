@@ -14,6 +14,7 @@ use crate::syntax::elaborate::value::Value;
 /// The functions of this file.
 pub static FUNCTIONS: &[Function] = &[
     Function { name: "additive_mask", parameters: &[required("mask")], apply: additive_mask },
+    Function { name: "is_same", parameters: &[required("input"), required("other")], apply: is_same },
     Function {
         name: "scaled_dot_product_attention",
         parameters: &[
@@ -46,6 +47,11 @@ fn additive_mask(e: &mut Elaborator<'_>, a: &Arguments<'_>) -> Option<Value> {
         ops::select(b, mask, hidden, seen)
     });
     Some(Value::Tensor(numbers))
+}
+
+/// Whether two tensors are one value: what is computed of the one is computed of the other.
+fn is_same(e: &mut Elaborator<'_>, a: &Arguments<'_>) -> Option<Value> {
+    Some(Value::Bool(e.described_argument(a, 0)?.1 == e.described_argument(a, 1)?.1))
 }
 
 /// PyTorch's function; where nothing is trained, nothing is dropped.

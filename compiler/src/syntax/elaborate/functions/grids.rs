@@ -1,5 +1,6 @@
-//! Functions that make tensors of positions.
+//! Functions that make tensors of positions, or of one number.
 
+use super::random::shape_argument;
 use super::{Arguments, Default, Function, optional, required};
 use crate::dtype::DType;
 use crate::graph::{Attribute, Attributes};
@@ -14,6 +15,13 @@ pub static FUNCTIONS: &[Function] = &[
         name: "arange",
         parameters: &[required("start"), optional("end", Default::Absent), optional("step", Default::Int(1))],
         apply: arange,
+    },
+    Function { name: "zeros", parameters: &[required("shape")], apply: |e, a| full(e, a, 0.0) },
+    Function { name: "ones", parameters: &[required("shape")], apply: |e, a| full(e, a, 1.0) },
+    Function {
+        name: "full",
+        parameters: &[required("shape"), required("fill_value")],
+        apply: |e, a| e.float_argument(a, 1).and_then(|number| full(e, a, number)),
     },
     Function { name: "eye", parameters: &[required("n"), optional("m", Default::Absent)], apply: eye },
 ];
@@ -50,6 +58,13 @@ fn arange(e: &mut Elaborator<'_>, a: &Arguments<'_>) -> Option<Value> {
         .with("step", Attribute::Int(step))
         .with("dtype", Attribute::Type(DType::U32));
     e.op_on(a, "iota", attributes, &[])
+}
+
+/// One number everywhere.
+fn full(e: &mut Elaborator<'_>, a: &Arguments<'_>, number: f64) -> Option<Value> {
+    let shape = shape_argument(e, a, 0)?;
+    let number = e.constant(number, DType::F32, a.span)?;
+    Some(Value::Tensor(e.broadcast_to(number, &shape, a.span)))
 }
 
 fn eye(e: &mut Elaborator<'_>, a: &Arguments<'_>) -> Option<Value> {

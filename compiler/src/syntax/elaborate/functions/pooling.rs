@@ -49,7 +49,7 @@ struct Pool {
     /// How many elements are added before and after each axis.
     padding: Vec<[i64; 2]>,
     /// How many more it takes behind for the last window, where that may begin inside and end beyond.
-    beyond: Vec<i64>,
+    beyond: Vec<Extent>,
 }
 
 impl Pool {
@@ -74,7 +74,7 @@ impl Pool {
             return None;
         }
         let first = e.graph.ty(input.1).rank() - rank;
-        let mut pool = Pool { first, beyond: vec![0; rank], windows, padding };
+        let mut pool = Pool { first, beyond: vec![Extent::from(0); rank], windows, padding };
         if e.bool_argument(a, ceil)? {
             pool.reach_beyond(e, a, input)?;
         }
@@ -85,16 +85,21 @@ impl Pool {
     fn reach_beyond(&mut self, e: &Elaborator<'_>, a: &Arguments<'_>, input: Operand<'_>) -> Option<()> {
         for (axis, (window, [before, after])) in self.windows.iter().zip(&self.padding).enumerate() {
             let extent = &e.graph.ty(input.1).shape.extents()[self.first + axis];
-            let Some(extent) = extent.known() else {
-                e.fail(a.span, format!("{}: `ceil_mode` takes known extents, not {extent}", a.function.name));
-                return None;
-            };
-            let padded = extent + before + after;
-            let mut last = (padded - window.reach() + window.stride - 1).div_euclid(window.stride);
-            if last * window.stride >= extent + before {
-                last -= 1;
+            let padded = extent.clone() + Extent::from(before + after);
+            let steps = padded.clone() + Extent::from(window.stride - 1 - window.reach());
+            let stride = Extent::from(window.stride);
+            let mut last = steps.floor_div(&stride).expect("strides are at least 1");
+            // A stride this short takes no window beyond what it may begin in.
+            if after + window.stride > window.reach() {
+                let Some((from, end)) = (last.clone() * stride.clone()).known().zip(extent.known()) else {
+                    e.fail(a.span, format!("{}: `ceil_mode` takes known extents, not {extent}", a.function.name));
+                    return None;
+                };
+                last = last - Extent::from(i64::from(from >= end + before));
             }
-            self.beyond[axis] = (last * window.stride + window.reach() - padded).max(0);
+            let beyond = last * stride + Extent::from(window.reach()) - padded;
+            // Where the last window ends before the end, nothing is missing.
+            self.beyond[axis] = if beyond.known().is_some_and(|known| known < 0) { Extent::from(0) } else { beyond };
         }
         Some(())
     }
@@ -106,7 +111,10 @@ impl Pool {
 
     /// The input with its padding, all of this number.
     fn padded(&self, e: &mut Elaborator<'_>, a: &Arguments<'_>, input: ValueId, value: f64) -> ValueId {
-        let amounts = |axis: usize| (self.padding[axis][0], self.padding[axis][1] + self.beyond[axis]);
+        let amounts = |axis: usize| {
+            let [before, after] = self.padding[axis].map(Extent::from);
+            (before, after + self.beyond[axis].clone())
+        };
         self.bordered(e, a, input, self.first, value, &amounts)
     }
 
@@ -118,11 +126,10 @@ impl Pool {
         mut input: ValueId,
         first: usize,
         value: f64,
-        amounts: &dyn Fn(usize) -> (i64, i64),
+        amounts: &dyn Fn(usize) -> (Extent, Extent),
     ) -> ValueId {
         for axis in 0..self.windows.len() {
             let (before, after) = amounts(axis);
-            let (before, after) = (Extent::from(before), Extent::from(after));
             input = e.build(a.span, |b| ops::pad(b, input, first + axis, before, after, value));
         }
         input
@@ -145,8 +152,8 @@ impl Pool {
             ops::broadcast(b, one, &shape)
         });
         let counted = if with_padding { 1.0 } else { 0.0 };
-        let declared = self.bordered(e, a, one, 0, counted, &|axis| (self.padding[axis][0], self.padding[axis][1]));
-        let whole = self.bordered(e, a, declared, 0, 0.0, &|axis| (0, self.beyond[axis]));
+        let declared = self.bordered(e, a, one, 0, counted, &|axis| self.padding[axis].map(Extent::from).into());
+        let whole = self.bordered(e, a, declared, 0, 0.0, &|axis| (Extent::from(0), self.beyond[axis].clone()));
         e.build(a.span, |b| {
             let mut seen = whole;
             for (axis, window) in self.windows.iter().enumerate().rev() {
@@ -208,7 +215,7 @@ fn avg_pool(e: &mut Elaborator<'_>, a: &Arguments<'_>, rank: usize) -> Option<Va
     };
     let elements: i64 = pool.windows.iter().map(|window| window.size).product();
     let padding = pool.padding.as_flattened().iter().any(|&padding| padding > 0);
-    if divisor.is_some() || pool.beyond.iter().all(|&beyond| beyond == 0) && (with_padding || !padding) {
+    if divisor.is_some() || pool.beyond.iter().all(|beyond| *beyond == Extent::from(0)) && (with_padding || !padding) {
         let factor = 1.0 / divisor.unwrap_or(elements) as f64;
         return Some(Value::Tensor(e.build(a.span, |b| ops::scale(b, sum, factor))));
     }

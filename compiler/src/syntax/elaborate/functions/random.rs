@@ -36,7 +36,8 @@ fn random(e: &mut Elaborator<'_>, a: &Arguments<'_>, distribution: &str, shape: 
     e.insert_op("random", attributes, &[key], a.span)
 }
 
-fn shape_argument(e: &Elaborator<'_>, a: &Arguments<'_>, at: usize) -> Option<Shape> {
+/// A list of extents, none of them negative.
+pub(super) fn shape_argument(e: &Elaborator<'_>, a: &Arguments<'_>, at: usize) -> Option<Shape> {
     let extents = e.extents_argument(a, at)?;
     if let Some(negative) = extents.iter().filter_map(Extent::known).find(|&extent| extent < 0) {
         e.fail(e.argument_span(a, at), format!("{}: an extent is {negative}", a.function.name));
