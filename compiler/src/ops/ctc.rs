@@ -235,7 +235,6 @@ fn reference_loss(call: &Call, operands: &[&Array], n: usize) -> f64 {
     let classes: Vec<usize> = (0..2 * length + 1)
         .map(|s| if s % 2 == 0 { blank } else { (labels.at(&[n, s / 2]) as usize).min(x.shape[2] - 1) })
         .collect();
-    let read = |s: usize| if s % 2 == 0 { f64::NEG_INFINITY } else { labels.at(&[n, s / 2]) };
     // Before the first turn nothing is begun, and the first blank and the first label may follow.
     let mut sums = vec![0.0; classes.len()];
     let turns = (operands[2].at(&[n]) as usize).min(x.shape[0]);
@@ -243,7 +242,7 @@ fn reference_loss(call: &Call, operands: &[&Array], n: usize) -> f64 {
         let before = sums.clone();
         for s in 0..classes.len() {
             let begun = |back: usize| if s >= back { before[s - back] } else { 0.0 };
-            let skips = s >= 2 && s % 2 == 1 && read(s) != read(s - 2);
+            let skips = s >= 2 && s % 2 == 1 && labels.at(&[n, s / 2]) != labels.at(&[n, s / 2 - 1]);
             let ways = match t {
                 0 => f64::from(u8::from(s < 2)),
                 _ => begun(0) + begun(1) + if skips { begun(2) } else { 0.0 },
