@@ -97,7 +97,7 @@ fn both_heads_train_and_a_line_is_continued() -> Result<(), Error> {
     assert_falls(&losses);
 
     let too_long = TrainGpt::compile(&device, TrainGpt::dims().b(1).t(33), &Options::default());
-    let error = too_long.err().expect("a context has 32 places").to_string();
+    let error = too_long.expect_err("a context has 32 places").to_string();
     assert!(error.contains("T is 33, more than 32"), "{error}");
     let mut next_token = NextToken::compile(&device, NextToken::dims().b(1).t(32), &Options::default())?;
     let mut line = vec![0u32; 32];

@@ -73,10 +73,10 @@ fn it_trains_and_refuses_extents_that_do_not_halve() -> Result<(), Error> {
     assert_falls(&losses);
 
     let wrong = TrainUNet::compile(&device, TrainUNet::dims().b(2).h(30).w(48), &Options::default());
-    let error = wrong.err().expect("30 is no multiple of 8").to_string();
+    let error = wrong.expect_err("30 is no multiple of 8").to_string();
     assert!(error.contains("H x W is no multiple of 8"), "{error}");
     let unset = TrainUNet::compile(&device, TrainUNet::dims().b(2).h(32), &Options::default());
-    let error = unset.err().expect("an extent is not set").to_string();
+    let error = unset.expect_err("an extent is not set").to_string();
     assert!(error.contains("the extent W is not set"), "{error}");
 
     let mut segment = Segment::compile(&device, Segment::dims().b(2).h(h).w(w), &Options::default())?;
