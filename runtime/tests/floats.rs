@@ -78,6 +78,14 @@ macro_rules! networks {
                 (0..runs).map(|_| Ok(step.run(&mut net, &tokens, &y, 0.01)?.loss.into())).collect()
             }
 
+            /// So many words that attention runs over blocks of them.
+            pub fn text(device: &Device, runs: usize, options: &Options) -> Result<Vec<f64>, Error> {
+                let mut net = Words::new(device, Seed(2))?;
+                let mut step = TrainWords::compile(device, TrainWords::dims().b(2).t(700), options)?;
+                let (tokens, y) = (classes(1400, 11), classes(1401, 11)[1..].to_vec());
+                (0..runs).map(|_| Ok(step.run(&mut net, &tokens, &y, 0.01)?.loss.into())).collect()
+            }
+
             pub fn series(device: &Device, runs: usize, options: &Options) -> Result<Vec<f64>, Error> {
                 let mut net = Series::new(device, Seed(3))?;
                 let mut step = TrainSeries::compile(device, TrainSeries::dims().b(4).t(6), options)?;
@@ -167,6 +175,11 @@ fn networks_for_images_train_in_every_type_of_floats() -> Result<(), Error> {
 #[test]
 fn encoders_train_in_every_type_of_floats() -> Result<(), Error> {
     agree([single::words, brief::words, half::words, double::words])
+}
+
+#[test]
+fn encoders_of_long_texts_train_in_every_type_of_floats() -> Result<(), Error> {
+    agree([single::text, brief::text, half::text, double::text])
 }
 
 #[test]
