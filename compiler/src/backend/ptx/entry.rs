@@ -20,6 +20,10 @@ const LARGE: usize = 256;
 /// From how many registers on a kernel is a product in tiles, of which each thread has several sums.
 const SUMS: usize = 8;
 
+/// From how many arrays on their addresses take so many registers that others do not fit beside them, at what the assembler
+/// allows a thread by itself.
+const ARRAYS: usize = 12;
+
 /// Where an array is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
@@ -105,8 +109,9 @@ fn blocks_at_once(kernel: &Kernel, threads: usize) -> Option<usize> {
         // Blocks hide each other's waiting; threads have half of the registers then, too few for bounds and to compute.
         return Some(2);
     }
-    // Left to itself, the assembler would rather keep some of the sums in memory than have few blocks.
-    (kernel.local_offsets().1 > 0 && kernel.registers.len() >= SUMS).then_some(1)
+    // Left to itself, the assembler would rather keep some values in memory than have few blocks.
+    let sums = kernel.local_offsets().1 > 0 && kernel.registers.len() >= SUMS;
+    (sums || kernel.arguments().count() >= ARRAYS).then_some(1)
 }
 
 /// Where each parameter is: local ones in shared memory, all others at an address that is an argument.
